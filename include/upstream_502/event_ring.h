@@ -1,0 +1,38 @@
+// One slot of a ring of events: written by whoever comes, read by whoever
+// looks. There is no lock and no order to keep, so nothing is ever stuck: the
+// words carry a checksum, and a slot that is being written, or was torn by two
+// writers or a killed process, reads as absent until the next event comes.
+
+#ifndef UPSTREAM_502_EVENT_RING_H_
+#define UPSTREAM_502_EVENT_RING_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "upstream_502/event.h"
+#include "upstream_502/layout.h"
+
+namespace upstream_502 {
+
+// An event as the words of a slot. Text is cut so that all of it fits, at
+// UTF-8 boundaries; the message keeps at least half of what names leave free.
+struct EncodedEvent {
+  uint64_t words[kEventWords];
+  size_t used = 0;
+};
+
+void EncodeEvent(uint64_t id, const EventFacts& facts, const EventText& text,
+                 EncodedEvent* encoded);
+
+// Stores the event unless the slot holds a newer one.
+void WriteSlot(EventSlot* slot, const EncodedEvent& encoded);
+
+// The id of the event that the slot seems to hold; 0: none.
+uint64_t SlotId(const EventSlot& slot);
+
+// False where the slot holds nothing that can be read whole.
+bool ReadSlot(const EventSlot& slot, Event* event);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_EVENT_RING_H_

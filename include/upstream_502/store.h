@@ -1,0 +1,126 @@
+// The statistics in shared memory: rows found by content without a lock,
+// counters added to with relaxed atomics, nothing ever waited for. A process
+// killed at any instruction leaves everything usable.
+//
+//   Store store = Store::Create(memory, size, 1024, now_ms);
+//   uint32_t upstream = store.FindOrAddUpstream("backend", Protocol::kHttp);
+//   uint32_t peer = store.FindOrAddPeer(upstream, "127.0.0.1:8080");
+//   store.AddRequest(upstream, worker, now_ms, 1);
+//   store.AddAttempt(peer, worker, now_ms, /*success=*/true);
+
+#ifndef UPSTREAM_502_STORE_H_
+#define UPSTREAM_502_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "upstream_502/event.h"
+#include "upstream_502/layout.h"
+
+namespace upstream_502 {
+
+inline constexpr uint32_t kOtherUpstream = 0;
+inline constexpr uint32_t kNoUpstream = 1;
+inline constexpr uint32_t kNoPeer = UINT32_MAX;
+
+// What a failure adds to the counters.
+struct Failure {
+  Cause cause = Cause::kUnknown;
+  ErrnoClass errno_class = ErrnoClass::kNone;
+  int64_t time_ms = 0;           // Unix time: the present
+  int64_t time_to_failure = -1;  // ms since the attempt began; -1: no attempt
+};
+
+// A view of the memory; cheap to copy. All methods may be called from any
+// number of processes at once, but Create only before the memory is shared.
+class Store {
+ public:
+  Store() = default;
+
+  // The smallest `size` that Create accepts for so many events, at least 1.
+  static size_t MinimumSize(uint32_t events);
+
+  // Lays the store out in `memory` (aligned to a page; its old content does
+  // not matter) and returns a view of it. `size` must be MinimumSize at least.
+  static Store Create(void* memory, size_t size, uint32_t events,
+                      int64_t now_ms);
+
+  // A view of what an earlier process laid out in `memory`; nothing unless it
+  // has this very layout, size and number of events, and every index and
+  // length in it is within bounds. Other processes may be at work in it.
+  static absl::optional<Store> Attach(void* memory, size_t size,
+                                      uint32_t events);
+
+  explicit operator bool() const { return header_ != nullptr; }
+
+  // The row of this upstream, kOtherUpstream when the table is full (each
+  // time counted as overflow). Names longer than kUpstreamNameMax are cut.
+  uint32_t FindOrAddUpstream(absl::string_view name, Protocol protocol);
+
+  // The row of this peer of `upstream`, its "(other)" row when the table is
+  // full.
+  uint32_t FindOrAddPeer(uint32_t upstream, absl::string_view addr);
+
+  // What is spoken with `upstream`; the first to say so is heard.
+  void SetProtocol(uint32_t upstream, Protocol protocol);
+  // Whether `peer` is an "(other)" row.
+  bool IsOther(uint32_t peer) const { return peer >= capacity_.peers; }
+
+  // `worker` chooses the shard: any number.
+  void AddRequest(uint32_t upstream, uint32_t worker, int64_t now_ms,
+                  uint32_t attempts);
+  void AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms, bool success);
+  // `peer` may be kNoPeer.
+  void AddFailure(uint32_t upstream, uint32_t peer, const Failure& failure);
+  void AddRescued(uint32_t upstream);
+  // `code` is one of kResponseCodes, others are not counted.
+  void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
+
+  // Hands out the next event id, from 1; write it later or never.
+  uint64_t ReserveEvent();
+  // Stores the event in the main ring and in its cause's ring. Text is cut to
+  // what a slot holds. Safe for ids that the ring has overtaken.
+  void WriteEvent(uint64_t id, const EventFacts& facts, const EventText& text);
+
+  // Notes that a configuration was loaded.
+  void NoteLoad(int64_t now_ms);
+  // True at most once a minute while the overflow counter grows.
+  bool TakeOverflowWarning(int64_t now_ms);
+  // Sets all counters to zero and forgets the events; ids go on.
+  void Reset(int64_t now_ms);
+
+  // For Copy.
+  const Header& header() const { return *header_; }
+  const UpstreamRow& upstream(uint32_t row) const { return upstreams_[row]; }
+  const PeerRow& peer(uint32_t row) const { return peers_[row]; }
+  const EventSlot* events() const { return events_; }
+  const EventSlot* rare_events() const { return rare_; }
+  // Rows in use; a row is whole only once its index names it.
+  uint32_t upstream_count() const;
+  uint32_t peer_count() const;
+  // The row that slot `i` of an index names, or kNoPeer (an empty slot).
+  uint32_t IndexedUpstream(uint32_t i) const;
+  uint32_t IndexedPeer(uint32_t i) const;
+  uint32_t OtherPeer(uint32_t upstream) const;
+
+ private:
+  explicit Store(Header* header);
+  bool IsWithinBounds() const;
+  uint32_t SearchUpstream(absl::string_view name, Protocol protocol);
+  uint32_t SearchPeer(uint32_t upstream, absl::string_view addr);
+
+  Header* header_ = nullptr;
+  Capacity capacity_{};
+  Word* upstream_index_ = nullptr;
+  Word* peer_index_ = nullptr;
+  UpstreamRow* upstreams_ = nullptr;
+  PeerRow* peers_ = nullptr;
+  EventSlot* events_ = nullptr;
+  EventSlot* rare_ = nullptr;
+};
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_STORE_H_

@@ -1,0 +1,88 @@
+#include "upstream_502/layout.h"
+
+#include <type_traits>
+
+#include "gtest/gtest.h"
+#include "shared_memory.h"
+
+namespace upstream_502 {
+namespace {
+
+template <typename T>
+constexpr bool kIsPlain =
+    std::is_standard_layout_v<T>&& std::is_trivially_destructible_v<T> &&
+    !std::is_polymorphic_v<T>;
+
+TEST(Layout, IsPlainData) {
+  EXPECT_TRUE(kIsPlain<Header>);
+  EXPECT_TRUE(kIsPlain<UpstreamRow>);
+  EXPECT_TRUE(kIsPlain<PeerRow>);
+  EXPECT_TRUE(kIsPlain<EventSlot>);
+}
+
+TEST(Layout, RowsAndShardsFillWholeCacheLines) {
+  EXPECT_EQ(sizeof(Header) % kCacheLine, 0U);
+  EXPECT_EQ(sizeof(UpstreamRow) % kCacheLine, 0U);
+  EXPECT_EQ(sizeof(PeerRow) % kCacheLine, 0U);
+  EXPECT_EQ(sizeof(EventSlot) % kCacheLine, 0U);
+  EXPECT_EQ(offsetof(UpstreamRow, shards) % kCacheLine, 0U);
+  EXPECT_EQ(offsetof(PeerRow, shards) % kCacheLine, 0U);
+}
+
+TEST(Layout, LookupOfAPeerReadsOneCacheLine) {
+  EXPECT_LE(offsetof(PeerRow, addr) + sizeof("[2001:db8::1234]:65535"),
+            kCacheLine);
+}
+
+TEST(Layout, HistoryHasMoreSlotsThanMinutesThatShow) {
+  EXPECT_GT(kMinuteSlots, kHistoryMinutes);
+  EXPECT_EQ(kRecentMs * static_cast<int64_t>(kRecentSlots),
+            kMinuteMs * static_cast<int64_t>(kPeerMinutes));
+}
+
+TEST(Layout, SaysItsSizes) {
+  // Old and new binary share the memory during an upgrade: whoever changes
+  // what a field means without changing a size must raise kLayoutVersion.
+  EXPECT_EQ(kLayout & 0xFF, kLayoutVersion);
+  EXPECT_EQ(kLayout >> 8 & 0xFFFF, sizeof(Header));
+  EXPECT_EQ(kLayout >> 24 & 0xFFFF, sizeof(UpstreamRow));
+  EXPECT_EQ(kLayout >> 40 & 0xFFF, sizeof(PeerRow));
+  EXPECT_EQ(kLayout >> 52, sizeof(EventSlot));
+}
+
+TEST(Layout, PutsEverythingOnceAndInOrder) {
+  for (size_t size : {Store::MinimumSize(7), size_t{4} << 20}) {
+    const SharedMemory memory(size);
+    const Store store = Store::Create(memory.data(), size, 7, 0);
+    const Capacity& capacity = store.header().capacity;
+    const auto at = [&](const auto& object) {
+      return static_cast<size_t>(reinterpret_cast<const char*>(&object) -
+                                 memory.data());
+    };
+    const uint32_t peers = capacity.peers + capacity.upstreams;
+    EXPECT_EQ(at(store.header()), 0U);
+    EXPECT_GE(at(store.upstream(0)),
+              sizeof(Header) + sizeof(Word) * (capacity.upstream_index +
+                                               capacity.peer_index));
+    EXPECT_GE(at(store.peer(0)), at(store.upstream(capacity.upstreams)));
+    EXPECT_GE(at(store.events()[0]), at(store.peer(peers)));
+    EXPECT_GE(at(store.rare_events()[0]), at(store.events()[7]));
+    EXPECT_LE(at(store.rare_events()[kMaxCauses * kRareEvents]), size);
+    EXPECT_EQ(at(store.upstream(0)) % kCacheLine, 0U);
+    EXPECT_EQ(at(store.peer(0)) % kCacheLine, 0U);
+    EXPECT_EQ(at(store.events()[0]) % kCacheLine, 0U);
+  }
+}
+
+TEST(Layout, IndexesAreTwiceAsLargeAsWhatTheyHold) {
+  const SharedMemory memory(size_t{4} << 20);
+  const Store store = Store::Create(memory.data(), memory.size(), 1024, 0);
+  const Capacity& capacity = store.header().capacity;
+  EXPECT_GE(capacity.upstream_index, 2 * capacity.upstreams);
+  EXPECT_GE(capacity.peer_index, 2 * capacity.peers);
+  EXPECT_EQ(capacity.upstream_index & (capacity.upstream_index - 1), 0U);
+  EXPECT_EQ(capacity.peer_index & (capacity.peer_index - 1), 0U);
+}
+
+}  // namespace
+}  // namespace upstream_502
