@@ -1,0 +1,73 @@
+// The page: the text report for those without scripts, the JSON for the rest.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "page_data.h"
+#include "render_util.h"
+#include "upstream_502/escape.h"
+#include "upstream_502/render.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr size_t kSlice = 8192;
+
+Part Slices(absl::string_view text) {
+  return Each((text.size() + kSlice - 1) / kSlice,
+              [text](size_t i, std::string* out) {
+                const absl::string_view slice = text.substr(i * kSlice, kSlice);
+                out->append(slice.data(), slice.size());
+              });
+}
+
+// JSON needs no escaping inside of a script element: no string of it holds a
+// '<'.
+Part Pieces(std::shared_ptr<Renderer> renderer) {
+  return [renderer = std::move(renderer)](std::string* out) {
+    return renderer->Next(out);
+  };
+}
+
+Part Escaped(std::shared_ptr<Renderer> text) {
+  return [text = std::move(text)](std::string* out) {
+    std::string piece;
+    if (!text->Next(&piece)) {
+      return false;
+    }
+    AppendHtml(piece, out);
+    return true;
+  };
+}
+
+// {"connection_refused": "nobody listens …", …}
+Part Hints() {
+  return Each(kCauseCount, [](size_t i, std::string* out) {
+    const CauseInfo& info = Info(static_cast<Cause>(i));
+    out->append(i == 0 ? "{" : ",\n");
+    AppendJsonString(info.name, out);
+    out->push_back(':');
+    AppendJsonString(info.hint, out);
+    out->append(i + 1 == kCauseCount ? "}" : "");
+  });
+}
+
+}  // namespace
+
+absl::string_view PageCsp() { return kPageCsp; }
+
+std::unique_ptr<Renderer> MakeHtmlRenderer(const Report& report) {
+  std::vector<Part> parts;
+  parts.push_back(Slices(kPageStart));
+  parts.push_back(Escaped(MakeTextRenderer(report)));
+  parts.push_back(Slices(kPageAfterReport));
+  parts.push_back(Pieces(MakeJsonRenderer(report)));
+  parts.push_back(Slices(kPageAfterData));
+  parts.push_back(Hints());
+  parts.push_back(Slices(kPageAfterCauses));
+  return std::make_unique<PartsRenderer>(std::move(parts));
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,350 @@
+// State, the address bar, and the loop that keeps the page fresh.
+
+const kInterval = 5000;
+const kStale = 4 * kInterval;
+const kLimit = 100;  // as the server's own default
+
+const view = {
+  sort: '',
+  open: new Set(),        // upstreams
+  openEvents: new Set(),  // ids
+  pinned: new Map(),      // open events by id
+  peersShown: new Map(),  // by upstream
+  upstreamsShown: kUpstreamsAtOnce,
+  cardsShown: kCardsAtOnce,
+  limit: kLimit,
+  filter: {q: '', cause: '', only: '', seen: false},
+};
+
+const feed = {
+  data: null,
+  loadedAt: 0,   // this machine's clock, monotonic
+  failedAt: 0,
+  problem: '',
+  paused: false,
+  timer: 0,
+  loading: null,
+};
+
+// ---- the address bar: #upstream=app&cause=read_timeout&event=17
+
+function readHash() {
+  const params = new URLSearchParams(location.hash.slice(1));
+  const all = (name) => params.getAll(name).filter(Boolean);
+  view.open = new Set(all('upstream'));
+  view.openEvents = new Set(all('event').map(Number));
+  view.filter = {q: params.get('q') || '', cause: params.get('cause') || '',
+                 only: params.get('in') || '', seen: params.has('seen')};
+  view.sort = params.get('sort') || '';
+  $('search').value = view.filter.q;
+  $('filter-seen').checked = view.filter.seen;
+}
+
+function writeHash() {
+  const params = new URLSearchParams();
+  const {filter} = view;
+  view.open.forEach((name) => params.append('upstream', name));
+  view.openEvents.forEach((id) => params.append('event', id));
+  for (const [name, value] of [['q', filter.q], ['cause', filter.cause],
+                               ['in', filter.only], ['sort', view.sort]]) {
+    if (value) {
+      params.set(name, value);
+    }
+  }
+  if (filter.seen) {
+    params.set('seen', '1');
+  }
+  const hash = params.toString();
+  history.replaceState(null, '', location.pathname + location.search +
+      (hash ? `#${hash}` : ''));
+}
+
+// ---- drawing
+
+// The server's time now: its clock counts, not this machine's.
+function serverNow() {
+  return feed.data.server.time + performance.now() - feed.loadedAt;
+}
+
+function renderAll() {
+  const {data} = feed;
+  if (data) {
+    const now = serverNow();
+    renderVerdict(data, now);
+    renderCards(data, now, view);
+    renderChart(data.totals.history, view.filter.cause, chooseCause);
+    renderUpstreams(data, now, view);
+    renderEvents(data, now, view);
+    renderFooter(data, now);
+  }
+  renderFreshness();
+}
+
+function renderFreshness() {
+  const age = performance.now() - feed.loadedAt;
+  const stale = Boolean(feed.data) && age > kStale && !feed.paused;
+  let text = '';
+  if (feed.data) {
+    text = `${feed.paused ? 'Paused, from' : 'Updated'} ${
+        clock(Date.now() - age, true)}`;
+    if (stale) {
+      text += ` (${duration(age)} old)`;
+    }
+  }
+  setText($('freshness'), text);
+  document.documentElement.toggleAttribute('data-stale', stale);
+  const problem = feed.problem || (stale ? 'The data is old.' : '');
+  $('problem').hidden = problem === '';
+  setText($('problem'), problem);
+}
+
+function changed() {
+  writeHash();
+  renderAll();
+}
+
+view.toggle = (name) => {
+  if (!view.open.delete(name)) {
+    view.open.add(name);
+  }
+  changed();
+};
+
+view.more = (name) => {
+  view.peersShown.set(name, view.more.shown(name) + 200);
+  renderAll();
+};
+view.more.shown = (name) => view.peersShown.get(name) || kPeersAtOnce;
+
+view.eventToggled = (event, open) => {
+  if (view.openEvents.has(event.id) !== open) {
+    view.openEvents[open ? 'add' : 'delete'](event.id);
+    writeHash();
+  }
+  if (open) {
+    view.pinned.set(event.id, event);
+  } else {
+    view.pinned.delete(event.id);
+  }
+};
+
+view.reveal = (name) => {
+  view.open.add(name);
+  changed();
+  const node = $('upstreams').tBodies[0].nodesByKey.get(`u${name}`);
+  if (node) {
+    node.scrollIntoView({block: 'start'});
+    node.querySelector('button').focus({preventScroll: true});
+  }
+};
+
+// A cause's events may be rare: the server is asked for them by name.
+function chooseCause(name) {
+  view.filter.cause = view.filter.cause === name ? '' : name;
+  changed();
+  load();
+}
+
+// ---- loading
+
+function source() {
+  const params = new URLSearchParams(location.search);
+  params.set('format', 'json');
+  params.set('limit', view.limit);
+  if (view.filter.cause) {
+    params.set('cause', view.filter.cause);
+  }
+  return `${location.pathname}?${params}`;
+}
+
+async function request(signal) {
+  const response = await fetch(source(), {
+    signal, cache: 'no-store', headers: {Accept: 'application/json'}});
+  if (!response.ok) {
+    throw new Error(`the server answered ${response.status} ${
+        sentence((await response.text()).slice(0, 200))}`);
+  }
+  const body = await response.text();
+  // A location may be set to answer with this page only: it brings the data.
+  const json = (response.headers.get('Content-Type') || '').includes('json');
+  return JSON.parse(json ? body : dataIn(
+      new DOMParser().parseFromString(body, 'text/html')));
+}
+
+function dataIn(page) {
+  const node = page.getElementById('data');
+  if (!node) {
+    throw new Error('the answer is not the status page\'s');
+  }
+  return node.textContent;
+}
+
+function failed(error) {
+  feed.failedAt = feed.failedAt || Date.now();
+  const why = error.name === 'TypeError' || error.name === 'TimeoutError' ?
+      'the server does not answer' : error.message;
+  feed.problem = `Not up to date since ${clock(feed.failedAt, true)}: ${
+      sentence(why).replace(/^T/, 't')} Trying again.`;
+}
+
+function accept(data) {
+  const first = !feed.data;
+  Object.assign(feed, {data, loadedAt: performance.now(), failedAt: 0,
+                       problem: ''});
+  renderAll();
+  if (first) {
+    goToTarget();
+  }
+}
+
+async function load() {
+  clearTimeout(feed.timer);
+  if (feed.loading) {
+    feed.loading.abort();
+  }
+  const loading = new AbortController();
+  feed.loading = loading;
+  const timeout = setTimeout(() => {
+    loading.abort(new DOMException('timeout', 'TimeoutError'));
+  }, 2 * kInterval);
+  try {
+    accept(await request(loading.signal));
+  } catch (error) {
+    if (feed.loading === loading) {
+      failed(error);
+      renderAll();
+    }
+  }
+  clearTimeout(timeout);
+  if (feed.loading === loading) {
+    feed.loading = null;
+    schedule();
+  }
+}
+
+function schedule() {
+  clearTimeout(feed.timer);
+  if (!feed.paused && !document.hidden) {
+    feed.timer = setTimeout(load, kInterval);
+  }
+}
+
+// Brings what a link names into sight, once.
+function goToTarget() {
+  const [event] = view.openEvents;
+  const [name] = view.open;
+  const node = event !== undefined ? $('events').nodesByKey.get(event) :
+      $('upstreams').tBodies[0].nodesByKey.get(`u${name}`);
+  if (node) {
+    node.scrollIntoView({block: 'start'});
+  }
+}
+
+// ---- listening
+
+function listenToFilters() {
+  const set = (name, value) => {
+    view.filter[name] = value;
+    changed();
+  };
+  $('search').addEventListener('input', (e) => set('q', e.target.value.trim()));
+  $('filter-upstream').addEventListener(
+      'change', (e) => set('only', e.target.value));
+  $('filter-seen').addEventListener(
+      'change', (e) => set('seen', e.target.checked));
+  $('filter-cause').addEventListener('change', (e) => {
+    set('cause', e.target.value);
+    load();
+  });
+  $('clear').addEventListener('click', () => {
+    const reload = view.filter.cause !== '';
+    view.filter = {q: '', cause: '', only: '', seen: false};
+    $('search').value = '';
+    $('filter-seen').checked = false;
+    changed();
+    $('search').focus();
+    if (reload) {
+      load();
+    }
+  });
+  // Counts are spoken while somebody filters, not at every refresh.
+  const filters = document.querySelector('.filters');
+  for (const [type, live] of [['focusin', 'polite'], ['focusout', 'off']]) {
+    filters.addEventListener(
+        type, () => setAttribute($('event-count'), 'aria-live', live));
+  }
+}
+
+function listenToLists() {
+  for (const th of $('upstreams').tHead.rows[0].cells) {
+    const {sort} = th.dataset;
+    if (sort) {
+      const sorter = button('', () => {
+        view.sort = view.sort === sort ? '' : sort;
+        changed();
+      }, {class: 'sorter'});
+      sorter.append(...th.childNodes);
+      th.append(sorter);
+    }
+  }
+  for (const [id, limit] of [['more-upstreams', 'upstreamsShown'],
+                             ['more-cards', 'cardsShown']]) {
+    $(id).addEventListener('click', () => {
+      view[limit] = Infinity;
+      renderAll();
+    });
+  }
+  $('more-events').addEventListener('click', () => {
+    view.limit *= 5;
+    load();
+  });
+}
+
+function listenToFeed() {
+  $('refresh').addEventListener('click', load);
+  $('pause').addEventListener('click', () => {
+    feed.paused = !feed.paused;
+    setAttribute($('pause'), 'aria-pressed', String(feed.paused));
+    if (feed.paused) {
+      schedule();
+      renderFreshness();
+    } else {
+      load();
+    }
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && !feed.paused) {
+      load();
+    }
+  });
+  window.addEventListener('hashchange', () => {
+    readHash();
+    renderAll();
+    goToTarget();
+  });
+  setInterval(() => {
+    if (!document.hidden) {
+      renderFreshness();
+    }
+  }, 1000);
+}
+
+document.addEventListener('DOMContentLoaded', () => {
+  hints = JSON.parse($('causes').textContent || '{}');
+  for (const link of document.querySelectorAll('a[data-format]')) {
+    const params = new URLSearchParams(location.search);
+    params.set('format', link.dataset.format);
+    link.href = `?${params}`;
+  }
+  readHash();
+  listenToChart();
+  listenToFilters();
+  listenToLists();
+  listenToFeed();
+  accept(JSON.parse(dataIn(document)));
+  if (view.filter.cause) {
+    load();
+  } else {
+    schedule();
+  }
+});
