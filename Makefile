@@ -1,0 +1,85 @@
+# make help lists the targets.
+
+ROOT := $(CURDIR)
+BUILD ?= $(ROOT)/build
+JOBS ?= $(shell nproc)
+PREFIX_MODULES ?= /usr/lib/nginx/modules
+SANITIZERS := -fsanitize=address,undefined
+
+MODULE := $(BUILD)/ngx_http_upstream_502_module.so
+
+export JOBS NGINX_SRC NGINX_ARGS CC_OPT LD_OPT V
+export TEST_MODULE ?= $(MODULE)
+# The nginx that goes with another source tree, where it is built there.
+ifneq ($(NGINX_SRC),)
+ifneq ($(wildcard $(NGINX_SRC)/objs/nginx),)
+export TEST_NGINX_BINARY ?= $(abspath $(NGINX_SRC))/objs/nginx
+endif
+endif
+
+.DEFAULT_GOAL := module
+.PHONY: help module demo test test-unit test-nginx test-asan test-unit-asan \
+	bench bench-core coverage install deb format lint clean deps-build \
+	deps-test deps-demo deps-lint deps-bench
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
+	  awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  NGINX_SRC=dir      build against another nginx source tree"
+	@echo "  NGINX_ARGS='...'   with these configure arguments"
+	@echo "  BUILD=dir          build there (default build)"
+	@echo "  V=1                show the compiler's command lines"
+
+module: deps-build  ## build the module (the default)
+	@BUILD=$(BUILD) tools/build-module.sh
+	@echo $(MODULE)
+
+demo: deps-demo module  ## nginx with the module before broken backends
+	@demo/run.pl $(MODULE)
+
+test: deps-test test-unit test-nginx  ## everything below that proves it works
+
+test-unit: deps-test  ## unit tests of the core
+	@tools/unit-tests.sh $(BUILD)/cmake
+
+test-unit-asan: deps-test  ## unit tests under ASan and UBSan
+	@tools/unit-tests.sh $(BUILD)/cmake-asan -DSANITIZE=ON
+
+test-nginx: deps-test module  ## the module in a real nginx (T=t/some.t)
+	prove -I t/lib -r $(or $(T),t)
+
+test-asan: deps-test  ## the same with module and sanitizers in one (T=...)
+	@BUILD=$(BUILD)/asan CC_OPT="-g -O1 -fno-omit-frame-pointer $(SANITIZERS)" \
+	  LD_OPT="$(SANITIZERS)" tools/build-module.sh
+	tools/with-asan.sh $(BUILD)/asan/$(notdir $(MODULE)) \
+	  prove -I t/lib -r $(or $(T),t)
+
+bench: deps-bench module  ## what a request pays, in instructions
+	bench/run $(MODULE)
+
+bench-core: deps-bench  ## what the core takes, in time
+	@BUILD=$(BUILD) bench/core.sh
+
+coverage: deps-test  ## line coverage of the core by its unit tests
+	@tools/unit-tests.sh $(BUILD)/cmake-coverage -DCOVERAGE=ON
+	@tools/coverage.sh $(BUILD)/cmake-coverage
+
+install: module  ## into nginx's modules (DESTDIR=, PREFIX_MODULES=)
+	install -d $(DESTDIR)$(PREFIX_MODULES)
+	install -m 0644 $(MODULE) $(DESTDIR)$(PREFIX_MODULES)/
+
+deb: module  ## a Debian package in build/
+	@tools/make-deb.sh $(MODULE) $(BUILD)
+
+format: deps-lint  ## clang-format all C++ in place
+	@tools/lint.sh --fix
+
+lint: deps-lint module  ## format, house rules, clang-tidy
+	@tools/lint.sh $(BUILD)
+
+clean:  ## remove what was built
+	rm -rf $(BUILD)
+
+deps-build deps-test deps-demo deps-lint deps-bench:
+	@tools/install-deps.sh $(@:deps-%=%)

@@ -1,0 +1,24 @@
+# C++ flags object by object: nginx's own C files must not see them. nginx's
+# headers become system headers, since our warnings are not theirs to pass.
+
+cat << END                                                    >> $NGX_MAKEFILE
+
+UPSTREAM_502_FLAGS = -std=c++20 -fvisibility=hidden -Wall -Wextra -Wpedantic \\
+	-Wshadow -Wconversion -Wsign-conversion -Werror -I$ngx_addon_dir/include \\
+	-DUPSTREAM_502_VERSION=\"$upstream_502_version\"
+UPSTREAM_502_INCS := \$(patsubst -I,-isystem,\$(ALL_INCS))
+
+END
+
+for upstream_502_src in $upstream_502_srcs
+do
+    upstream_502_obj=`basename \`dirname $upstream_502_src\``
+    upstream_502_obj=$upstream_502_obj/`basename $upstream_502_src .cc`
+    upstream_502_obj=$NGX_OBJS/addon/$upstream_502_obj.$ngx_objext
+
+    cat << END                                                >> $NGX_MAKEFILE
+$upstream_502_obj: CFLAGS += \$(UPSTREAM_502_FLAGS)
+$upstream_502_obj: ALL_INCS = \$(UPSTREAM_502_INCS)
+END
+
+done

@@ -1,0 +1,70 @@
+#!/bin/bash
+# What a review should not have to say: lint.sh BUILD_FOLDER, or lint.sh --fix
+# to format in place.
+
+set -eu
+
+cd "$(dirname "$0")/.."
+page=src/core/page_data.h # made out of src/web
+mapfile -t cxx < <(find include src t/unit bench -name '*.h' -o -name '*.cc' \
+  2>/dev/null | grep -vx $page | sort)
+
+if [ "${1:-}" = --fix ]; then
+  clang-format -i "${cxx[@]}"
+  exit 0
+fi
+
+build=$1
+failed=0
+
+fail() {
+  echo "lint: $*" >&2
+  failed=1
+}
+
+# check MESSAGE COMMAND...: the command finds what should not be there.
+check() {
+  local message=$1
+  shift
+  if "$@" >&2; then
+    fail "$message"
+  fi
+}
+
+clang-format --dry-run -Werror "${cxx[@]}" || fail "run make format"
+check "the core knows nothing of nginx" grep -rnE '\bngx_' include src/core
+check "do it or leave it" \
+  grep -rnIE "\b(TO""DO|FIX""ME|X""XX|HA""CK)\b" --exclude-dir=build \
+  --exclude-dir=.git .
+
+src/web/embed.sh | cmp -s - $page || fail "run src/web/embed.sh > $page"
+
+for path in src/*/*.cc; do
+  grep -q "/$path\$" config || fail "$path is not in config"
+done
+for path in "${cxx[@]}" $(find t demo bench tools -type f 2>/dev/null); do
+  lines=$(wc -l <"$path")
+  [ "$lines" -le 500 ] || echo "lint: warning: $path has $lines lines" >&2
+done
+
+cmake -S cmake -B "$build/cmake" >/dev/null
+echo "clang-tidy: the core"
+printf '%s\n' src/core/*.cc |
+  xargs -P "${JOBS:-$(nproc)}" -n 2 clang-tidy -quiet -p "$build/cmake" \
+    2>/dev/null || fail "clang-tidy"
+
+# The adapter is compiled by nginx's build, which leaves no database: the
+# folders of its headers are known. What nginx promises never to be NULL, the
+# analyzer cannot know.
+flags=(-std=c++20 -Iinclude -isystem "$build/objs" -Wall -Wextra -Wpedantic
+  -Wshadow -Wconversion -Wsign-conversion -DUPSTREAM_502_VERSION='"0"')
+for path in core event event/modules os/unix http http/modules http/v2; do
+  flags+=(-isystem "$build/nginx/src/$path")
+done
+echo "clang-tidy: the adapter"
+printf '%s\n' src/nginx/*.cc |
+  xargs -P "${JOBS:-$(nproc)}" -I{} clang-tidy -quiet \
+    -checks=-clang-analyzer-core.NullDereference {} -- "${flags[@]}" \
+    2>/dev/null || fail "clang-tidy"
+
+exit $failed
