@@ -1,0 +1,449 @@
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include <algorithm>
+
+#include "account.h"
+#include "bridge.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr absl::string_view kUnixPrefix = "unix:";
+
+// A run as it is accounted.
+struct Run {
+  Record* record;
+  ngx_http_request_t* request;
+  const ngx_http_upstream_t* upstream;
+  Store* store;
+  int64_t now;
+  int rc;
+  ngx_str_t name;
+  uint32_t row;
+  uint32_t end;
+};
+
+uint32_t Worker() { return static_cast<uint32_t>(ngx_worker); }
+
+int64_t Milliseconds(ngx_msec_t value) {
+  return value == kUnsetTime ? -1 : static_cast<int64_t>(value);
+}
+
+bool IsGatewayStatus(ngx_uint_t status) {
+  return status == NGX_HTTP_BAD_GATEWAY || status == NGX_HTTP_GATEWAY_TIME_OUT;
+}
+
+const LoggedLine* FindLine(const Record& record, uint32_t element) {
+  for (const LoggedLine* line = record.lines; line != nullptr;
+       line = line->next) {
+    if (line->element == element) {
+      return line;
+    }
+  }
+  return nullptr;
+}
+
+FailedAttempt* FindFailure(const Record& record, uint32_t element) {
+  for (FailedAttempt* failure = record.failures; failure != nullptr;
+       failure = failure->older) {
+    if (failure->element == element && failure->run == record.runs) {
+      return failure;
+    }
+  }
+  return nullptr;
+}
+
+bool ServedStale(const ngx_http_upstream_t* u) {
+#if (NGX_HTTP_CACHE)
+  return u->cache_status == NGX_HTTP_CACHE_STALE;
+#else
+  return false;
+#endif
+}
+
+// FastCGI without keep-alive ends its body with the connection: nginx takes a
+// body for whole that is shorter than its Content-Length. Record headers are
+// in read_length too, so that this is certain where it is said.
+bool IsCutFastcgi(const ngx_http_upstream_t* u) {
+  const ngx_event_pipe_t* pipe = u->pipe;
+  return pipe != nullptr && pipe->upstream_eof && !pipe->upstream_done &&
+         u->headers_in.content_length_n > 0 && pipe->read_length > 0 &&
+         pipe->read_length < u->headers_in.content_length_n &&
+         View(u->schema) == "fastcgi://";
+}
+
+// Whether the last attempt of a run that ended with `rc`, and of which no line
+// was logged, did not fail: Classify would say so too.
+bool EndedWell(const ngx_http_upstream_t* u, const State& state, int rc) {
+  return rc <= 0 && !IsGatewayStatus(state.status) && !ServedStale(u) &&
+         !IsCutFastcgi(u);
+}
+
+ngx_str_t PeerOf(const State& state, const LoggedLine* line) {
+  if (state.peer != nullptr) {
+    return *state.peer;
+  }
+  return line != nullptr ? line->peer : ngx_str_t{0, nullptr};
+}
+
+// Everything Classify wants to know of an element.
+Attempt Describe(const Run& run, const State& state, const LoggedLine* line,
+                 absl::string_view peer, bool last) {
+  const ngx_http_upstream_t* u = run.upstream;
+  Attempt attempt;
+  const bool header_done = state.header_time != kUnsetTime;
+  if (line != nullptr) {
+    attempt = line->attempt;
+    attempt.message = View(line->message);
+  }
+  // What a line said that did not end the attempt is out of date by now.
+  if (line == nullptr || !line->recognized) {
+    attempt.connected = state.connect_time != kUnsetTime;
+    attempt.request_sent = attempt.connected;
+    attempt.header_done = header_done;
+    attempt.bytes_received = static_cast<uint64_t>(state.bytes_received);
+  }
+  attempt.protocol = ParseProtocol(View(u->schema));
+  attempt.ending = last ? Ending::kFinal : Ending::kRetried;
+  attempt.unix_socket = peer.substr(0, kUnixPrefix.size()) == kUnixPrefix;
+#if (NGX_HTTP_SSL)
+  attempt.tls = u->ssl;
+#endif
+  attempt.upgraded = last && u->upgrade;
+  attempt.status = static_cast<uint16_t>(state.status);
+  if (header_done) {
+    // Stale content replaces what the upstream has said.
+    attempt.received_status = static_cast<uint16_t>(
+        last && !ServedStale(u) && u->headers_in.status_n != 0
+            ? u->headers_in.status_n
+            : state.status);
+  }
+  attempt.rc = run.rc;
+  if (last && ServedStale(u) && header_done &&
+      state.status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+    attempt.ending = Ending::kRetried;  // given up for the stale copy
+  }
+  if (last && run.rc == 0 && IsCutFastcgi(u)) {
+    attempt.rc = NGX_HTTP_BAD_GATEWAY;  // what nginx says of other cut bodies
+  }
+  return attempt;
+}
+
+int64_t DecidingLimit(const ngx_http_upstream_t* u, Cause cause,
+                      absl::string_view message) {
+  const ngx_http_upstream_conf_t* conf = u->conf;
+  const bool timer = message.substr(0, 18) == "upstream timed out";
+  if (conf == nullptr) {
+    return -1;
+  }
+  if (cause == Cause::kHeaderTooBig) {
+    return static_cast<int64_t>(conf->buffer_size);
+  }
+  if (cause == Cause::kBodyTimeout || (timer && cause == Cause::kReadTimeout)) {
+    return Milliseconds(conf->read_timeout);
+  }
+  if (timer && cause == Cause::kSendTimeout) {
+    return Milliseconds(conf->send_timeout);
+  }
+  if (timer &&
+      (cause == Cause::kConnectionTimeout || cause == Cause::kTlsTimeout)) {
+    return Milliseconds(conf->connect_timeout);
+  }
+  return -1;
+}
+
+EventFacts FactsOf(const Run& run, uint32_t element, const Attempt& attempt,
+                   const Verdict& verdict) {
+  EventFacts facts;
+  facts.time_ms = run.now;
+  facts.cause = verdict.cause;
+  facts.phase = verdict.phase;
+  facts.protocol = attempt.protocol;
+  facts.reused = attempt.reused ? 1 : 0;
+  facts.errno_class = verdict.errno_class;
+  facts.errno_number = verdict.errno_number;
+  facts.status = attempt.status;
+  facts.received_status = attempt.received_status;
+  facts.limit = DecidingLimit(run.upstream, verdict.cause, attempt.message);
+  if (element == kNoElement) {
+    return facts;
+  }
+  const State* states = States(run.request);
+  const State& state = states[element];
+  facts.connect_time = Milliseconds(state.connect_time);
+  facts.header_time = Milliseconds(state.header_time);
+  facts.response_time = Milliseconds(state.response_time);
+  facts.bytes_sent = static_cast<uint64_t>(state.bytes_sent);
+  facts.bytes_received = static_cast<uint64_t>(state.bytes_received);
+  // Now is when the run ended: attempts that came later took their time.
+  for (uint32_t i = element + 1; i < run.end; ++i) {
+    if (states[i].response_time != kUnsetTime) {
+      facts.time_ms -= static_cast<int64_t>(states[i].response_time);
+    }
+  }
+  for (uint32_t i = 0; i <= element; ++i) {
+    facts.attempt += IsSeparator(states[i]) ? 0u : 1u;
+  }
+  return facts;
+}
+
+// Remembers the failure for variables and its event.
+void Remember(const Run& run, uint32_t element, const Attempt& attempt,
+              const Verdict& verdict, ngx_str_t peer, bool last) {
+  FailedAttempt* failure = FindFailure(*run.record, element);
+  if (failure == nullptr) {
+    failure = PoolNew<FailedAttempt>(run.request->pool);
+    if (failure == nullptr) {
+      return;
+    }
+    failure->older = run.record->failures;
+    run.record->failures = failure;
+  }
+  failure->element = element;
+  failure->run = run.record->runs;
+  failure->last = last;
+  failure->run_status = run.rc;
+  failure->verdict = verdict;
+  failure->facts = FactsOf(run, element, attempt, verdict);
+  failure->upstream = run.name;
+  // A zone's peer may change its name before the request is logged.
+  failure->peer = PoolCopy(run.request->pool, View(peer));
+  failure->message = Str(attempt.message);
+  failure->upstream_row = run.row;
+}
+
+[[gnu::cold]] void WarnOfOverflow(Zone* zone, int64_t now) {
+  if (zone->store.TakeOverflowWarning(now)) {
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "upstream_502_zone \"%V\" is full, further peers are counted "
+                  "under \"(other)\"",
+                  &zone->name);
+  }
+}
+
+inline uint32_t FindPeer(Zone* zone, uint32_t upstream, const ngx_str_t& peer,
+                         int64_t now) {
+  const uint32_t row = zone->store.FindOrAddPeer(upstream, View(peer));
+  if (zone->store.IsOther(row)) {
+    WarnOfOverflow(zone, now);
+  }
+  return row;
+}
+
+void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
+                  int64_t time_to_failure) {
+  run.store->AddFailure(run.row, peer_row,
+                        {.cause = verdict.cause,
+                         .errno_class = verdict.errno_class,
+                         .time_ms = run.now,
+                         .time_to_failure = time_to_failure});
+}
+
+void AccountElement(const Run& run, uint32_t element) {
+  const State& state = States(run.request)[element];
+  const LoggedLine* line = FindLine(*run.record, element);
+  const ngx_str_t peer = PeerOf(state, line);
+  const uint32_t peer_row =
+      peer.len == 0
+          ? kNoPeer
+          : FindPeer(&GetMainConf(run.request)->zone, run.row, peer, run.now);
+  const bool last = element + 1 == run.end;
+  const bool plain =
+      last && line == nullptr && EndedWell(run.upstream, state, run.rc);
+  Verdict verdict;
+  if (!plain) {
+    const Attempt attempt = Describe(run, state, line, View(peer), last);
+    verdict = Classify(attempt);
+    if (verdict.failed) {
+      Remember(run, element, attempt, verdict, peer, last);
+      CountFailure(run, peer_row, verdict, Milliseconds(state.response_time));
+    }
+  }
+  if (peer_row != kNoPeer) {
+    run.store->AddAttempt(peer_row, Worker(), run.now,
+                          !verdict.failed && state.header_time != kUnsetTime);
+  }
+}
+
+void AccountNoAttempt(const Run& run) {
+  const LoggedLine* line = FindLine(*run.record, kNoElement);
+  Attempt attempt;
+  if (line != nullptr) {
+    attempt = line->attempt;
+    attempt.message = View(line->message);
+  }
+  attempt.protocol = ParseProtocol(View(run.upstream->schema));
+  attempt.ending = Ending::kNoAttempt;
+  attempt.rc = run.rc;
+  attempt.connected = attempt.request_sent = attempt.header_done = false;
+  attempt.bytes_received = 0;
+  const Verdict verdict = Classify(attempt);
+  if (verdict.failed) {
+    Remember(run, kNoElement, attempt, verdict, {0, nullptr}, true);
+    CountFailure(run, kNoPeer, verdict, -1);
+  }
+}
+
+Run MakeRun(Record* record, int rc) {
+  Run run{};
+  run.record = record;
+  run.request = record->request;
+  run.upstream = record->upstream;
+  run.store = &GetMainConf(run.request)->zone.store;
+  run.now = NowMs();
+  run.rc = rc;
+  run.end = StateCount(run.request);
+  if (record->hook != nullptr) {
+    run.name = record->hook->name;
+    run.row = record->hook->row;
+  } else {
+    run.name = UpstreamName(run.request, run.upstream);
+    run.row = run.name.len == 0 ? kNoUpstream
+                                : run.store->FindOrAddUpstream(
+                                      View(run.name), Protocol::kUnknown);
+  }
+  return run;
+}
+
+void NoteProtocol(const Run& run) {
+  UpstreamHook* hook = run.record->hook;
+  if (hook == nullptr || !hook->protocol_known) {
+    run.store->SetProtocol(run.row, ParseProtocol(View(run.upstream->schema)));
+    if (hook != nullptr && run.upstream->schema.len != 0) {
+      hook->protocol_known = 1;
+    }
+  }
+}
+
+// Counts the usual run: one attempt, which ended well. False: it is another.
+bool CountPlainRun(const Record& record, int rc) {
+  const UpstreamHook* hook = record.hook;
+  if (hook == nullptr || !hook->protocol_known || record.lines != nullptr ||
+      record.accounted > record.begin ||
+      StateCount(record.request) != record.begin + 1) {
+    return false;
+  }
+  const State& state = States(record.request)[record.begin];
+  if (state.peer == nullptr || state.peer->len == 0 ||
+      !EndedWell(record.upstream, state, rc)) {
+    return false;
+  }
+  Zone& zone = GetMainConf(record.request)->zone;
+  const int64_t now = NowMs();
+  const uint32_t peer = FindPeer(&zone, hook->row, *state.peer, now);
+  zone.store.AddAttempt(peer, Worker(), now, state.header_time != kUnsetTime);
+  zone.store.AddRequest(hook->row, Worker(), now, 1);
+  return true;
+}
+
+// Counts any run; kept out of the way of the usual one.
+[[gnu::noinline]] void CountRun(Record* record, int rc) {
+  const Run run = MakeRun(record, rc);
+  NoteProtocol(run);
+  const uint32_t begin = std::max(record->begin, record->accounted);
+  for (uint32_t i = begin; i < run.end; ++i) {
+    AccountElement(run, i);
+  }
+  if (run.end <= record->begin && rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+    AccountNoAttempt(run);
+  }
+  run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
+}
+
+// A request that ended in 500 before its upstream was set up: nginx's
+// upstream module gave up without a word.
+bool FailedSilently(const ngx_http_request_t* r) {
+  return r->err_status == 500 && r->upstream_states == nullptr &&
+         !r->upstream->header_sent && r->upstream->headers_in.status_n == 0;
+}
+
+}  // namespace
+
+void AccountRun(Record* record, int rc) {
+  if (!record->open) {
+    return;
+  }
+  record->open = false;
+  if (!CountPlainRun(*record, rc)) {
+    CountRun(record, rc);
+  }
+  record->accounted = StateCount(record->request);
+  record->lines = nullptr;
+}
+
+void CloseRun(Record* record, int status) {
+  AccountRun(record, record->finalize == nullptr ? status : 0);
+}
+
+uint32_t RunBegin(const ngx_http_request_t* r) {
+  uint32_t begin = StateCount(r);
+  while (begin > 0 && !IsSeparator(States(r)[begin - 1])) {
+    --begin;
+  }
+  return begin;
+}
+
+void CatchUp(ngx_http_request_t* r, int status) {
+  ngx_http_upstream_t* u = r->upstream;
+  if (u == nullptr || u->cleanup != nullptr) {
+    return;  // none, or at work
+  }
+  Record* record = FindRecord(r);
+  if (record != nullptr && record->open) {
+    CloseRun(record, status);
+    return;
+  }
+  const bool silent = record == nullptr && FailedSilently(r);
+  // Where `u->upstream` is set, the run was seen or is not to be counted.
+  if (u->upstream != nullptr || !GetLocConf(r)->enable ||
+      (!silent &&
+       StateCount(r) <= (record == nullptr ? 0 : record->accounted))) {
+    return;
+  }
+  record = FindOrAddRecord(r);
+  if (record == nullptr) {
+    return;
+  }
+  record->upstream = u;
+  record->hook = HookOf(r, u);
+  record->begin = RunBegin(r);
+  record->open = true;
+  ++record->runs;
+  AccountRun(record, silent ? 500 : 0);
+}
+
+void Settle(ngx_http_request_t* r) {
+  ForEachRecord(r, [](Record* record) {
+    if (record->open || StateCount(record->request) > record->accounted) {
+      CatchUp(record->request, RequestStatus(record->request));
+    }
+  });
+  if (FindRecord(r) == nullptr) {
+    CatchUp(r, RequestStatus(r));
+  }
+}
+
+void Peek(Record* record) {
+  if (!record->open) {
+    return;
+  }
+  const Run run = MakeRun(record, 0);
+  for (uint32_t i = record->begin; i < run.end; ++i) {
+    const State& state = States(run.request)[i];
+    const bool last = i + 1 == run.end;
+    const bool relayed =
+        IsGatewayStatus(state.status) && state.header_time != kUnsetTime;
+    if ((last && !relayed) || FindFailure(*record, i) != nullptr) {
+      continue;
+    }
+    const LoggedLine* line = FindLine(*record, i);
+    const ngx_str_t peer = PeerOf(state, line);
+    const Attempt attempt = Describe(run, state, line, View(peer), last);
+    const Verdict verdict = Classify(attempt);
+    if (verdict.failed) {
+      Remember(run, i, attempt, verdict, peer, last);
+    }
+  }
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,30 @@
+// Capture: hooks into nginx's upstream code, and the notes they take while an
+// attempt is still open.
+
+#ifndef UPSTREAM_502_SRC_NGINX_CAPTURE_H_
+#define UPSTREAM_502_SRC_NGINX_CAPTURE_H_
+
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include "absl/strings/string_view.h"
+#include "conf.h"
+
+namespace upstream_502 {
+
+// Wraps `peer.init` of every configured upstream. False when memory is out.
+bool HookUpstreams(ngx_conf_t* cf);
+
+// Gives every hooked upstream its row in the store.
+void RegisterUpstreams(MainConf* conf);
+
+// Puts the header filter that sees runs which no other hook saw: targets from
+// a variable that succeed.
+void InsertHeaderFilter();
+
+// An error line was logged while `sr`'s upstream was at work. `message` is
+// nginx's own text without what surrounds it.
+void CaptureLine(ngx_http_request_t* sr, absl::string_view message);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_SRC_NGINX_CAPTURE_H_

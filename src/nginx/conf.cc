@@ -1,0 +1,312 @@
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "bridge.h"
+#include "conf.h"
+#include "proxy_status.h"
+#include "status.h"
+#include "tap.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr size_t kDefaultZoneSize = 4 * 1024 * 1024;
+constexpr ngx_uint_t kDefaultEvents = 1024;
+constexpr ngx_uint_t kMaxEvents = 1000000;
+
+char* BadValue(ngx_conf_t* cf, const ngx_str_t& value, const char* allowed) {
+  const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                     "invalid value \"%V\" in \"%V\" directive, it must be %s",
+                     &value, &args[0], allowed);
+  return kConfError;
+}
+
+// True and the rest of `value` where it begins with `name`.
+bool Consume(ngx_str_t value, absl::string_view name, ngx_str_t* rest) {
+  if (View(value).substr(0, name.size()) != name) {
+    return false;
+  }
+  *rest = {value.len - name.size(), value.data + name.size()};
+  return true;
+}
+
+char* SetZone(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  auto& zone = static_cast<MainConf*>(conf)->zone;
+  auto* args = static_cast<ngx_str_t*>(cf->args->elts);
+  constexpr const char* kSyntax =
+      "\"name:size [events=number]\" with at least one event";
+
+  if (zone.name.len != 0) {
+    static char duplicate[] = "is duplicate";
+    return duplicate;
+  }
+  const size_t colon = View(args[1]).rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) {
+    return BadValue(cf, args[1], kSyntax);
+  }
+  ngx_str_t size = {args[1].len - colon - 1, args[1].data + colon + 1};
+  const ssize_t parsed = ngx_parse_size(&size);
+  if (parsed <= 0) {
+    return BadValue(cf, args[1], kSyntax);
+  }
+  zone.events = kDefaultEvents;
+  if (cf->args->nelts > 2) {
+    ngx_str_t number;
+    if (!Consume(args[2], "events=", &number)) {
+      return BadValue(cf, args[2], kSyntax);
+    }
+    const ngx_int_t events = ngx_atoi(number.data, number.len);
+    if (events < 1 || static_cast<ngx_uint_t>(events) > kMaxEvents) {
+      return BadValue(cf, args[2],
+                      "\"events=\" and a number from 1 to 1000000");
+    }
+    zone.events = static_cast<ngx_uint_t>(events);
+  }
+  zone.name = {colon, args[1].data};
+  zone.size = static_cast<size_t>(parsed);
+  const size_t minimum = MinimumZoneSize(zone.events);
+  if (zone.size < minimum) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\" directive: the zone is "
+                       "too small for %ui events, it must be at least %uzk",
+                       &args[1], &args[0], zone.events, minimum / 1024);
+    return kConfError;
+  }
+  return kConfOk;
+}
+
+bool ParseFormat(ngx_str_t value, Format* format) {
+  constexpr struct {
+    absl::string_view name;
+    Format format;
+  } kFormats[] = {{"auto", Format::kAuto},
+                  {"html", Format::kHtml},
+                  {"json", Format::kJson},
+                  {"text", Format::kText},
+                  {"prometheus", Format::kPrometheus}};
+  for (const auto& known : kFormats) {
+    if (View(value) == known.name) {
+      *format = known.format;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool ParseStatusArgument(ngx_str_t value, LocConf* conf) {
+  const absl::string_view text = View(value);
+  if (text == "access=local" || text == "access=any") {
+    conf->status_any = text == "access=any";
+    return true;
+  }
+  if (text == "write=on" || text == "write=off") {
+    conf->status_write = text == "write=on";
+    return true;
+  }
+  return ParseFormat(value, &conf->status_format);
+}
+
+char* SetStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+      ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  if (core->handler == HandleStatus) {
+    static char duplicate[] = "is duplicate";
+    return duplicate;
+  }
+  const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
+  for (ngx_uint_t i = 1; i < cf->args->nelts; ++i) {
+    if (!ParseStatusArgument(args[i], conf)) {
+      return BadValue(cf, args[i],
+                      "\"auto\", \"html\", \"json\", \"text\", "
+                      "\"prometheus\", \"access=local\", \"access=any\", "
+                      "\"write=on\" or \"write=off\"");
+    }
+  }
+  core->handler = HandleStatus;
+  return kConfOk;
+}
+
+// As nginx's own flag slot, but it says the directive's value and what is
+// allowed in the module's words.
+char* SetEnable(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
+  if (conf->enable != NGX_CONF_UNSET) {
+    static char duplicate[] = "is duplicate";
+    return duplicate;
+  }
+  if (View(args[1]) != "on" && View(args[1]) != "off") {
+    return BadValue(cf, args[1], "\"on\" or \"off\"");
+  }
+  conf->enable = View(args[1]) == "on";
+  return kConfOk;
+}
+
+char* SetRecordUri(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
+  if (conf->record_uri != NGX_CONF_UNSET_UINT) {
+    static char duplicate[] = "is duplicate";
+    return duplicate;
+  }
+  constexpr absl::string_view kNames[] = {"off", "path", "full"};
+  for (ngx_uint_t i = 0; i < std::size(kNames); ++i) {
+    if (View(args[1]) == kNames[i]) {
+      conf->record_uri = i;
+      return kConfOk;
+    }
+  }
+  return BadValue(cf, args[1], "\"path\", \"full\" or \"off\"");
+}
+
+// An sf-token of RFC 8941.
+bool IsToken(absl::string_view text) {
+  constexpr absl::string_view kMarks = ":/!#$%&'*+-.^_`|~";
+  const auto is_token = [kMarks](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           kMarks.find(c) != absl::string_view::npos;
+  };
+  return !text.empty() &&
+         (absl::ascii_isalpha(static_cast<unsigned char>(text[0])) ||
+          text[0] == '*') &&
+         std::all_of(text.begin(), text.end(), is_token);
+}
+
+char* SetProxyStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
+  constexpr const char* kAllowed =
+      "\"off\", \"on\" or a name of letters, digits and any of "
+      ":/!#$%&'*+-.^_`|~, with \"details\" behind it if wanted";
+  if (conf->proxy_status != NGX_CONF_UNSET) {
+    static char duplicate[] = "is duplicate";
+    return duplicate;
+  }
+  const absl::string_view name = View(args[1]);
+  if (!IsToken(name)) {
+    return BadValue(cf, args[1], kAllowed);
+  }
+  if (cf->args->nelts > 2 && (View(args[2]) != "details" || name == "off")) {
+    return BadValue(cf, args[2], kAllowed);
+  }
+  conf->proxy_status = name != "off";
+  conf->proxy_details = cf->args->nelts > 2;
+  conf->proxy_name = PoolCopy(cf->pool, name == "on" ? kProxyName : name);
+  return conf->proxy_name.data == nullptr ? kConfError : kConfOk;
+}
+
+}  // namespace
+
+UpstreamHook* AddHook(MainConf* conf, ngx_http_upstream_srv_conf_t* upstream) {
+  UpstreamHook* hook = HookPlace(*conf, upstream);
+  hook->upstream = upstream;
+  return hook;
+}
+
+ngx_command_t commands[] = {
+    {
+        .name = ngx_string("upstream_502_zone"),
+        .type = NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE12,
+        .set = SetZone,
+        .conf = NGX_HTTP_MAIN_CONF_OFFSET,
+        .offset = 0,
+        .post = nullptr,
+    },
+    {
+        .name = ngx_string("upstream_502"),
+        .type = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
+                NGX_HTTP_LIF_CONF | NGX_CONF_TAKE1,
+        .set = SetEnable,
+        .conf = NGX_HTTP_LOC_CONF_OFFSET,
+        .offset = 0,
+        .post = nullptr,
+    },
+    {
+        .name = ngx_string("upstream_502_status"),
+        .type = NGX_HTTP_LOC_CONF | NGX_CONF_ANY,
+        .set = SetStatus,
+        .conf = NGX_HTTP_LOC_CONF_OFFSET,
+        .offset = 0,
+        .post = nullptr,
+    },
+    {
+        .name = ngx_string("upstream_502_record_uri"),
+        .type = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
+                NGX_CONF_TAKE1,
+        .set = SetRecordUri,
+        .conf = NGX_HTTP_LOC_CONF_OFFSET,
+        .offset = 0,
+        .post = nullptr,
+    },
+    {
+        .name = ngx_string("upstream_502_proxy_status"),
+        .type = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
+                NGX_CONF_TAKE12,
+        .set = SetProxyStatus,
+        .conf = NGX_HTTP_LOC_CONF_OFFSET,
+        .offset = 0,
+        .post = nullptr,
+    },
+    ngx_null_command,
+};
+
+void* CreateMainConf(ngx_conf_t* cf) {
+  return ngx_pcalloc(cf->pool, sizeof(MainConf));
+}
+
+char* InitMainConf(ngx_conf_t* cf, void* data) {
+  auto& zone = static_cast<MainConf*>(data)->zone;
+  if (zone.name.len == 0) {
+    ngx_str_set(&zone.name, "upstream_502");
+    zone.size = kDefaultZoneSize;
+    zone.events = kDefaultEvents;
+  }
+  return DeclareZone(cf, &zone) ? kConfOk : kConfError;
+}
+
+void* CreateLocConf(ngx_conf_t* cf) {
+  auto* conf = PoolNew<LocConf>(cf->pool);
+  if (conf == nullptr) {
+    return nullptr;
+  }
+  conf->enable = NGX_CONF_UNSET;
+  conf->record_uri = NGX_CONF_UNSET_UINT;
+  conf->proxy_status = NGX_CONF_UNSET;
+  conf->proxy_details = 0;
+  conf->proxy_name = {0, nullptr};
+  conf->status_format = Format::kAuto;
+  conf->status_any = 0;
+  conf->status_write = 0;
+  return conf;
+}
+
+char* MergeLocConf(ngx_conf_t* cf, void* parent, void* child) {
+  auto& prev = *static_cast<LocConf*>(parent);
+  auto& conf = *static_cast<LocConf*>(child);
+  constexpr auto kPath = static_cast<ngx_uint_t>(RecordUri::kPath);
+
+  ngx_conf_merge_value(conf.enable, prev.enable, 1);
+  ngx_conf_merge_uint_value(conf.record_uri, prev.record_uri, kPath);
+
+  if (conf.proxy_status == NGX_CONF_UNSET) {
+    conf.proxy_details = prev.proxy_details;
+    conf.proxy_name = prev.proxy_name;
+  }
+  ngx_conf_merge_value(conf.proxy_status, prev.proxy_status, 0);
+
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+      ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  // An `if` in a status location goes on with its handler.
+  if (core->handler != HandleStatus) {
+    conf.status_format = prev.status_format;
+    conf.status_any = prev.status_any;
+    conf.status_write = prev.status_write;
+  }
+  return InsertTap(cf, core->error_log) ? kConfOk : kConfError;
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,91 @@
+// Configuration: what the directives leave behind.
+
+#ifndef UPSTREAM_502_SRC_NGINX_CONF_H_
+#define UPSTREAM_502_SRC_NGINX_CONF_H_
+
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include <type_traits>
+
+#include "upstream_502/query.h"
+#include "zone.h"
+
+namespace upstream_502 {
+
+// One upstream of the configuration, also the implicit one of
+// `proxy_pass http://host`.
+struct UpstreamHook {
+  ngx_http_upstream_srv_conf_t* upstream;
+  ngx_http_upstream_init_peer_pt init;  // what `peer.init` was
+  ngx_str_t name;
+  uint32_t row;  // in the store
+  unsigned protocol_known : 1;
+};
+
+enum class RecordUri : ngx_uint_t { kOff, kPath, kFull };
+
+struct MainConf {
+  Zone zone;
+  UpstreamHook* hooks;  // open addressing by address, `hook_slots` of them
+  ngx_uint_t hook_slots;
+  ngx_int_t request_id;  // the variable's index, NGX_ERROR where nobody uses it
+};
+
+struct LocConf {
+  ngx_flag_t enable;
+  ngx_uint_t record_uri;  // RecordUri
+  ngx_flag_t proxy_status;
+  ngx_flag_t proxy_details;
+  ngx_str_t proxy_name;  // as it stands in the field: a token, or quoted
+  Format status_format;  // these three in a status location only
+  ngx_flag_t status_any;
+  ngx_flag_t status_write;
+};
+static_assert(std::is_trivial_v<LocConf> && std::is_standard_layout_v<LocConf>);
+
+inline MainConf* GetMainConf(const ngx_http_request_t* r) {
+  return static_cast<MainConf*>(
+      ngx_http_get_module_main_conf(r, ngx_http_upstream_502_module));
+}
+
+inline LocConf* GetLocConf(const ngx_http_request_t* r) {
+  return static_cast<LocConf*>(
+      ngx_http_get_module_loc_conf(r, ngx_http_upstream_502_module));
+}
+
+// The hook of `upstream`, or the free place where it would be. There is
+// always one: half of the places stay free.
+inline UpstreamHook* HookPlace(const MainConf& conf, const void* upstream) {
+  uint64_t slot = reinterpret_cast<uintptr_t>(upstream);
+  slot = slot * 0x9e3779b97f4a7c15u >> 32;  // the upper bits are the good ones
+  for (;; ++slot) {
+    UpstreamHook* hook = &conf.hooks[slot & (conf.hook_slots - 1)];
+    if (hook->upstream == upstream || hook->upstream == nullptr) {
+      return hook;
+    }
+  }
+}
+
+// nullptr for an upstream that was not there when hooks were set.
+inline UpstreamHook* FindHook(const MainConf* conf,
+                              const ngx_http_upstream_srv_conf_t* upstream) {
+  if (conf->hook_slots == 0) {
+    return nullptr;
+  }
+  UpstreamHook* hook = HookPlace(*conf, upstream);
+  return hook->upstream != nullptr ? hook : nullptr;
+}
+
+// The place for the hook of an upstream that has none yet.
+UpstreamHook* AddHook(MainConf* conf, ngx_http_upstream_srv_conf_t* upstream);
+
+extern ngx_command_t commands[];
+
+void* CreateMainConf(ngx_conf_t* cf);
+char* InitMainConf(ngx_conf_t* cf, void* conf);
+void* CreateLocConf(ngx_conf_t* cf);
+char* MergeLocConf(ngx_conf_t* cf, void* parent, void* child);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_SRC_NGINX_CONF_H_

@@ -1,0 +1,285 @@
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include "account.h"
+#include "bridge.h"
+#include "outcome.h"
+
+namespace upstream_502 {
+namespace {
+
+bool FromCache(const ngx_http_request_t* r) {
+#if (NGX_HTTP_CACHE)
+  const ngx_http_upstream_t* u = r->upstream;
+  return u != nullptr && (r->cached || u->cache_status == NGX_HTTP_CACHE_HIT ||
+                          u->cache_status == NGX_HTTP_CACHE_STALE ||
+                          u->cache_status == NGX_HTTP_CACHE_UPDATING ||
+                          u->cache_status == NGX_HTTP_CACHE_REVALIDATED);
+#else
+  return false;
+#endif
+}
+
+// The last failure where it ended the request's last run: what came of the
+// request after that (error_page, `return 502`) came of this failure.
+const FailedAttempt* Deciding(const Record* record) {
+  if (record == nullptr || record->failures == nullptr) {
+    return nullptr;
+  }
+  const FailedAttempt* failure = record->failures;
+  return failure->last && failure->run == record->runs ? failure : nullptr;
+}
+
+bool CutInBody(const FailedAttempt& failure) {
+  return failure.verdict.phase == Phase::kBody &&
+         failure.facts.header_time != -1;
+}
+
+// The last failure among the subrequests of `r` that it waits for.
+void TakeSubrequestFailure(const ngx_http_request_t* r, Outcome* outcome) {
+  ForEachRecord(r, [&](Record* record) {
+    if (record->request != r && !record->request->background &&
+        outcome->failure == nullptr && record->failures != nullptr) {
+      outcome->failure = record->failures;
+      outcome->record = record;
+    }
+  });
+}
+
+// The failure whose status the client gets although another run followed:
+// `error_page` without a status of its own, or `post_action`.
+const FailedAttempt* Causing(const Outcome& outcome) {
+  const FailedAttempt* failure = outcome.failure;
+  while (failure != nullptr &&
+         !(failure->last &&
+           (failure->run_status > 0
+                ? failure->run_status
+                : failure->facts.received_status) == outcome.status)) {
+    failure = failure->older;
+  }
+  return failure;
+}
+
+Origin OriginOf(const ngx_http_request_t* r, const Outcome& outcome) {
+  if (outcome.record != nullptr && outcome.record->request != r) {
+    return Origin::kNginx;  // an auth_request whose subrequest failed
+  }
+  const FailedAttempt* failure = Deciding(outcome.record);
+  if (failure == nullptr) {
+    failure = Causing(outcome);
+  }
+  if (failure == nullptr) {
+    return FromCache(r) ? Origin::kCache : Origin::kConfig;
+  }
+  return failure->verdict.cause == Cause::kErrorStatus &&
+                 failure->facts.received_status == outcome.status
+             ? Origin::kUpstream
+             : Origin::kNginx;
+}
+
+bool IsGateway(const ngx_http_request_t* r, const Outcome& outcome) {
+  if (outcome.status == 502 || outcome.status == 504) {
+    return true;
+  }
+  if (outcome.status != 500 || outcome.failure == nullptr) {
+    return false;
+  }
+  if (outcome.record->request != r) {
+    return true;  // only looked for where the request made no attempt
+  }
+  const FailedAttempt* failure = Causing(outcome);
+  return failure != nullptr && failure->run_status == 500;
+}
+
+bool IsWhole(const ngx_http_request_t* r, const Outcome& outcome) {
+  const FailedAttempt* deciding = Deciding(outcome.record);
+  return outcome.status != 0 && outcome.status != 499 &&
+         !r->connection->error &&
+         (deciding == nullptr || !CutInBody(*deciding));
+}
+
+uint32_t CountAttempts(const ngx_http_request_t* r) {
+  uint32_t attempts = 0;
+  for (uint32_t i = 0; i < StateCount(r); ++i) {
+    attempts += IsSeparator(States(r)[i]) ? 0u : 1u;
+  }
+  return attempts;
+}
+
+// A subrequest is rescued with its main request, unless its failure is part
+// of what the client got.
+bool IsRescued(ngx_http_request_t* sr, const Outcome& own,
+               const Outcome& main) {
+  if (own.failure == nullptr || main.gateway || !IsWhole(sr->main, main)) {
+    return false;
+  }
+  return sr->background || (!own.gateway && IsWhole(sr, own));
+}
+
+absl::string_view RecordedUri(const ngx_http_request_t* r) {
+  auto* conf = GetLocConf(const_cast<ngx_http_request_t*>(r));
+  const auto mode = static_cast<RecordUri>(conf->record_uri);
+  if (mode == RecordUri::kOff) {
+    return {};
+  }
+  const absl::string_view uri = View(r == r->main ? r->unparsed_uri : r->uri);
+  return mode == RecordUri::kFull ? uri : uri.substr(0, uri.find('?'));
+}
+
+// Only where something else has asked for it: nobody could look up an id that
+// is made up here.
+absl::string_view RequestId(ngx_http_request_t* r) {
+  const ngx_int_t index = GetMainConf(r)->request_id;
+  if (index == NGX_ERROR || r->variables == nullptr) {
+    return {};
+  }
+  const ngx_http_variable_value_t& value = r->variables[index];
+  if (!value.valid || value.not_found) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(value.data), value.len};
+}
+
+void StoreEvents(Store* store, ngx_http_request_t* main, const Outcome& outcome,
+                 Record* record) {
+  for (FailedAttempt* failure = record->failures; failure != nullptr;
+       failure = failure->older) {
+    if (failure->written) {
+      continue;
+    }
+    failure->written = true;
+    EventFacts facts;
+    EventText text;
+    FillEvent(main, outcome, *record, *failure, &facts, &text);
+    store->WriteEvent(EventId(main, failure), facts, text);
+  }
+}
+
+void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
+  Store& store = GetMainConf(r)->zone.store;
+  uint32_t row = kNoUpstream;
+  if (outcome.failure != nullptr) {
+    row = outcome.failure->upstream_row;
+  } else if (outcome.origin == Origin::kCache) {
+    const ngx_str_t name = UpstreamName(r, r->upstream);
+    row = name.len == 0
+              ? kNoUpstream
+              : store.FindOrAddUpstream(View(name), Protocol::kUnknown);
+  }
+  store.AddResponse(row, outcome.status, outcome.origin, NowMs());
+}
+
+// Kept out of the way of a request that did not fail.
+[[gnu::noinline]] void FinishFailed(ngx_http_request_t* r) {
+  const Outcome outcome = DescribeOutcome(r);
+  Store& store = GetMainConf(r)->zone.store;
+  if (outcome.gateway) {
+    CountResponse(r, outcome);
+  }
+  ForEachRecord(r, [&](Record* record) {
+    if (record->failures == nullptr) {
+      return;
+    }
+    const Outcome own =
+        record->request == r ? outcome : DescribeOutcome(record->request);
+    if (own.rescued) {
+      store.AddRescued(record->failures->upstream_row);
+    }
+    StoreEvents(&store, r, own, record);
+  });
+}
+
+}  // namespace
+
+void IndexRequestId(ngx_conf_t* cf) {
+  auto* main = static_cast<MainConf*>(
+      ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_502_module));
+  const auto* core = static_cast<ngx_http_core_main_conf_t*>(
+      ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  const auto* used = static_cast<ngx_http_variable_t*>(core->variables.elts);
+  // Not by asking nginx for its index: to have one makes a variable keep its
+  // value, and $request_id is a new one each time in SSI otherwise.
+  main->request_id = NGX_ERROR;
+  for (ngx_uint_t i = 0; i < core->variables.nelts; ++i) {
+    if (View(used[i].name) == "request_id") {
+      main->request_id = static_cast<ngx_int_t>(i);
+    }
+  }
+}
+
+Outcome DescribeOutcome(ngx_http_request_t* r) {
+  Outcome outcome;
+  outcome.status = RequestStatus(r);
+  Record* record = FindRecord(r);
+  if (record != nullptr) {
+    Peek(record);
+  } else if (!GetLocConf(r)->enable) {
+    return outcome;
+  }
+  outcome.attempts = CountAttempts(r);
+  if (record != nullptr && record->failures != nullptr) {
+    outcome.record = record;
+    outcome.failure = record->failures;
+  } else if (outcome.attempts == 0 && outcome.status >= 500) {
+    TakeSubrequestFailure(r, &outcome);
+    if (outcome.record != nullptr) {
+      outcome.attempts = CountAttempts(outcome.record->request);
+    }
+  }
+  if (outcome.record != nullptr) {
+    for (const FailedAttempt* failure = outcome.record->failures;
+         failure != nullptr; failure = failure->older) {
+      ++outcome.failures;
+    }
+  }
+  outcome.gateway = IsGateway(r, outcome);
+  outcome.origin = OriginOf(r, outcome);
+  if (r == r->main) {
+    outcome.rescued =
+        outcome.failure != nullptr && !outcome.gateway && IsWhole(r, outcome);
+  } else if (outcome.failure != nullptr) {
+    outcome.rescued = IsRescued(r, outcome, DescribeOutcome(r->main));
+  }
+  return outcome;
+}
+
+uint64_t EventId(ngx_http_request_t* r, FailedAttempt* failure) {
+  if (failure->event_id == 0) {
+    // Oldest first, so that ids rise with time within a request.
+    if (failure->older != nullptr) {
+      EventId(r, failure->older);
+    }
+    failure->event_id = GetMainConf(r)->zone.store.ReserveEvent();
+  }
+  return failure->event_id;
+}
+
+void FillEvent(ngx_http_request_t* r, const Outcome& outcome,
+               const Record& record, const FailedAttempt& failure,
+               EventFacts* facts, EventText* text) {
+  *facts = failure.facts;
+  facts->rescued = outcome.rescued ? 1 : 0;
+  facts->client_status = static_cast<uint16_t>(RequestStatus(r->main));
+  facts->attempts = outcome.attempts;
+  text->upstream = View(failure.upstream);
+  text->peer = View(failure.peer);
+  text->message = View(failure.message);
+  text->method = View(record.request->method_name);
+  text->uri = RecordedUri(record.request);
+  text->request_id = RequestId(r->main);
+  if (r->headers_in.host != nullptr) {
+    text->host = View(r->headers_in.host->value);
+  }
+}
+
+void Finish(ngx_http_request_t* r) {
+  bool failed = false;
+  ForEachRecord(r,
+                [&](Record* record) { failed |= record->failures != nullptr; });
+  const int status = RequestStatus(r);
+  if (!failed && status != 502 && status != 504) {
+    return;
+  }
+  FinishFailed(r);
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,91 @@
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include "bridge.h"
+#include "record.h"
+
+namespace upstream_502 {
+namespace {
+
+// "host", "host:port" as it was written, or "unix:/path".
+ngx_str_t MakeName(ngx_pool_t* pool, const ngx_str_t& host, in_port_t port,
+                   bool with_port) {
+  const bool is_unix = host.len > 0 && host.data[0] == '/';
+  if (!is_unix && !with_port) {
+    return host;
+  }
+  const size_t size = host.len + sizeof("unix:65535");
+  auto* data = static_cast<u_char*>(ngx_pnalloc(pool, size));
+  if (data == nullptr) {
+    return host;
+  }
+  const u_char* end = is_unix ? ngx_snprintf(data, size, "unix:%V", &host)
+                              : ngx_snprintf(data, size, "%V:%d", &host,
+                                             static_cast<int>(port));
+  return {static_cast<size_t>(end - data), data};
+}
+
+}  // namespace
+
+void RecordCleanup(void*) {}
+
+Record* FindDetachedRecord(const ngx_http_request_t* r) {
+  Record* record = nullptr;
+  ForEachRecord(r, [&](Record* other) {
+    if (other->request == r) {
+      record = other;
+    }
+  });
+  return record;
+}
+
+Record* FindOrAddRecord(ngx_http_request_t* r) {
+  Record* record = FindRecord(r);
+  if (record == nullptr) {
+    record = PoolNew<Record>(r->pool);
+    if (record == nullptr) {
+      return nullptr;
+    }
+    record->request = r;
+    // As ngx_pool_cleanup_add() does, without another piece of memory.
+    record->cleanup = {RecordCleanup, record, r->pool->cleanup};
+    r->pool->cleanup = &record->cleanup;
+  }
+  ngx_http_set_ctx(r, record, ngx_http_upstream_502_module);
+  return record;
+}
+
+bool IsSeparator(const State& state) {
+  return state.peer == nullptr && state.status == 0 &&
+         state.connect_time == 0 && state.header_time == 0 &&
+         state.response_time == 0 && state.bytes_received == 0;
+}
+
+ngx_str_t ConfiguredName(ngx_pool_t* pool,
+                         const ngx_http_upstream_srv_conf_t* upstream) {
+  const bool written = (upstream->flags & NGX_HTTP_UPSTREAM_CREATE) == 0 &&
+                       upstream->no_port == 0 && upstream->port != 0;
+  return MakeName(pool, upstream->host, upstream->port, written);
+}
+
+UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
+  const ngx_http_upstream_srv_conf_t* upstream = u->upstream;
+  // Before it is needed (out of the cache, say) it stands in the location.
+  if (upstream == nullptr && u->resolved == nullptr && u->conf != nullptr) {
+    upstream = u->conf->upstream;
+  }
+  return upstream == nullptr ? nullptr : FindHook(GetMainConf(r), upstream);
+}
+
+ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
+  const UpstreamHook* hook = HookOf(r, u);
+  if (hook != nullptr) {
+    return hook->name;
+  }
+  if (u->resolved != nullptr && u->resolved->host.data != nullptr) {
+    return MakeName(r->pool, u->resolved->host, u->resolved->port,
+                    u->resolved->no_port == 0 && u->resolved->port != 0);
+  }
+  return {0, nullptr};
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,337 @@
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "bridge.h"
+#include "conf.h"
+#include "status.h"
+#include "upstream_502/copy.h"
+#include "upstream_502/render.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr absl::string_view kModuleVersion = "0.1.0";
+// What is rendered in one turn of the event loop.
+constexpr size_t kSliceBytes = 256 * 1024;
+
+// One answer on its way: rendered slice by slice while others are served.
+struct Answer {
+  const ngx_http_request_t* request = nullptr;
+  Report report;
+  std::unique_ptr<Renderer> renderer;
+  ngx_chain_t* free = nullptr;
+  ngx_chain_t* busy = nullptr;
+  bool done = false;
+};
+
+bool AddHeader(ngx_http_request_t* r, absl::string_view name,
+               absl::string_view value) {
+  auto* header =
+      static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+  if (header == nullptr) {
+    return false;
+  }
+  *header = {};
+  header->hash = 1;
+  header->key = Str(name);
+  header->value = Str(value);
+  return true;
+}
+
+bool AddCommonHeaders(ngx_http_request_t* r) {
+  return AddHeader(r, "Cache-Control", "no-store") &&
+         AddHeader(r, "X-Content-Type-Options", "nosniff");
+}
+
+// Text that is known at once: errors and the answer to DELETE.
+ngx_int_t SendText(ngx_http_request_t* r, ngx_uint_t status,
+                   absl::string_view text) {
+  r->headers_out.status = status;
+  r->headers_out.content_length_n = static_cast<off_t>(text.size());
+  r->headers_out.content_type = Str("text/plain; charset=utf-8");
+  r->headers_out.content_type_len = r->headers_out.content_type.len;
+  if (text.empty()) {
+    r->header_only = 1;
+  }
+  if (!AddCommonHeaders(r)) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  const ngx_int_t rc = ngx_http_send_header(r);
+  if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    return rc;
+  }
+  ngx_buf_t* buf = ngx_create_temp_buf(r->pool, text.size());
+  if (buf == nullptr) {
+    return NGX_ERROR;
+  }
+  buf->last = ngx_cpymem(buf->last, text.data(), text.size());
+  buf->last_buf = r == r->main;
+  buf->last_in_chain = 1;
+  ngx_chain_t chain = {buf, nullptr};
+  return ngx_http_output_filter(r, &chain);
+}
+
+bool IsLocal(const ngx_http_request_t* r) {
+  const sockaddr* address = r->connection->sockaddr;
+  switch (address->sa_family) {
+    case AF_INET: {
+      const auto* in = reinterpret_cast<const sockaddr_in*>(address);
+      return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+#if (NGX_HAVE_INET6)
+    case AF_INET6: {
+      const in6_addr& in6 =
+          reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr;
+      return IN6_IS_ADDR_LOOPBACK(&in6) ||
+             (IN6_IS_ADDR_V4MAPPED(&in6) && in6.s6_addr[12] == 127);
+    }
+#endif
+    default:
+      return address->sa_family == AF_UNIX;
+  }
+}
+
+absl::string_view Accept(ngx_http_request_t* r) {
+  const ngx_list_part_t* part = &r->headers_in.headers.part;
+  for (; part != nullptr; part = part->next) {
+    const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (headers[i].key.len == 6 &&
+          ngx_strncasecmp(headers[i].key.data, Str("accept").data, 6) == 0) {
+        return View(headers[i].value);
+      }
+    }
+  }
+  return {};
+}
+
+std::unique_ptr<Renderer> MakeRenderer(Format format, const Report& report) {
+  switch (format) {
+    case Format::kHtml:
+      return MakeHtmlRenderer(report);
+    case Format::kJson:
+      return MakeJsonRenderer(report);
+    case Format::kPrometheus:
+      return MakePrometheusRenderer(report);
+    case Format::kOpenMetrics:
+      return MakeOpenMetricsRenderer(report);
+    case Format::kAuto:
+    case Format::kText:
+      break;
+  }
+  return MakeTextRenderer(report);
+}
+
+void FillReport(ngx_http_request_t* r, const Query& query, Report* report) {
+  const Zone& zone = GetMainConf(r)->zone;
+  Snapshot& snapshot = report->snapshot;
+  Copy(zone.store, NowMs(), &snapshot);
+  snapshot.zone.name = std::string(View(zone.name));
+  snapshot.zone.size = zone.size;
+  snapshot.server.hostname =
+      std::string(View(const_cast<ngx_cycle_t*>(ngx_cycle)->hostname));
+  snapshot.server.nginx_version = NGINX_VERSION;
+  snapshot.server.module_version = std::string(kModuleVersion);
+  snapshot.server.pid = ngx_pid;
+  report->diagnoses = Diagnose(snapshot);
+  Apply(query, &snapshot);
+}
+
+ngx_chain_t* NewSlice(ngx_http_request_t* r, Answer* answer, size_t size) {
+  ngx_chain_t* link = ngx_chain_get_free_buf(r->pool, &answer->free);
+  if (link == nullptr) {
+    return nullptr;
+  }
+  ngx_buf_t* buf = link->buf;
+  if (buf->start == nullptr ||
+      static_cast<size_t>(buf->end - buf->start) < size) {
+    const size_t room =
+        answer->done ? size : std::max(size, kSliceBytes + kSliceBytes / 8);
+    buf->start = static_cast<u_char*>(ngx_palloc(r->pool, room));
+    if (buf->start == nullptr) {
+      return nullptr;
+    }
+    buf->end = buf->start + room;
+  }
+  buf->pos = buf->last = buf->start;
+  buf->temporary = 1;
+  buf->tag = reinterpret_cast<ngx_buf_tag_t>(&ngx_http_upstream_502_module);
+  return link;
+}
+
+// Renders the next slice and passes it on.
+ngx_int_t SendSlice(ngx_http_request_t* r, Answer* answer) {
+  std::string text;
+  while (text.size() < kSliceBytes) {
+    if (!answer->renderer->Next(&text)) {
+      answer->done = true;
+      break;
+    }
+  }
+  ngx_chain_t* link = NewSlice(r, answer, text.size());
+  if (link == nullptr) {
+    return NGX_ERROR;
+  }
+  ngx_buf_t* buf = link->buf;
+  buf->last = ngx_cpymem(buf->last, text.data(), text.size());
+  buf->flush = !answer->done;
+  buf->last_buf = answer->done && r == r->main;
+  buf->last_in_chain = answer->done;
+  if (text.empty()) {
+    buf->temporary = 0;  // a special buffer: only says that this was all
+    buf->sync = 1;
+  }
+  const ngx_int_t rc = ngx_http_output_filter(r, link);
+  ngx_chain_update_chains(r->pool, &answer->free, &answer->busy, &link,
+                          buf->tag);
+  return rc;
+}
+
+void DestroyAnswer(void* data) { static_cast<Answer*>(data)->~Answer(); }
+
+// r->ctx belongs to the request's Record: the answer is found by its cleanup,
+// in a pool that subrequests share.
+Answer* FindAnswer(const ngx_http_request_t* r) {
+  const ngx_pool_cleanup_t* cleanup = r->pool->cleanup;
+  while (cleanup->handler != DestroyAnswer ||
+         static_cast<Answer*>(cleanup->data)->request != r) {
+    cleanup = cleanup->next;
+  }
+  return static_cast<Answer*>(cleanup->data);
+}
+
+Answer* AddAnswer(ngx_http_request_t* r) {
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(r->pool, sizeof(Answer));
+  if (cleanup == nullptr) {
+    return nullptr;
+  }
+  auto* answer = new (cleanup->data) Answer;
+  answer->request = r;
+  cleanup->handler = DestroyAnswer;
+  return answer;
+}
+
+// Write event handler: goes on where the last turn ended.
+void Continue(ngx_http_request_t* r) {
+  const ngx_int_t rc =
+      Guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [r]() -> ngx_int_t {
+        Answer* answer = FindAnswer(r);
+        ngx_connection_t* c = r->connection;
+        if (c->write->timedout) {
+          c->timedout = 1;
+          return NGX_HTTP_REQUEST_TIME_OUT;
+        }
+        ngx_int_t sent = NGX_OK;
+        if (r->buffered || r->postponed || (r == r->main && c->buffered)) {
+          sent = ngx_http_output_filter(r, nullptr);
+        } else if (!answer->done) {
+          sent = SendSlice(r, answer);
+        }
+        return sent == NGX_ERROR ? NGX_ERROR
+               : answer->done    ? sent
+                                 : ngx_int_t{NGX_AGAIN};
+      });
+  if (rc != NGX_AGAIN || FindAnswer(r)->done) {
+    ngx_http_finalize_request(r, rc);
+    return;
+  }
+  ngx_connection_t* c = r->connection;
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+      ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+  if (c->buffered || r->buffered || c->write->delayed) {
+    if (!c->write->delayed) {  // else limit_rate's timer is running
+      ngx_add_timer(c->write, core->send_timeout);
+    }
+    if (ngx_handle_write_event(c->write, core->send_lowat) != NGX_OK) {
+      ngx_http_finalize_request(r, NGX_ERROR);
+    }
+    return;
+  }
+  if (c->write->timer_set) {
+    ngx_del_timer(c->write);
+  }
+  // The socket would take more, but others wait for the worker.
+  ngx_post_event(c->write, &ngx_posted_next_events);
+}
+
+ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
+  r->headers_out.status = NGX_HTTP_OK;
+  r->headers_out.content_type = Str(ContentType(format));
+  r->headers_out.content_type_len = r->headers_out.content_type.len;
+  if (!AddCommonHeaders(r) ||
+      (format == Format::kHtml &&
+       !AddHeader(r, "Content-Security-Policy", PageCsp()))) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  ngx_http_clear_content_length(r);
+  if (r->method == NGX_HTTP_HEAD) {
+    r->header_only = 1;
+  }
+  Answer* answer = nullptr;
+  if (!r->header_only) {
+    answer = AddAnswer(r);
+    if (answer == nullptr) {
+      return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    FillReport(r, query, &answer->report);
+    answer->renderer = MakeRenderer(format, answer->report);
+  }
+  const ngx_int_t rc = ngx_http_send_header(r);
+  if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    return rc;
+  }
+  const ngx_int_t sent = SendSlice(r, answer);
+  if (answer->done || sent == NGX_ERROR) {
+    return sent;
+  }
+  ++r->main->count;
+  r->write_event_handler = Continue;
+  ngx_post_event(r->connection->write, &ngx_posted_next_events);
+  return NGX_DONE;
+}
+
+ngx_int_t HandleDelete(ngx_http_request_t* r) {
+  GetMainConf(r)->zone.store.Reset(NowMs());
+  return SendText(r, NGX_HTTP_NO_CONTENT, "");
+}
+
+ngx_int_t Handle(ngx_http_request_t* r) {
+  const LocConf& conf = *GetLocConf(r);
+  if (!conf.status_any && !IsLocal(r)) {
+    return NGX_HTTP_FORBIDDEN;
+  }
+  const bool reads = (r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0;
+  const bool resets = conf.status_write && r->method == NGX_HTTP_DELETE;
+  if (!reads && !resets) {
+    AddHeader(r, "Allow",
+              conf.status_write ? "GET, HEAD, DELETE" : "GET, HEAD");
+    return NGX_HTTP_NOT_ALLOWED;
+  }
+  const ngx_int_t rc = ngx_http_discard_request_body(r);
+  if (rc != NGX_OK) {
+    return rc;
+  }
+  if (resets) {
+    return HandleDelete(r);
+  }
+  const auto query = ParseQuery(View(r->args));
+  if (!query.ok()) {
+    const ngx_str_t error =
+        PoolCopy(r->pool, std::string(query.status().message()) + "\n");
+    return SendText(r, NGX_HTTP_BAD_REQUEST, View(error));
+  }
+  return SendReport(r, *query,
+                    ChooseFormat(conf.status_format, *query, Accept(r)));
+}
+
+}  // namespace
+
+ngx_int_t HandleStatus(ngx_http_request_t* r) {
+  return Guarded(r->connection->log, ngx_int_t{NGX_HTTP_INTERNAL_SERVER_ERROR},
+                 [r] { return Handle(r); });
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,228 @@
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "bridge.h"
+#include "zone.h"
+
+namespace upstream_502 {
+namespace {
+
+// nginx's zones are anonymous memory, which a new binary (USR2) does not
+// inherit. So the store lies in a file without a name, mapped over the zone's
+// pages; the new master finds it among the descriptors it was born with.
+constexpr absl::string_view kMemoryPrefix = "nginx_upstream_502:";
+
+struct Pages {
+  u_char* start;
+  size_t size;
+};
+
+// The zone behind nginx's own slab header, which stays as it is.
+Pages StorePages(const ngx_shm_zone_t* shm) {
+  auto* slab = reinterpret_cast<ngx_slab_pool_t*>(shm->shm.addr);
+  u_char* start = slab->start;
+  return {start, static_cast<size_t>(shm->shm.addr + shm->shm.size - start) /
+                     ngx_pagesize * ngx_pagesize};
+}
+
+std::string MemoryName(const Zone& zone) {
+  return absl::StrCat(kMemoryPrefix, View(zone.name).substr(0, 200));
+}
+
+bool MapOver(const Pages& pages, ngx_fd_t fd) {
+  return mmap(pages.start, pages.size, PROT_READ | PROT_WRITE,
+              MAP_SHARED | MAP_FIXED, fd, 0) == pages.start;
+}
+
+// The memory of the binary this one replaces: -1 where there is none.
+ngx_fd_t FindInherited(const Zone& zone) {
+  DIR* dir = opendir("/proc/self/fd");
+  if (dir == nullptr) {
+    return -1;
+  }
+  const std::string ours = absl::StrCat("/memfd:", kMemoryPrefix);
+  const std::string wanted = absl::StrCat("/memfd:", MemoryName(zone));
+  ngx_fd_t found = -1;
+  while (const dirent* entry = readdir(dir)) {
+    char target[512];
+    const ssize_t length =
+        readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+    if (length <= 0) {
+      continue;
+    }
+    const absl::string_view link(target, static_cast<size_t>(length));
+    if (link.substr(0, ours.size()) != ours) {
+      continue;
+    }
+    const ngx_fd_t fd = std::atoi(entry->d_name);
+    if (found == -1 &&
+        (link == wanted || link == absl::StrCat(wanted, " (deleted)"))) {
+      found = fd;
+    } else {
+      close(fd);  // of a zone that this configuration does not have
+    }
+  }
+  closedir(dir);
+  return found;
+}
+
+bool AdoptInherited(Zone* zone, const Pages& pages, ngx_log_t* log) {
+  const ngx_fd_t fd = FindInherited(*zone);
+  if (fd == -1) {
+    return false;
+  }
+  struct stat info;
+  if (fstat(fd, &info) == 0 &&
+      static_cast<size_t>(info.st_size) == pages.size && MapOver(pages, fd)) {
+    const auto store = Store::Attach(pages.start, pages.size,
+                                     static_cast<uint32_t>(zone->events));
+    if (store) {
+      zone->store = *store;
+      zone->memory_fd = fd;
+      return true;
+    }
+  }
+  ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                "upstream_502_zone \"%V\" has another layout than the running "
+                "binary's, statistics start afresh",
+                &zone->name);
+  close(fd);
+  return false;
+}
+
+void CreateStore(Zone* zone, const Pages& pages, ngx_log_t* log) {
+  // No MFD_CLOEXEC: surviving exec() is what it is for.
+  const ngx_fd_t fd = memfd_create(MemoryName(*zone).c_str(), 0);
+  if (fd != -1) {
+    if (ftruncate(fd, static_cast<off_t>(pages.size)) == 0 &&
+        MapOver(pages, fd)) {
+      zone->memory_fd = fd;
+    } else {
+      close(fd);
+    }
+  }
+  if (zone->memory_fd == -1) {
+    ngx_log_error(NGX_LOG_NOTICE, log, ngx_errno,
+                  "upstream_502_zone \"%V\" will not survive a binary upgrade",
+                  &zone->name);
+  }
+  zone->store = Store::Create(pages.start, pages.size,
+                              static_cast<uint32_t>(zone->events), NowMs());
+}
+
+ngx_int_t InitZone(ngx_shm_zone_t* shm, void* data) {
+  auto* zone = static_cast<Zone*>(shm->data);
+  auto* old = static_cast<Zone*>(data);
+  ngx_log_t* log = shm->shm.log;
+  return Guarded(log, ngx_int_t{NGX_ERROR}, [&]() -> ngx_int_t {
+    const Pages pages = StorePages(shm);
+    if (pages.size < Store::MinimumSize(static_cast<uint32_t>(zone->events))) {
+      ngx_log_error(NGX_LOG_EMERG, log, 0,
+                    "upstream_502_zone \"%V\" is too small", &zone->name);
+      return NGX_ERROR;
+    }
+    if (old != nullptr) {
+      const auto store = Store::Attach(pages.start, pages.size,
+                                       static_cast<uint32_t>(zone->events));
+      if (!store) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "upstream_502_zone \"%V\" cannot change this way while "
+                      "nginx runs, choose another name",
+                      &zone->name);
+        return NGX_ERROR;
+      }
+      zone->store = *store;
+      zone->memory_fd = old->memory_fd == -1 ? -1 : dup(old->memory_fd);
+      return NGX_OK;
+    }
+    if (zone->restarted) {
+      ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                    "upstream_502_zone \"%V\" has changed, "
+                    "statistics start afresh",
+                    &zone->name);
+    }
+    if (zone->first && ngx_inherited && AdoptInherited(zone, pages, log)) {
+      return NGX_OK;
+    }
+    CreateStore(zone, pages, log);
+    return NGX_OK;
+  });
+}
+
+// The running configuration's zone: nullptr where there is none.
+const Zone* RunningZone(ngx_conf_t* cf) {
+  const ngx_cycle_t* old = cf->cycle->old_cycle;
+  if (old == nullptr || ngx_is_init_cycle(old)) {
+    return nullptr;
+  }
+  const ngx_list_part_t* part = &old->shared_memory.part;
+  for (; part != nullptr; part = part->next) {
+    const auto* zones = static_cast<const ngx_shm_zone_t*>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (zones[i].tag == &ngx_http_upstream_502_module) {
+        return static_cast<const Zone*>(zones[i].data);
+      }
+    }
+  }
+  return nullptr;
+}
+
+void CloseMemory(void* data) {
+  auto* zone = static_cast<Zone*>(data);
+  if (zone->memory_fd != -1) {
+    close(zone->memory_fd);
+    zone->memory_fd = -1;
+  }
+}
+
+}  // namespace
+
+size_t MinimumZoneSize(ngx_uint_t events) {
+  const size_t store = Store::MinimumSize(static_cast<uint32_t>(events));
+  // nginx's slab header: its fixed part and an entry for every page.
+  const size_t pages = store / ngx_pagesize + 16;
+  const size_t size =
+      store + 4 * ngx_pagesize + pages * 2 * sizeof(ngx_slab_page_t);
+  return ngx_align(size, size_t{16384});
+}
+
+bool DeclareZone(ngx_conf_t* cf, Zone* zone) {
+  // nginx keeps a zone whose name and size stay the same; the layout depends
+  // on the number of events too, so that number is made part of the size.
+  const size_t size = ngx_align(zone->size, ngx_pagesize) + zone->events;
+  zone->shm = ngx_shared_memory_add(cf, &zone->name, size,
+                                    &ngx_http_upstream_502_module);
+  if (zone->shm == nullptr) {
+    return false;
+  }
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(cf->pool, 0);
+  if (cleanup == nullptr) {
+    return false;
+  }
+  zone->memory_fd = -1;
+  zone->first = ngx_is_init_cycle(cf->cycle->old_cycle);
+  const Zone* running = RunningZone(cf);
+  if (running != nullptr &&
+      (View(running->name) != View(zone->name) || running->size != zone->size ||
+       running->events != zone->events)) {
+    zone->restarted = 1;
+  }
+  cleanup->handler = CloseMemory;
+  cleanup->data = zone;
+  zone->shm->init = InitZone;
+  zone->shm->data = zone;
+  return true;
+}
+
+void ReleaseMasterResources(Zone* zone) { CloseMemory(zone); }
+
+}  // namespace upstream_502

@@ -1,0 +1,38 @@
+// The shared memory zone: created once, found again by a reload and by the
+// new binary of an upgrade.
+
+#ifndef UPSTREAM_502_SRC_NGINX_ZONE_H_
+#define UPSTREAM_502_SRC_NGINX_ZONE_H_
+
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include "upstream_502/store.h"
+
+namespace upstream_502 {
+
+// The zone of one configuration. Lives in that configuration's pool.
+struct Zone {
+  ngx_str_t name;
+  size_t size;
+  ngx_uint_t events;
+  ngx_uint_t first;      // the first configuration of this process
+  ngx_uint_t restarted;  // the running configuration's zone is another one
+  ngx_shm_zone_t* shm;
+  Store store;
+  // Holds the memory for the new binary of an upgrade; -1: none.
+  ngx_fd_t memory_fd;
+};
+
+// The smallest size that holds so many events.
+size_t MinimumZoneSize(ngx_uint_t events);
+
+// Declares the zone to nginx; `zone` must outlive the configuration. False
+// after an error was logged.
+bool DeclareZone(ngx_conf_t* cf, Zone* zone);
+
+// In a worker: drops what only the master keeps.
+void ReleaseMasterResources(Zone* zone);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_SRC_NGINX_ZONE_H_
