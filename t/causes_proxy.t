@@ -1,0 +1,13 @@
+#!/usr/bin/perl
+
+# Every cause in this table, through a real nginx.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Upstream502::Runner;
+use Upstream502::Scenarios::Proxy;
+
+play( Upstream502::Scenarios::Proxy::rows() );

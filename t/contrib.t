@@ -1,0 +1,218 @@
+#!/usr/bin/perl
+# Rules, alerts and dashboard against the real things: promtool judges the
+# rules, a real Prometheus scrapes a real nginx and evaluates every expression.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use POSIX ();
+use Test::More;
+use Upstream502::Http  ();
+use Upstream502::Nginx ();
+use Upstream502::Test  qw(wait_for decode_json);
+
+my $contrib   = "$FindBin::Bin/../contrib";
+my $rules     = "$contrib/prometheus/upstream-502.rules.yml";
+my $dashboard = decode_json(
+    Upstream502::Nginx::slurp("$contrib/grafana/upstream-502.json") );
+
+sub program ($name) {
+    my ($path) = grep { -x } map { "$_/$name" } split /:/, $ENV{PATH};
+    return $path;
+}
+
+for my $name (qw(promtool prometheus)) {
+    plan skip_all => "no $name here" if !program($name);
+}
+
+subtest 'promtool' => sub {
+    for my $arguments (
+        "check rules $rules",
+        "test rules $contrib/prometheus/upstream-502_test.yml",
+      )
+    {
+        my $output = qx{promtool $arguments 2>&1};
+        is( $?, 0, "promtool $arguments" ) or diag $output;
+    }
+};
+
+my $all_rules = Upstream502::Nginx::slurp($rules);
+
+subtest 'every runbook_url has its heading' => sub {
+    my @links = $all_rules =~ m{(docs/\w+\.md#\w+)$}gm;
+    cmp_ok( scalar @links, '>', 0 );
+    for my $link (@links) {
+        my ( $page, $anchor ) = split /#/, $link;
+        like( Upstream502::Nginx::slurp("$FindBin::Bin/../$page"),
+            qr/^#+ \Q$anchor\E$/m, $link );
+    }
+};
+
+# A server with something for every panel: a peer that refuses and is made
+# good by another, one upstream that is down, a body cut short.
+my $t = Upstream502::Test->new( status => 0 );
+$t->tcp( good => [ 'read', [ write => "HTTP/1.1 200 OK\r\n\r\nok" ] ] );
+$t->tcp(
+    cut => [
+        'read', [ write => "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok" ]
+    ]
+);
+$t->conf(
+    http => <<'END',
+upstream app {
+    server %%closed%% max_fails=0;
+    server %%good%%;
+}
+END
+    server => <<'END',
+location /app { proxy_pass http://app; }
+location /down { proxy_pass http://%%closed_too%%; }
+location /cut { proxy_pass http://%%cut%%; }
+location = /metrics { access_log off; upstream_502_status prometheus; }
+END
+);
+$t->start;
+
+sub traffic () {
+    $t->get($_) for qw(/app /app /down /cut);
+}
+traffic();
+
+my $metrics = $t->get('/metrics')->{body};
+my %known   = map { $_ => 1 } $metrics =~ /^(nginx_upstream_502_\w+)/gm;
+
+# The metrics an expression names; recorded series have a colon.
+sub metrics_of ($expression) {
+    return $expression =~ /(?<![:\w])(nginx_upstream_502_\w+)(?![:\w])/g;
+}
+
+# Title of the panel, expression as Grafana would send it.
+my @expressions = map {
+    my $panel = $_;
+    map { [ $panel->{title}, $_->{expr} ] } @{ $panel->{targets} // [] }
+} @{ $dashboard->{panels} };
+push @expressions, map { [ $_->{name}, $_->{expr} ] }
+  @{ $dashboard->{annotations}{list} };
+for my $expression (@expressions) {
+    $expression->[1] =~ s/\$__(?:rate_)?interval|\$__range/10s/g;
+    $expression->[1] =~ s/\$upstream/.*/g;
+}
+
+subtest 'rules and dashboard name metrics that exist' => sub {
+    for my $named (
+        [ rules     => $all_rules ],
+        [ variables => $dashboard->{templating}{list}[1]{definition} ],
+        @expressions
+      )
+    {
+        my ( $name, $text ) = @$named;
+        my @unknown = grep { !$known{$_} } metrics_of( $text =~ s/#.*//gr );
+        is_deeply( \@unknown, [], $name );
+    }
+};
+
+my $prometheus = start_prometheus();
+
+sub start_prometheus () {
+    my $dir  = $t->dir;
+    my $port = $t->port('prometheus');
+    $t->write( 'prometheus.yml', <<"END");
+global:
+  scrape_interval: 1s
+  evaluation_interval: 1s
+rule_files: [$rules]
+scrape_configs:
+  - job_name: nginx
+    static_configs: [{targets: ["127.0.0.1:%%PORT_http%%"]}]
+END
+    my $pid = fork // die "fork: $!\n";
+    if ( $pid == 0 ) {
+        open STDIN,  '<',  '/dev/null';
+        open STDOUT, '>',  "$dir/prometheus.log";
+        open STDERR, '>&', \*STDOUT;
+        exec program('prometheus'), "--config.file=$dir/prometheus.yml",
+          "--storage.tsdb.path=$dir/tsdb",
+          "--web.listen-address=127.0.0.1:$port"
+          or POSIX::_exit(127);
+    }
+    return $pid;
+}
+
+sub stop_prometheus () {
+    my $pid = $prometheus // return;
+    undef $prometheus;
+    kill TERM => $pid;
+    waitpid $pid, 0;
+}
+
+END {
+    my $code = $?;
+    stop_prometheus();
+    $? = $code;
+}
+
+# The data of an answer of Prometheus's HTTP API.
+sub api ($uri) {
+    my $r = Upstream502::Http::request( $t->port('prometheus'),
+        uri => "/api/v1/$uri" );
+    my $answer = eval { decode_json( $r->{body} ) } // {};
+    diag "$uri: $r->{raw}" if ( $answer->{status} // '' ) eq 'error';
+    return $answer->{data};
+}
+
+sub value_of ($expression) {
+    my $query = $expression =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger;
+    my $data  = api("query?query=$query") // return;
+    return $data->{result};
+}
+
+wait_for 'Prometheus', sub {
+    return eval { value_of('1') };
+};
+
+subtest 'Prometheus reads the metrics' => sub {
+    my ($target) = @{
+        wait_for 'a scrape', sub {
+            my @up = @{ api('targets')->{activeTargets} };
+            return @up && $up[0]{health} ne 'unknown' && \@up;
+        }
+    };
+    is( $target->{health},    'up' );
+    is( $target->{lastError}, '' );
+};
+
+# rate() needs two scrapes with a failure between them.
+subtest 'every panel of the dashboard shows something' => sub {
+    my @pending = @expressions;
+    eval {
+        wait_for 'all panels', sub {
+            traffic();
+            @pending = grep { !@{ value_of( $_->[1] ) // [] } }
+              grep { $_->[0] ne 'Statistics restarted' } @pending;
+            return !@pending;
+        }, 40;
+    };
+    is_deeply( \@pending, [] );
+};
+
+subtest 'the annotation of restarts is valid' => sub {
+    my ($restarted) = grep { $_->[0] eq 'Statistics restarted' } @expressions;
+    ok( defined value_of( $restarted->[1] ) );
+};
+
+subtest 'Prometheus evaluates every rule' => sub {
+    my @bad = @{
+        wait_for 'the rules', sub {
+            my @all = map { @{ $_->{rules} } } @{ api('rules')->{groups} };
+            return if !@all || grep { $_->{health} eq 'unknown' } @all;
+            return [ grep { $_->{health} ne 'ok' } @all ];
+        }
+    };
+    is_deeply( \@bad, [] );
+};
+
+stop_prometheus();
+$t->finish;
+done_testing;

@@ -1,0 +1,63 @@
+#!/usr/bin/perl
+
+# This machine runs out: of files, of worker_connections. nginx answers 500.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Upstream502::Test qw(:DEFAULT gained);
+use Upstream502::Wire;
+
+# Holds client connections that are inside a request until a proxied request
+# cannot have one of its own, then checks how it failed.
+sub exhaust ( $name, $alert, $errno, %conf ) {
+    subtest $name => sub {
+        my $t = Upstream502::Test->new( allow => [$alert] );
+        $t->tcp( ok => [ 'read', [ write => http_ok() ], 'close' ] );
+        $t->conf(
+            http   => 'upstream good { server %%ok%%; }',
+            server => 'location = /ok { proxy_pass http://good; }',
+            %conf,
+        );
+        $t->start;
+        my $before = $t->status;
+        my ( @held, $r );
+        for ( 1 .. 60 ) {
+            my $sent = $t->send( '/', raw => "GET / HTTP/1.1\r\n" );
+            push @held, $sent->{socket};
+            $r = $t->get('/ok');
+            last if $r->{status} == 500;
+        }
+        is $r->{status}, 500, 'nginx answers 500';
+        my $row = $t->row($r);
+        is $row->{upstream_502},       1,                 'gateway response';
+        is $row->{upstream_502_cause}, 'local_exhausted', 'cause';
+        is $row->{upstream_502_phase}, 'connect',         'phase';
+        is $row->{upstream_502_errno}, $errno,            'errno';
+        is $row->{upstream_502_errno_class}, $errno eq '-' ? '-' : 'exhausted',
+          'errno class';
+        is $row->{upstream_502_origin},   'nginx', 'origin';
+        is $row->{upstream_502_upstream}, 'good',  'upstream';
+        pop @held for 1 .. 2;
+        my $after = wait_for 'room for the status', sub {
+            eval { $t->status }
+        };
+        is gained( $before, $after, \'good', 'causes', 'local_exhausted' ), 1,
+          'counted';
+        is gained( $before, $after, 'totals', 'responses', 500 ), 1, 'one 500';
+        close $_ for @held;
+        $t->finish;
+    };
+}
+
+exhaust(
+    'worker_connections', qr/worker_connections are not enough/,
+    '-',                  events => 'worker_connections 12;'
+);
+exhaust( 'files', qr/socket\(\) failed \(24: |accept4?\(\) failed \(24: /,
+    24, main => 'worker_rlimit_nofile 24;' );
+
+done_testing;

@@ -1,0 +1,152 @@
+# One nginx under test: its processes, its signals and what it left behind.
+
+package Upstream502::Nginx;
+
+use v5.36;
+
+use POSIX            ();
+use Upstream502::Net qw(wait_for);
+
+sub new ( $class, $dir ) {
+    my $binary = $ENV{TEST_NGINX_BINARY}
+      // ( grep { -x } '/usr/sbin/nginx', '/usr/local/sbin/nginx' )[0]
+      // die "no nginx: set TEST_NGINX_BINARY\n";
+    return bless { dir => $dir, binary => $binary }, $class;
+}
+
+# "1.22.1"
+sub version ($self) {
+    my ( undef, $output ) = $self->run('-v');
+    my ($version) = $output =~ m{nginx/([\d.]+)};
+    return $version // die "nginx -v says: $output\n";
+}
+
+# Runs nginx with these arguments and returns its exit code and its output.
+sub run ( $self, @arguments ) {
+    my $out = "$self->{dir}/output";
+    my $pid = fork // die "fork: $!\n";
+    if ( $pid == 0 ) {
+        $self->_exec( $out, @arguments );
+    }
+    waitpid $pid, 0;
+    return ( $? >> 8, slurp($out) );
+}
+
+sub _exec ( $self, $out, @arguments ) {
+    my $reports = "log_path=$self->{dir}/sanitizer";
+    for my $name (qw(ASAN_OPTIONS UBSAN_OPTIONS)) {
+        $ENV{$name} = join ':', grep { length } $ENV{$name} // '', $reports;
+    }
+    if ( $ENV{TEST_LD_PRELOAD} ) {
+        $ENV{LD_PRELOAD} = $ENV{TEST_LD_PRELOAD};
+    }
+    open STDIN,  '<',  '/dev/null';
+    open STDOUT, '>',  $out;
+    open STDERR, '>&', \*STDOUT;
+    exec $self->{binary}, '-p', "$self->{dir}/", @arguments
+      or POSIX::_exit(127);
+}
+
+sub arguments ( $self, $config = 'nginx.conf', $log = 'error.log' ) {
+    return ( '-c', "$self->{dir}/$config", '-e', "$self->{dir}/$log" );
+}
+
+sub start ($self) {
+    my ( $code, $output ) = $self->run( $self->arguments );
+    if ( $code != 0 ) {
+        die "nginx does not start:\n$output\n"
+          . slurp("$self->{dir}/error.log") . "\n";
+    }
+    wait_for 'nginx', sub { $self->pid && $self->workers };
+    $self->{masters}{ $self->pid } = 1;
+}
+
+sub pid ($self) {
+    my ($pid) = slurp("$self->{dir}/nginx.pid") =~ /^(\d+)$/m;
+    return $pid;
+}
+
+# Pids of the master's workers that accept connections.
+sub workers ( $self, $master = $self->pid ) {
+    my @workers =
+      grep { title($_) =~ /^nginx: worker process[\s\0]*$/ } children($master);
+    return @workers;
+}
+
+# Waits until new workers serve and every old one has stopped accepting.
+sub reload ($self) {
+    my %old = map { $_ => 1 } $self->workers;
+    kill HUP => $self->pid;
+    wait_for 'new workers', sub {
+        my @now = $self->workers;
+        return @now && !grep { $old{$_} } @now;
+    };
+}
+
+# USR2, then QUIT to the old master: returns when the new one serves alone.
+sub upgrade ($self) {
+    my $old = $self->pid;
+    kill USR2 => $old;
+    my $new = wait_for 'the new master', sub {
+        my $pid = $self->pid;
+        return $pid && $pid != $old && $self->workers($pid) ? $pid : 0;
+    };
+    $self->{masters}{$new} = 1;
+    kill QUIT => $old;
+    wait_for 'the old master to end', sub { !alive($old) };
+}
+
+sub stop ($self) {
+    for my $pid ( keys %{ $self->{masters} } ) {
+        my @processes = ( $pid, children($pid) );
+        for my $signal (qw(QUIT TERM KILL)) {
+            if ( !grep { alive($_) } @processes ) {
+                last;
+            }
+            kill $signal => $signal eq 'KILL' ? @processes : $pid;
+            eval {
+                wait_for 'nginx to end', sub {
+                    !grep { alive($_) } @processes;
+                }, 10;
+            };
+        }
+        delete $self->{masters}{$pid};
+    }
+}
+
+# The lines of error.log and the sanitizer reports that nobody may leave
+# behind; `allowed` are patterns of alerts that nginx itself logs.
+sub complaints ( $self, @allowed ) {
+    my @lines =
+      grep { /\[(?:alert|emerg)\]|ERROR: \w+Sanitizer|runtime error:/ }
+      split /\n/, slurp("$self->{dir}/error.log");
+    for my $pattern (@allowed) {
+        @lines = grep { $_ !~ $pattern } @lines;
+    }
+    push @lines, map { "$_: " . slurp($_) } glob "$self->{dir}/sanitizer.*";
+    return @lines;
+}
+
+sub slurp ($path) {
+    open my $file, '<:raw', $path or return '';
+    local $/;
+    return <$file> // '';
+}
+
+sub alive ($pid) {
+    return slurp("/proc/$pid/stat") =~ /\) [^ZX] /;
+}
+
+sub title ($pid) { return slurp("/proc/$pid/cmdline") }
+
+sub children ($parent) {
+    my @children;
+    for my $path ( glob '/proc/[0-9]*/stat' ) {
+        my ( $pid, $ppid ) = slurp($path) =~ /^(\d+) \(.*\) \S (\d+) /s
+          or next;
+        push @children, $pid if $ppid == $parent;
+    }
+    return @children;
+}
+
+1;

@@ -1,0 +1,326 @@
+# Plays a table of scenarios through one nginx: every row gets its own
+# location, its own backends and its own upstream.
+#
+#   { name     => 'reset after the request', site => 'E1',
+#     b        => [ 'read', 'rst' ],
+#     conf     => 'proxy_pass http://%%b%%;',
+#     cause    => 'reset_before_response', phase => 'header', errno => 104 }
+#
+# What happens: b, b2, b3 (scripts of the row's backends), unix => 1 (they
+# listen on unix sockets), http and conf (configuration; %%b%% is the first
+# backend, %%u%% a name for the row's upstream{}), before (a function called
+# with the harness), warmup (a number of requests, ending in warmup_status),
+# method, body, headers, args (of the request), since/until (nginx versions).
+#
+# What must come of it: status (502), outcome ("whole", "cut", or "open": what
+# the client sees does not matter), cause, phase, errno, message, origin
+# (nginx), rescued (0), causes (the variable), attempts, failures (1), upstream,
+# peer, protocol, reused, received_status, events: a list of [cause, phase,
+# errno], by default one. failed => 0: nothing failed. gateway => 0: a 500 that
+# is none of ours.
+
+package Upstream502::Runner;
+
+use v5.36;
+
+use Exporter qw(import);
+use Test::More;
+use Upstream502::Test qw(:DEFAULT gained);
+
+our @EXPORT = qw(play);
+
+my %ERRNO = (
+    1   => [qw(EPERM permission)],
+    2   => [qw(ENOENT not_found)],
+    11  => [qw(EAGAIN backlog)],
+    13  => [qw(EACCES permission)],
+    20  => [qw(ENOTDIR not_found)],
+    22  => [qw(EINVAL other)],
+    24  => [qw(EMFILE exhausted)],
+    32  => [qw(EPIPE broken_pipe)],
+    91  => [qw(EPROTOTYPE other)],
+    99  => [qw(EADDRNOTAVAIL exhausted)],
+    101 => [qw(ENETUNREACH unreachable)],
+    104 => [qw(ECONNRESET reset)],
+    110 => [qw(ETIMEDOUT timed_out)],
+    111 => [qw(ECONNREFUSED refused)],
+    113 => [qw(EHOSTUNREACH unreachable)],
+);
+
+# Plays the rows whose name or site matches TEST_SCENARIO, if it is set.
+# Options: setup (a function called with the harness before it starts), http,
+# and those of the harness.
+sub play ( $rows, %options ) {
+    my $t       = Upstream502::Test->new(%options);
+    my $version = version_number( $t->nginx->version );
+    my $wanted  = $ENV{TEST_SCENARIO} // '';
+    my @rows    = grep {
+             "$_->{site} $_->{name}" =~ /$wanted/
+          && $version >= version_number( $_->{since} // '0' )
+          && $version < version_number( $_->{until}  // '999' )
+    } @$rows;
+    $options{setup}->($t) if $options{setup};
+    my ( $http, $server ) = ( $options{http} // '', '' );
+    my $number = 0;
+    for my $row (@rows) {
+        prepare( $t, $row, ++$number );
+        $http .= local_names( $row, $row->{http} // '' ) . "\n";
+        $server .=
+            "location /r$number {\n"
+          . local_names( $row, $row->{conf} ) . "\n}\n"
+          . local_names( $row, $row->{server} // '' ) . "\n";
+    }
+    $t->conf( http => $http, server => $server );
+    $t->start;
+    my $last = 0;
+    for my $row (@rows) {
+        subtest "$row->{site} $row->{name}" => sub { check( $t, $row ) };
+    }
+    $t->finish;
+    done_testing;
+}
+
+sub version_number ($version) {
+    my ( $major, $minor, $patch ) = split /\./, $version;
+    return $major * 1e6 + ( $minor // 0 ) * 1e3 + ( $patch // 0 );
+}
+
+sub prepare ( $t, $row, $number ) {
+    $row->{number} = $number;
+    for my $name (qw(b b2 b3)) {
+        my $script = $row->{$name} // next;
+        my $kind   = $row->{unix} ? 'unix' : 'tcp';
+        $t->$kind( "r${number}_$name", $script, %{ $row->{listen} // {} } );
+    }
+}
+
+# A row's own names become names of the whole configuration.
+sub local_names ( $row, $text ) {
+    $text =~ s/%%u%%/u$row->{number}/g;
+    $text =~ s/%%loc%%/\/r$row->{number}/g;
+    $text =~
+      s/%%(PORT_)?(b\d?)%%/"%%" . ( $1 \/\/ "" ) . "r$row->{number}_$2%%"/ge;
+    $text =~ s/%%(closed)%%/%%closed_$row->{number}%%/g;
+    return $text;
+}
+
+sub check ( $t, $row ) {
+    my $uri  = "/r$row->{number}" . ( $row->{args} // '' );
+    my %send = map { $_ => $row->{$_} }
+      grep { exists $row->{$_} } qw(method body headers raw host);
+    my $held = $row->{before} ? $row->{before}->( $t, $row ) : undef;
+    for ( 1 .. $row->{warmup} // 0 ) {
+        is $t->get($uri)->{status}, $row->{warmup_status} // 200, 'warm-up';
+    }
+    my $before = $t->status;
+    my $r      = $t->get( $uri, %send );
+    check_response( $row, $r );
+    my $logged = $t->row($r);
+    my $want   = expectations( $t, $row );
+    check_variables( $row, $want, $logged );
+    check_object( $row, $want, $t->object($r) );
+    my $after = $t->status( 'since=' . ( newest($before) ) );
+    check_events( $row, $want, $after, $logged );
+    check_counters( $row, $want, $before, $after );
+
+    if ( $row->{after} ) {
+        $row->{after}->( $t, $row, $r );
+    }
+}
+
+sub newest ($status) {
+    my $event = $status->{events}[0];
+    return $event ? $event->{id} : 0;
+}
+
+sub check_response ( $row, $r ) {
+    my $outcome = $row->{outcome} // 'whole';
+    if ( $outcome ne 'open' ) {
+        is $r->{status}, $row->{status} // 502,        'client status';
+        is $r->{complete} ? 'whole' : 'cut', $outcome, 'the response is';
+    }
+}
+
+sub expectations ( $t, $row ) {
+    my %want   = %$row;
+    my $failed = $row->{failed} // 1;
+    my $status = $row->{logged_status} // $row->{status} // 502;
+    $want{status}  = $status;
+    $want{rescued} = $row->{rescued} // 0;
+    $want{gateway} = $row->{gateway}
+      // ( $status =~ /^(?:500|502|504)$/ ? 1 : 0 );
+    $want{origin}   = $row->{origin}   // ( $want{gateway} ? 'nginx' : '-' );
+    $want{attempts} = $row->{attempts} // 1;
+    $want{failures} = $row->{failures} // $failed;
+    $want{events}   = $row->{events}
+      // ( $failed ? [ [ @$row{qw(cause phase errno)} ] ] : [] );
+    my $pass = local_names( $row, $row->{conf} );
+
+    if ( !defined $want{upstream}
+        && $pass =~ /_pass\s+(?:\w+:\/\/)?(u\d+|%%\w+%%)/ )
+    {
+        $want{upstream} = $1 =~ /^u/ ? $1 : $t->expand($1);
+    }
+    if ( defined $want{upstream} ) {
+        $want{upstream} = $t->expand( local_names( $row, $want{upstream} ) );
+    }
+    if ( defined $want{peer} ) {
+        $want{peer} = $t->expand( local_names( $row, $want{peer} ) );
+    }
+    return \%want;
+}
+
+# `-` in the log means empty.
+sub check_variables ( $row, $want, $logged ) {
+    my %v = map { s/^upstream_502_?//r => $logged->{$_} } keys %$logged;
+    is $logged->{status}, sprintf( '%03d', $want->{status} ), 'logged status';
+    is $v{''},            $want->{gateway} ? 1 : '-',         '$upstream_502';
+    is $v{origin},        $want->{origin},            '$upstream_502_origin';
+    is $v{rescued},       $want->{rescued} ? 1 : '-', '$upstream_502_rescued';
+    if ( !@{ $want->{events} } ) {
+        is $v{$_}, '-', "\$upstream_502_$_"
+          for qw(cause phase errno event message);
+        return;
+    }
+    matches( $v{cause}, $want->{cause}, '$upstream_502_cause' );
+    matches( $v{phase}, $want->{phase}, '$upstream_502_phase' );
+    check_errno( $want->{errno}, @v{qw(errno errno_name errno_class)} );
+    matches( $v{causes}, $want->{causes} // $want->{cause},
+        '$upstream_502_causes' );
+    is $v{attempts}, $want->{attempts}, '$upstream_502_attempts';
+    is $v{failures}, $want->{failures}, '$upstream_502_failures';
+    is $v{reused}, $want->{reused} ? 1 : '-', '$upstream_502_reused'
+      if exists $want->{reused};
+
+    for my $name (qw(upstream peer)) {
+        is $v{$name}, $want->{$name}, "\$upstream_502_$name"
+          if defined $want->{$name};
+    }
+    if ( $want->{message} ) {
+        like $v{message}, $want->{message}, '$upstream_502_message';
+    }
+    check_times( $want, \%v );
+    isnt $v{hint}, '-', '$upstream_502_hint';
+    like $v{event}, qr/^\d+$/, '$upstream_502_event';
+}
+
+# How far an attempt got shows in its times.
+sub check_times ( $want, $v ) {
+    my $time  = qr/^\d+\.\d{3}$/;
+    my $phase = $v->{phase};
+    if ( $phase =~ /^(?:resolve|select|connect)$/ ) {
+        is $v->{connect_time}, '-', '$upstream_502_connect_time';
+    }
+    if ( $phase =~ /^(?:header|body)$/ ) {
+        like $v->{connect_time}, $time, '$upstream_502_connect_time';
+    }
+    if ( $phase eq 'body' || $want->{received_status} ) {
+        like $v->{header_time}, $time, '$upstream_502_header_time';
+    }
+    elsif ( $phase ne 'tls' ) {
+        is $v->{header_time}, '-', '$upstream_502_header_time';
+    }
+    if ( $want->{attempts} > 0 ) {
+        like $v->{response_time}, $time, '$upstream_502_response_time';
+    }
+}
+
+# An errno nobody asks for may not be there; undef in a row says so, and
+# leaving it out too, unless the cause itself is left open.
+sub check_errno ( $errno, $number, $name, $class ) {
+    if ( ref $errno ) {
+        like $number, $errno, 'errno';
+        return;
+    }
+    my ( $want_name, $want_class ) =
+      defined $errno ? @{ $ERRNO{$errno} } : ( '-', '-' );
+    is $number, $errno // '-', 'errno';
+    is $name,   $want_name,    'errno name';
+    is $class,  $want_class,   'errno class';
+}
+
+sub matches ( $got, $want, $name ) {
+    ref $want ? like( $got, $want, $name ) : is( $got, $want, $name );
+}
+
+sub check_object ( $row, $want, $object ) {
+    if ( !@{ $want->{events} } && !$want->{gateway} ) {
+        is $object, undef, '$upstream_502_json is empty';
+        return;
+    }
+    is ref $object, 'HASH', '$upstream_502_json is an object' or return;
+    matches( $object->{cause}, $want->{cause}, 'cause in the object' );
+}
+
+sub check_events ( $row, $want, $status, $logged ) {
+    my @peers    = elements( $logged->{upstream_addr} );
+    my @statuses = elements( $logged->{upstream_status} );
+    my @events   = reverse @{ $status->{events} };
+    my @wanted   = @{ $want->{events} };
+    is scalar @events, scalar @wanted, 'number of events' or return;
+    for my $i ( 0 .. $#wanted ) {
+        my ( $cause, $phase, $errno ) = @{ $wanted[$i] };
+        my $event = $events[$i];
+        matches( $event->{cause}, $cause, "event $i: cause" );
+        matches( $event->{phase}, $phase, "event $i: phase" );
+        check_errno( $errno,
+            map { $event->{$_} // '-' } qw(errno errno_name errno_class) );
+        is $event->{client_status}, $want->{status}, "event $i: client status";
+        is $event->{attempts},      $want->{attempts}, "event $i: attempts";
+        if ( my $attempt = $event->{attempt} ) {
+            is $event->{peer}, $peers[ $attempt - 1 ],
+              "event $i: peer, as in \$upstream_addr"
+              if length $peers[ $attempt - 1 ] // '';
+            is $event->{status} || '-', $statuses[ $attempt - 1 ],
+              "event $i: status, as in \$upstream_status";
+        }
+        ok abs( $event->{time} / 1000 - time ) < 60,  "event $i: time";
+        ok !!$event->{rescued} == !!$want->{rescued}, "event $i: rescued";
+        like $event->{uri}, qr{^/r$row->{number}\b}, "event $i: uri";
+        is $event->{method}, $row->{method} // 'GET', "event $i: method";
+    }
+    my @times = map { $_->{time} } @events;
+    is_deeply \@times, [ sort { $a <=> $b } @times ], 'in the order of time';
+    my $last = $events[-1] // return;
+    for my $name (qw(upstream protocol received_status)) {
+        is $last->{$name}, $want->{$name}, "last event: $name"
+          if defined $want->{$name};
+    }
+}
+
+# The attempts of a variable like $upstream_addr.
+sub elements ($text) {
+    return split / : |, /, $text;
+}
+
+# What the counters gained: all together, and the upstream's.
+sub check_counters ( $row, $want, $before, $after ) {
+    my $all = sub (@path) { gained( $before, $after, 'totals', @path ) };
+    is $all->('failures'), scalar @{ $want->{events} }, 'failures in all';
+    is $all->('rescued'),  $want->{rescued},            'rescued in all';
+    for my $code ( 500, 502, 504 ) {
+        is $all->( 'responses', $code ),
+          $want->{gateway} && $want->{status} == $code ? 1 : 0,
+          "responses $code in all";
+    }
+    is $all->( 'origins', $want->{origin} ), 1, "origin $want->{origin} in all"
+      if $want->{gateway};
+    my $name = $want->{upstream} // return;
+    my $gain = sub (@path) { gained( $before, $after, \$name, @path ) };
+    is $gain->('requests'), 1,                           'requests counted';
+    is $gain->('attempts'), $want->{attempts},           'attempts counted';
+    is $gain->('failures'), scalar @{ $want->{events} }, 'failures counted';
+    is $gain->('rescued'),  $want->{rescued},            'rescued counted';
+
+    for my $code ( 500, 502, 504 ) {
+        is $gain->( 'responses', $code ),
+          $want->{gateway} && $want->{status} == $code ? 1 : 0,
+          "responses $code counted";
+    }
+    my %causes;
+    $causes{ $_->[0] }++ for grep { !ref $_->[0] } @{ $want->{events} };
+    is $gain->( 'causes', $_ ), $causes{$_}, "cause $_ counted"
+      for sort keys %causes;
+}
+
+1;

@@ -1,0 +1,408 @@
+# Before anything is sent: names, peers, connect().
+
+package Upstream502::Scenarios::Connect;
+
+use v5.36;
+
+use IO::Socket::UNIX;
+use Socket               qw(SOCK_DGRAM);
+use Upstream502::Backend qw(sequence);
+use Upstream502::Net     qw(fill_tcp_queue fill_unix_queue);
+use Upstream502::Wire;
+
+my $OK      = [ 'read', [ write => http_ok() ], 'close' ];
+my @RESOLVE = ( attempts => 0, failures => 1, phase => 'resolve' );
+
+# A socket file that nobody listens on any more.
+sub abandoned ( $t, $row ) {
+    IO::Socket::UNIX->new( Local => $t->dir . '/gone.sock', Listen => 1 );
+    chmod 0777, $t->dir . '/gone.sock';
+    return;
+}
+
+sub datagram ( $t, $row ) {
+    my $path   = $t->dir . '/dgram.sock';
+    my $socket = IO::Socket::UNIX->new( Local => $path, Type => SOCK_DGRAM );
+    chmod 0777, $path;
+    return $socket;
+}
+
+# The farm never gets to accept: its own queue is not what is filled here.
+sub full_tcp ( $t, $row ) {
+    return fill_tcp_queue( $t->{ports}{full} );
+}
+
+sub setup ($t) {
+    $t->{full}          = Upstream502::Net::listen_tcp( backlog => 0 );
+    $t->{ports}{full}   = $t->{full}->sockport;
+    $t->{address}{full} = '127.0.0.1:' . $t->{ports}{full};
+    $t->{full_unix} =
+      Upstream502::Net::listen_unix( $t->dir . '/full.sock', backlog => 0 );
+    $t->udp(
+        dns => dns_answers(
+            'servfail.test' => 2,
+            'refused.test'  => 5,
+            'notimp.test'   => 4,
+            'silent.test'   => undef,
+            'host.test'     => '127.0.0.1',
+        )
+    );
+}
+
+sub dns ( $name, %row ) {
+    return {
+        site => 'A23',
+        conf => "resolver %%dns%% ipv6=off; resolver_timeout 300ms;
+            set \$target $name.test; proxy_pass http://\$target;",
+        upstream => "$name.test",
+        cause    => 'dns_error',
+        @RESOLVE,
+        causes => qr/./,
+        %row,
+    };
+}
+
+my @names = (
+    {
+        name     => 'variable target, no resolver',
+        site     => 'A22',
+        conf     => 'set $target name.test; proxy_pass http://$target;',
+        upstream => 'name.test',
+        cause    => 'resolver_missing',
+        @RESOLVE,
+        causes  => qr/./,
+        message => qr/^no resolver defined to resolve name\.test$/,
+    },
+    dns(
+        'nx',
+        name    => 'NXDOMAIN',
+        message => qr/^nx\.test could not be resolved \(3: Host not found\)$/
+    ),
+    dns(
+        'servfail',
+        name    => 'SERVFAIL',
+        message => qr/\(2: Server failure\)$/
+    ),
+    dns(
+        'refused',
+        name    => 'REFUSED',
+        message => qr/\(5: Operation refused\)$/
+    ),
+    dns( 'notimp', name => 'NOTIMP', message => qr/\(4: Unimplemented\)$/ ),
+    dns(
+        'silent',
+        name    => 'the resolver is silent',
+        cause   => 'dns_timeout',
+        message => qr/\(110: Operation timed out\)$/
+    ),
+    {
+        name => 'a resolved name, nobody listens',
+        site => 'B11a',
+        conf => 'resolver %%dns%% ipv6=off; set $target host.test;
+            proxy_pass http://$target:%%PORT_resolved%%;',
+        upstream => 'host.test:%%PORT_resolved%%',
+        peer     => '127.0.0.1:%%PORT_resolved%%',
+        cause    => 'connection_refused',
+        phase    => 'connect',
+        errno    => 111,
+    },
+    {
+        name     => 'an address in a variable, nobody listens',
+        site     => 'B11a',
+        conf     => 'set $target %%closed%%; proxy_pass http://$target;',
+        upstream => '%%closed%%',
+        peer     => '%%closed%%',
+        cause    => 'connection_refused',
+        phase    => 'connect',
+        errno    => 111,
+    },
+);
+
+push @names, {
+    name => 'a resolved name that answers',
+    site => '-',
+    b    => $OK,
+    conf => 'resolver %%dns%% ipv6=off; set $target host.test;
+        proxy_pass http://$target:%%PORT_b%%;',
+    upstream => 'host.test:%%PORT_b%%',
+    status   => 200,
+    failed   => 0,
+  },
+  {
+    name     => 'an address in a variable that answers',
+    site     => '-',
+    b        => $OK,
+    conf     => 'set $target %%b%%; proxy_pass http://$target;',
+    upstream => '%%b%%',
+    status   => 200,
+    failed   => 0,
+  };
+
+my @impossible = (
+    {
+        name   => 'a URL from a variable without http://',
+        site   => 'A1',
+        conf   => 'set $target ftp://x.test; proxy_pass $target;',
+        status => 500,
+        cause  => 'internal_error',
+        @RESOLVE,
+        phase   => qr/^(?:resolve|select)$/,
+        causes  => qr/./,
+        message => qr/^invalid URL prefix in "ftp:/,
+    },
+    {
+        name   => 'a port from a variable that is none',
+        site   => 'A2',
+        conf   => 'set $target 127.0.0.1:99999; proxy_pass http://$target;',
+        status => 500,
+        cause  => 'internal_error',
+        @RESOLVE,
+        phase   => qr/^(?:resolve|select)$/,
+        causes  => qr/./,
+        message => qr/^invalid port in upstream "127\.0\.0\.1:99999/,
+    },
+    {
+        name   => 'a FastCGI target without a port',
+        site   => 'A19',
+        conf   => 'set $target host.test; fastcgi_pass $target;',
+        status => 500,
+        cause  => 'internal_error',
+        @RESOLVE,
+        phase   => qr/^(?:resolve|select)$/,
+        causes  => qr/./,
+        message => qr/^no port in upstream "host\.test"$/,
+    },
+    {
+        name => 'a cache that does not exist',
+        site => 'A8',
+        http => 'proxy_cache_path %%DIR%%/cache keys_zone=c:1m;',
+        conf => 'set $zone none; proxy_cache $zone;
+            proxy_pass http://%%closed%%;',
+        status => 500,
+        cause  => 'internal_error',
+        @RESOLVE,
+        phase   => qr/^(?:resolve|select)$/,
+        causes  => qr/./,
+        message => qr/^cache "none" not found$/,
+    },
+    {
+        name    => 'bind() to an address that is not here',
+        site    => 'B6',
+        b       => $OK,
+        conf    => 'proxy_bind 198.51.100.77; proxy_pass http://%%b%%;',
+        status  => 500,
+        cause   => 'internal_error',
+        phase   => 'connect',
+        errno   => 99,
+        message => qr/^bind\(198\.51\.100\.77\) failed \(99: /,
+    },
+);
+
+my @select = (
+    {
+        name     => 'every peer is marked down',
+        site     => 'B1a',
+        http     => 'upstream %%u%% { server %%closed%% down; }',
+        conf     => 'proxy_pass http://%%u%%;',
+        peer     => '%%u%%',
+        cause    => 'no_live_upstreams',
+        phase    => 'select',
+        message  => qr/^no live upstreams$/,
+        attempts => 1,
+    },
+    {
+        name => 'every peer has failed too often',
+        site => 'B1b',
+        http => 'upstream %%u%% { server 127.0.0.1:%%PORT_dead1%%;
+            server 127.0.0.1:%%PORT_dead2%%; }',
+        conf          => 'proxy_pass http://%%u%%;',
+        warmup        => 1,
+        warmup_status => 502,
+        peer          => '%%u%%',
+        cause         => 'no_live_upstreams',
+        phase         => 'select',
+    },
+    {
+        name   => 'max_conns is reached',
+        site   => 'B1c',
+        b      => [ 'read', 'hold' ],
+        http   => 'upstream %%u%% { server %%b%% max_conns=1; }',
+        conf   => 'proxy_pass http://%%u%%;',
+        before => sub ( $t, $row ) {
+            my $sent = $t->send("/r$row->{number}");
+            $t->farm->wait_connections( "r$row->{number}_b", 1 );
+            return $sent;
+        },
+        cause => 'no_live_upstreams',
+        phase => 'select',
+    },
+    {
+        name  => 'no name of the upstream can be resolved',
+        site  => 'B1f',
+        since => '1.27.3',
+        http  => 'upstream %%u%% { zone z 128k; resolver %%dns%% ipv6=off;
+            server nx.test resolve; }',
+        conf  => 'proxy_pass http://%%u%%;',
+        cause => 'no_live_upstreams',
+        phase => 'select',
+    },
+    {
+        name => 'two peers close their cached connections',
+        site => 'B1d',
+        b    => sequence( [ 'read', [ write => http_ok() ], 'read', 'close' ] ),
+        b2   => sequence( [ 'read', [ write => http_ok() ], 'read', 'close' ] ),
+        http => 'upstream %%u%% { server %%b%%; server %%b2%%; keepalive 4; }',
+        conf => 'proxy_http_version 1.1; proxy_set_header Connection "";
+            proxy_pass http://%%u%%;',
+        warmup   => 2,
+        attempts => 3,
+        failures => 3,
+        cause    => 'no_live_upstreams',
+        phase    => 'select',
+        causes   => 'keepalive_race, keepalive_race, no_live_upstreams',
+        events   => [
+            [ 'keepalive_race',    'header' ],
+            [ 'keepalive_race',    'header' ],
+            [ 'no_live_upstreams', 'select' ],
+        ],
+    },
+);
+
+# Whatever chooses the peers, both of them refuse.
+my @balancers = map {
+    {
+        name => "two dead peers: $_",
+        site => 'B11a',
+        http => "upstream %%u%% { $_; server 127.0.0.1:%%PORT_dead3%%;
+            server 127.0.0.1:%%PORT_dead4%%; }",
+        conf     => 'proxy_pass http://%%u%%;',
+        attempts => 2,
+        failures => 2,
+        cause    => 'connection_refused',
+        phase    => 'connect',
+        errno    => 111,
+        causes   => 'connection_refused, connection_refused',
+        events   => [ ( [ 'connection_refused', 'connect', 111 ] ) x 2 ],
+    }
+} (
+    'least_conn',
+    'ip_hash',
+    'hash $uri',
+    'hash $uri consistent',
+    'random',
+    'zone %%u%% 128k',
+    'keepalive 2',
+    'zone %%u%% 128k; random two least_conn; keepalive 2',
+);
+
+my @connect = (
+    {
+        name  => 'nobody listens, IPv6',
+        site  => 'B11a',
+        conf  => 'proxy_pass http://[::1]:%%PORT_v6%%;',
+        peer  => '[::1]:%%PORT_v6%%',
+        cause => 'connection_refused',
+        phase => 'connect',
+        errno => 111,
+    },
+    {
+        name    => 'nobody listens on the port',
+        site    => 'B11a',
+        conf    => 'proxy_pass http://%%closed%%;',
+        cause   => 'connection_refused',
+        phase   => 'connect',
+        errno   => 111,
+        peer    => '%%closed%%',
+        message => qr/^connect\(\) failed \(111: Connection refused\)$/,
+    },
+    {
+        name    => 'nobody listens on the unix socket',
+        site    => 'B10a',
+        conf    => 'proxy_pass http://unix:%%DIR%%/gone.sock;',
+        before  => \&abandoned,
+        cause   => 'connection_refused',
+        phase   => 'connect',
+        errno   => 111,
+        message => qr/^connect\(\) to unix:.*gone\.sock failed \(111: /,
+    },
+    {
+        name  => 'no route to the address',
+        site  => 'B10b',
+        conf  => 'proxy_pass http://255.255.255.255:80;',
+        cause => 'connection_unreachable',
+        phase => 'connect',
+        errno => 101,
+        peer  => '255.255.255.255:80',
+    },
+    {
+        name   => 'the accept queue of the unix socket is full',
+        site   => 'B10c',
+        conf   => 'proxy_pass http://unix:%%DIR%%/full.sock;',
+        before => sub ( $t, $row ) {
+            return fill_unix_queue( $t->dir . '/full.sock' );
+        },
+        cause => 'backlog_full',
+        phase => 'connect',
+        errno => 11,
+    },
+    {
+        name  => 'the unix socket does not exist',
+        site  => 'B10d',
+        conf  => 'proxy_pass http://unix:%%DIR%%/missing.sock;',
+        peer  => 'unix:%%DIR%%/missing.sock',
+        cause => 'socket_missing',
+        phase => 'connect',
+        errno => 2,
+    },
+    {
+        name  => 'the unix socket is below a file',
+        site  => 'B10d',
+        conf  => 'proxy_pass http://unix:%%DIR%%/nginx.conf/x.sock;',
+        cause => 'socket_missing',
+        phase => 'connect',
+        errno => 20,
+    },
+    {
+        name   => 'the unix socket may not be used',
+        site   => 'B10e',
+        b      => $OK,
+        unix   => 1,
+        listen => { mode => 0 },
+        conf   => 'proxy_pass http://%%b%%;',
+        cause  => 'permission_denied',
+        phase  => 'connect',
+        errno  => 13,
+    },
+    {
+        name  => 'a link-local address without its scope',
+        site  => 'B10g',
+        conf  => 'proxy_pass http://[fe80::1]:80;',
+        peer  => '[fe80::1]:80',
+        cause => 'connection_failed',
+        phase => 'connect',
+        errno => 22,
+    },
+    {
+        name   => 'a unix socket of another type',
+        site   => 'B10g',
+        conf   => 'proxy_pass http://unix:%%DIR%%/dgram.sock;',
+        before => \&datagram,
+        cause  => 'connection_failed',
+        phase  => 'connect',
+        errno  => 91,
+    },
+    {
+        name   => 'the accept queue of the port is full',
+        site   => 'B13',
+        conf   => 'proxy_connect_timeout 300ms; proxy_pass http://%%full%%;',
+        before => \&full_tcp,
+        status => 504,
+        cause  => 'connection_timeout',
+        phase  => 'connect',
+        errno  => 110,
+    },
+);
+
+sub rows () { return [ @names, @impossible, @select, @balancers, @connect ] }
+
+1;

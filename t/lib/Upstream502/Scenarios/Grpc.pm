@@ -1,0 +1,480 @@
+# grpc_pass: what a backend can get wrong in HTTP/2.
+
+package Upstream502::Scenarios::Grpc;
+
+use v5.36;
+
+use Upstream502::Backend qw(sequence);
+use Upstream502::Wire;
+
+my $PASS    = 'grpc_pass grpc://%%b%%;';
+my $GOAWAY  = pack 'NN', 0, 11;
+my $TOO_BIG = pack 'N',  0x80000000;
+
+# The backend answers with these frames and waits.
+sub frames (@frames) {
+    return [ 'read_some', [ write => join '', h2_settings(), @frames ],
+        'hold' ];
+}
+
+# A response has begun: a header, and a moment later the rest.
+sub begun (@frames) {
+    return [
+        'read_some',
+        [ write => h2_settings() . h2_headers() . h2( 0, 0, 1, 'part' ) ],
+        [ pause => 0.1 ],
+        [ write => join '', @frames ], 'hold'
+    ];
+}
+
+sub row ( $site, $name, $script, %row ) {
+    return {
+        site     => $site,
+        name     => $name,
+        b        => $script,
+        conf     => $PASS,
+        cause    => 'protocol_error',
+        phase    => 'header',
+        protocol => 'grpc',
+        %row,
+    };
+}
+
+# HTTP/2 itself is in order, the header in it is not.
+my %CAUSE = (
+    ( map { $_ => 'header_invalid' } qw(J6 J7 J8 J9 J10 J11 J49) ),
+    ( map { $_ => 'header_too_big' } qw(J43 J46) ),
+);
+
+# [site, name, frames, message]
+my @header = map {
+    my ( $site, $name, $frames, $message ) = @$_;
+    row(
+        $site, $name, frames(@$frames),
+        message => $message,
+        cause   => $CAUSE{$site} // 'protocol_error',
+    )
+} (
+    [
+        J1 => 'DATA before HEADERS',
+        [ h2( 0, 0, 1, 'x' ) ],
+        qr/^upstream sent unexpected http2 frame: 0$/
+    ],
+    [
+        J1 => 'CONTINUATION alone',
+        [ h2( 9, 4, 1, 'x' ) ],
+        qr/^upstream sent unexpected http2 frame: 9$/
+    ],
+    [
+        J2 => 'HEADERS of another stream',
+        [ h2( 1, 4, 3, "\x88" ) ],
+        qr/^upstream sent frame for unknown stream 3$/
+    ],
+    [
+        J3 => 'the stream is refused',
+        [ h2( 3, 0, 1, pack 'N', 7 ) ],
+        qr/^upstream rejected request with error 7$/
+    ],
+    [
+        J4 => 'GOAWAY',
+        [ h2( 7, 0, 0, $GOAWAY ) ],
+        qr/^upstream sent goaway with error 11$/
+    ],
+    [
+        J5 => 'PUSH_PROMISE',
+        [ h2( 5, 4, 1, pack( 'N', 2 ) . "\x88" ) ],
+        qr/^upstream sent unexpected push promise frame$/
+    ],
+    [
+        J6 => 'a pseudo-header of requests',
+        [ h2_headers("\x00\x05:path\x01/") ],
+        qr/^upstream sent invalid header ":path: \/"$/
+    ],
+    [
+        J7 => 'the status twice',
+        [ h2_headers("\x88\x88") ],
+        qr/^upstream sent duplicate :status header$/
+    ],
+    [
+        J8 => 'a status of four digits',
+        [ h2_headers("\x08\x042000") ],
+        qr/^upstream sent invalid :status "2000"$/
+    ],
+    [
+        J9 => 'a status that is no number',
+        [ h2_headers("\x08\x032x0") ],
+        qr/^upstream sent invalid :status "2x0"$/
+    ],
+    [
+        J10 => 'an interim status',
+        [ h2_headers("\x08\x03100") ],
+        qr/^upstream sent unexpected :status "100"$/
+    ],
+    [
+        J11 => 'no status',
+        [ h2_headers("\x00\x01x\x01y") ],
+        qr/^upstream sent no :status header$/
+    ],
+    [
+        J33 => 'an HTTP/1 server answers',
+        [],
+        qr/^upstream sent too large http2 frame: 4740180$/
+    ],
+    [
+        J34 => 'HEADERS too short for their flags',
+        [ h2( 1, 0x2c, 1, 'xx' ) ],
+        qr/^upstream sent headers frame with invalid length: 2$/
+    ],
+    [
+        J35 => 'more padding than frame',
+        [ h2( 1, 0x0c, 1, "\xffabc" ) ],
+        qr/^upstream sent http2 frame with too long padding: 255/
+    ],
+    [
+        J36 => 'a header block that ends too early',
+        [ h2_headers("\x00\x05ab") ],
+        qr/^upstream sent truncated http2 header$/
+    ],
+    [
+        J37 => 'an index outside the table',
+        [ h2_headers("\xff\x00") ],
+        qr/^upstream sent invalid http2 table index/
+    ],
+    [
+        J38 => 'a name with an index outside the table',
+        [ h2_headers("\x88\x0f\x7f\x01y") ],
+        qr/^upstream sent invalid http2 table index/
+    ],
+    [
+        J39 => 'a table larger than allowed',
+        [ h2_headers("\x3f\xff\x7f\x88") ],
+        qr/^upstream sent invalid http2 dynamic table size update/
+    ],
+    [
+        J40 => 'an index that goes on and on',
+        [ h2_headers("\x88\x0f\x80\x80\x80\x01") ],
+        qr/^upstream sent http2 table index with continuation flag$/
+    ],
+    [
+        J43 => 'a name of unbelievable length',
+        [ h2_headers("\x88\x00\x7f\xff\xff\xff\x7f") ],
+        qr/^upstream sent too large http2 header name length/
+    ],
+    [
+        J46 => 'a value of unbelievable length',
+        [ h2_headers("\x88\x00\x01x\x7f\xff\xff\xff\x7f") ],
+        qr/^upstream sent too large http2 header value length/
+    ],
+    [
+        J42 => 'a header without a name',
+        [ h2_headers("\x88\x00\x00") ],
+        qr/^upstream sent zero http2 header name length$/
+    ],
+    [
+        J45 => 'broken Huffman code',
+        [ h2_headers("\x88\x00\x84\xff\xff\xff\xff\x01y") ],
+        qr/^upstream sent invalid encoded header$/
+    ],
+    [
+        J49 => 'an upper-case name',
+        [ h2_headers("\x88\x00\x01X\x01y") ],
+        qr/^upstream sent invalid header: "X: y"$/
+    ],
+    [
+        J52 => 'RST_STREAM too short',
+        [ h2( 3, 0, 1, 'xx' ) ],
+        qr/^upstream sent rst stream frame with invalid length: 2$/
+    ],
+    [
+        J53 => 'GOAWAY on a stream',
+        [ h2( 7, 0, 1, $GOAWAY ) ],
+        qr/^upstream sent goaway frame with non-zero stream id: 1$/
+    ],
+    [
+        J54 => 'GOAWAY too short',
+        [ h2( 7, 0, 0, 'xx' ) ],
+        qr/^upstream sent goaway frame with invalid length: 2$/
+    ],
+    [
+        J55 => 'WINDOW_UPDATE too short',
+        [ h2( 8, 0, 0, 'xx' ) ],
+        qr/^upstream sent window update frame with invalid length: 2$/
+    ],
+    [
+        J57 => 'a window too large',
+        [ h2( 8, 0, 1, pack 'N', 0x7fffffff ) ],
+        qr/^upstream sent too large window update$/
+    ],
+    [
+        J58 => 'a connection window too large',
+        [ h2( 8, 0, 0, pack 'N', 0x7fffffff ) ],
+        qr/^upstream sent too large window update$/
+    ],
+    [
+        J62 => 'SETTINGS without end',
+        [ h2( 4, 0, 0 ) x 1001 ],
+        qr/^upstream sent too many settings frames$/
+    ],
+    [
+        J68 => 'PING without end',
+        [ h2( 6, 0, 0, 'x' x 8 ) x 1100 ],
+        qr/^upstream sent too many ping frames$/
+    ],
+    [
+        J59 => 'SETTINGS on a stream',
+        [ h2( 4, 0, 1 ) ],
+        qr/^upstream sent settings frame with non-zero stream id: 1$/
+    ],
+    [
+        J60 => 'SETTINGS ACK with content',
+        [ h2( 4, 1, 0, 'x' x 6 ) ],
+        qr/^upstream sent settings frame with ack flag and non-zero length: 6$/
+    ],
+    [
+        J61 => 'SETTINGS of odd length',
+        [ h2( 4, 0, 0, 'xx' ) ],
+        qr/^upstream sent settings frame with invalid length: 2$/
+    ],
+    [
+        J63 => 'an initial window too large',
+        [ h2( 4, 0, 0, pack( 'n', 4 ) . $TOO_BIG ) ],
+        qr/^upstream sent settings frame with too large initial window size/
+    ],
+    [
+        J65 => 'PING on a stream',
+        [ h2( 6, 0, 1, 'x' x 8 ) ],
+        qr/^upstream sent ping frame with non-zero stream id: 1$/
+    ],
+    [
+        J66 => 'PING too short',
+        [ h2( 6, 0, 0, 'xx' ) ],
+        qr/^upstream sent ping frame with invalid length: 2$/
+    ],
+    [
+        J67 => 'PING ACK',
+        [ h2( 6, 1, 0, 'x' x 8 ) ],
+        qr/^upstream sent ping frame with ack flag$/
+    ],
+);
+
+for my $row ( grep { $_->{site} eq 'J33' } @header ) {
+    $row->{b} =
+      [ 'read_some', [ write => "HTTP/1.1 400 Bad Request\r\n\r\n" ], 'hold' ];
+}
+
+my @core = (
+    row(
+        'B11a', 'nobody listens', undef,
+        conf  => 'grpc_pass grpc://%%closed%%;',
+        cause => 'connection_refused',
+        phase => 'connect',
+        errno => 111,
+    ),
+    row(
+        'E5',
+        'closed without a response',
+        [ 'read_some', 'close' ],
+        cause => 'closed_before_response',
+    ),
+    row(
+        'E1', 'reset without a response', [ 'read_some', 'rst' ],
+        cause => 'reset_before_response',
+        errno => 104,
+    ),
+    row(
+        'E5c',
+        'closed after its settings',
+        [ 'read_some', [ write => h2_settings() ], 'close' ],
+        cause => 'header_incomplete',
+        errno => qr/^(?:104|-)$/,
+    ),
+    row(
+        'E6', 'no answer in time',
+        frames(),
+        conf   => "grpc_read_timeout 300ms; $PASS",
+        status => 504,
+        cause  => 'read_timeout',
+        errno  => 110,
+    ),
+    row(
+        'E7',
+        'a header larger than the buffer',
+        frames( h2( 1, 0, 1, "\x88\x00\x01x\x7f\xc9\x26" . 'y' x 5000 ) ),
+        conf  => "grpc_buffer_size 4k; $PASS",
+        until => '1.31.2',
+        cause => 'header_too_big',
+    ),
+    row(
+        'H3', 'the application says 502',
+        frames( h2_headers( "\x08\x03502", 5 ) ),
+        cause           => 'error_status',
+        origin          => 'upstream',
+        received_status => 502,
+    ),
+);
+
+sub body ( $site, $name, $script, %row ) {
+    return row(
+        $site, $name, $script,
+        status  => 200,
+        outcome => 'open',
+        phase   => 'body',
+        %row
+    );
+}
+
+my @body = (
+    body(
+        'J15',
+        'the stream ends before its Content-Length',
+        frames(
+            h2_headers( "\x88\x0f\x0d\x02" . '55' ), h2( 0, 1, 1, 'part' )
+        ),
+        cause   => qr/^(?:body_incomplete|protocol_error)$/,
+        message => qr/^upstream prematurely closed stream$/,
+    ),
+    body(
+        'J16',
+        'CONTINUATION inside the body',
+        begun( h2( 9, 4, 1, 'x' ) ),
+        message => qr/^upstream sent unexpected http2 frame: 9$/,
+    ),
+    body(
+        'J17',
+        'DATA of another stream',
+        begun( h2( 0, 0, 3, 'x' ) ),
+        message => qr/^upstream sent data frame for unknown stream 3$/,
+    ),
+    body(
+        'J20',
+        'HEADERS of another stream inside the body',
+        begun( h2( 1, 4, 3, "\x88" ) ),
+        message => qr/^upstream sent frame for unknown stream 3$/,
+    ),
+    body(
+        'J25',
+        'PUSH_PROMISE inside the body',
+        begun( h2( 5, 4, 1, pack( 'N', 2 ) . "\x88" ) ),
+        message => qr/^upstream sent unexpected push promise frame$/,
+    ),
+    body(
+        'J26',
+        'a status in the trailers',
+        begun( h2( 1, 5, 1, "\x88" ) ),
+        message => qr/^upstream sent invalid trailer ":status: 200"$/,
+    ),
+    body(
+        'J28',
+        'broken trailers',
+        begun( h2( 1, 5, 1, "\xff\x00" ) ),
+        message => qr/^upstream sent invalid http2 table index/,
+    ),
+    body(
+        'J30',
+        'more padding than DATA',
+        begun( h2( 0, 8, 1, "\xffx" ) ),
+        message => qr/^upstream sent http2 frame with too long padding: 255/,
+    ),
+    body(
+        'J22', 'the stream is cancelled inside the body',
+        begun( h2( 3, 0, 1, pack 'N', 8 ) ),
+        cause   => qr/^(?:body_incomplete|protocol_error)$/,
+        message => qr/^upstream rejected request with error 8$/,
+    ),
+    body(
+        'J24', 'GOAWAY inside the body',
+        begun( h2( 7, 0, 0, $GOAWAY ) ),
+        cause   => qr/^(?:body_incomplete|protocol_error)$/,
+        message => qr/^upstream sent goaway with error 11$/,
+    ),
+    body(
+        'J27',
+        'trailers that do not end the stream',
+        begun( h2( 1, 4, 1, "\x00\x01x\x01y" ) ),
+        message => qr/^upstream sent trailer without end stream flag$/,
+    ),
+    body(
+        'J29',
+        'padded DATA without room for the padding',
+        begun( h2( 0, 8, 1, '' ) ),
+        message => qr/^upstream sent too short http2 frame$/,
+    ),
+    body(
+        'J31',
+        'more DATA than Content-Length',
+        frames( h2_headers( "\x88\x0f\x0d\x01" . '2' ), h2( 0, 0, 1, 'part' ) ),
+        message => qr/^upstream sent response body larger than indicated/,
+    ),
+    body(
+        'I2',
+        'closed inside the body',
+        [
+            'read_some',
+            [ write => h2_settings() . h2_headers() . h2( 0, 0, 1, 'part' ) ],
+            [ pause => 0.1 ], 'close'
+        ],
+        cause => 'body_incomplete',
+        errno => qr/^(?:104|-)$/,
+    ),
+    body(
+        'I9',
+        'stalled inside the body',
+        begun(),
+        conf  => "grpc_read_timeout 300ms; $PASS",
+        cause => 'body_timeout',
+        errno => 110,
+    ),
+    row(
+        '-',
+        'a plain success',
+        frames( h2_headers(), h2( 0, 1, 1, 'whole' ) ),
+        status => 200,
+        failed => 0,
+    ),
+);
+
+# A cached connection that has spoken HTTP/1 before.
+my @mixed = (
+    {
+        site  => 'D11',
+        name  => 'a cached HTTP/1 connection is used for gRPC',
+        until => '1.29.7',
+        b     => sequence(
+            [ 'read', [ write => http_ok() ], 'hold' ],
+            frames( h2_headers(), h2( 0, 1, 1, 'whole' ) )
+        ),
+        http   => 'upstream %%u%% { server %%b%%; keepalive 4; }',
+        conf   => 'grpc_pass grpc://%%u%%;',
+        server => 'location = %%loc%%first { proxy_http_version 1.1;
+            proxy_set_header Connection ""; proxy_pass http://%%u%%; }',
+        before => sub ( $t, $row ) {
+            return $t->get("/r$row->{number}first");
+        },
+        status   => 200,
+        rescued  => 1,
+        attempts => 2,
+        reused   => 1,
+        cause    => 'internal_error',
+        phase    => 'send',
+        causes   => 'internal_error, -',
+        message => qr/^no connection data found for keepalive http2 connection/,
+    },
+);
+
+# proxy_http_version 2 has the same sites.
+my @proxy_v2 = map {
+    {
+        %$_,
+          name     => "proxy: $_->{name}",
+          since    => '1.29.4',
+          until    => undef,
+          protocol => 'http',
+          conf     => $_->{conf} =~
+          s{grpc_pass grpc://}{proxy_http_version 2; proxy_pass http://}r =~
+          s{grpc_}{proxy_}gr,
+    }
+} @header, @core, @body;
+
+sub rows () { return [ @header, @core, @body, @mixed, @proxy_v2 ] }
+
+1;
