@@ -1,0 +1,256 @@
+#!/usr/bin/perl
+# nginx with the module before healthy and broken backends: sends each a few
+# requests, prints the module's report, and keeps its page up until Ctrl-C.
+#
+#   run.pl MODULE       DEMO_ONESHOT=1: ends after the report
+#
+# Everything lives in a temporary folder and on free ports of 127.0.0.1, and
+# ends with this process. The backends are those of the tests.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/../t/lib";
+
+use Cwd        qw(abs_path);
+use File::Temp ();
+use POSIX      ();
+use Upstream502::Backend ();
+use Upstream502::Http    qw(send_request read_response request);
+use Upstream502::Net qw(reserve_port listen_unix fill_unix_queue wait_for);
+use Upstream502::Nginx ();
+
+my $module = abs_path( $ARGV[0] // '' )
+  // die "usage: $0 MODULE\n";
+-f $module or die "no module at $module: run make\n";
+
+my $OK   = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+my %PLAY = (
+    healthy             => [ ( 'read', [ write => $OK ] ) x 40 ],
+    healthy2            => [ ( 'read', [ write => $OK ] ) x 40 ],
+    crash_after_request => ['read'],
+    crash_in_header => [ 'read', [ write => "HTTP/1.1 200 OK\r\nContent-Ty" ] ],
+    crash_in_body   => [
+        'read', [ write => "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n<ht" ]
+    ],
+    header_too_big => [
+        'read',
+        [
+            write => "HTTP/1.1 200 OK\r\nSet-Cookie: session="
+              . 'x' x 9000
+              . "\r\n\r\n"
+        ],
+        'hold',
+    ],
+    slow     => [ 'read', 'hold' ],
+    says_502 => [
+        'read',
+        [ write => "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n" ]
+    ],
+
+    # Gone when the second request on the connection is on its way.
+    keepalive_too_short => [ 'read', [ write => $OK ], 'read' ],
+);
+
+# Name, what is wrong with it, how many requests, and whether some are POSTs.
+my @SCENES = (
+    [ healthy             => 'answers',                            6 ],
+    [ wrong_port          => 'nobody ever listened on that port',  4 ],
+    [ stopped             => 'answered, then was stopped',         4 ],
+    [ socket_missing      => 'its unix socket is not there',       4 ],
+    [ socket_forbidden    => 'its unix socket is mode 0000',       4 ],
+    [ queue_full          => 'accepts nobody from its queue',      4 ],
+    [ crash_after_request => 'dies when it has read the request',  4 ],
+    [ crash_in_header     => 'dies inside the response header',    4 ],
+    [ crash_in_body       => 'dies inside the response body',      4 ],
+    [ header_too_big      => 'sends a cookie of 9000 bytes',       4 ],
+    [ slow                => 'needs longer than proxy_read_timeout', 4 ],
+    [ says_502            => 'is a gateway itself, and answers 502', 4 ],
+    [ keepalive_too_short => 'closes idle connections too early', 6, 'POST' ],
+    [ one_bad_of_three    => 'one peer of three is down',         9 ],
+    [ all_down            => 'every peer is down',                4 ],
+    [ no_resolver         => 'a name from a variable, no resolver', 4 ],
+    [ php                 => 'PHP-FPM, its one worker is busy',   6 ],
+);
+
+# Those whose trouble is that many come at once.
+my %AT_ONCE = map { $_ => 1 } qw(slow php);
+
+my $folder = File::Temp->newdir( 'upstream_502_demo.XXXXXX', TMPDIR => 1 );
+my $dir    = "$folder";
+chmod 0755, $dir;
+my $owner = $$;
+my ( @farms, @held, $nginx, $php );
+
+$SIG{$_} = sub { exit 0 } for qw(INT TERM HUP);
+
+END {
+    if ( defined $owner && $$ == $owner ) {
+        my $code = $?;
+        $nginx->stop if $nginx;
+        $_->stop for @farms;
+        if ($php) {
+            kill TERM => $php;
+            waitpid $php, 0;
+        }
+        undef $folder;
+        $? = $code;
+    }
+}
+
+sub slurp ($path) { return Upstream502::Nginx::slurp($path) }
+
+sub write_file ( $name, $text ) {
+    open my $file, '>:raw', "$dir/$name" or die "$dir/$name: $!\n";
+    print $file $text;
+    close $file or die "$dir/$name: $!\n";
+}
+
+sub farm ($name) {
+    mkdir "$dir/$name" or die "$dir/$name: $!\n";
+    push @farms, Upstream502::Backend->new("$dir/$name");
+    return $farms[-1];
+}
+
+# The user that nginx's and PHP-FPM's workers become.
+sub worker_user () {
+    if ( $> != 0 ) {
+        return;
+    }
+    my @user = getpwnam 'nobody' or die "no user nobody\n";
+    return ( 'nobody', scalar getgrgid $user[3] );
+}
+
+# A pool of one worker and a queue of one connection.
+sub start_php () {
+    my ($binary) = reverse sort glob '/usr/sbin/php-fpm[0-9]*'
+      or die "no PHP-FPM: apt-get install php-fpm\n";
+    my ( $user, $group ) = worker_user();
+    my $as = $user ? "user = $user\ngroup = $group\n" : '';
+    write_file( 'busy.php', "<?php sleep(3); echo \"ok\\n\";\n" );
+    write_file( 'php-fpm.conf', <<"END" );
+[global]
+error_log = $dir/php-fpm.log
+daemonize = no
+
+[demo]
+${as}listen = $dir/php.sock
+listen.mode = 0666
+listen.backlog = 1
+pm = static
+pm.max_children = 1
+END
+    $php = fork // die "fork: $!\n";
+    if ( $php == 0 ) {
+        setpgrp 0, 0;
+        open STDERR, '>>', "$dir/php-fpm.log";
+        exec $binary, '-n', '-F', '-y', "$dir/php-fpm.conf"
+          or POSIX::_exit(127);
+    }
+    eval {
+        wait_for 'PHP-FPM', sub { slurp("$dir/php-fpm.log") =~ /ready to handle/ };
+        1;
+    } or die $@ . slurp("$dir/php-fpm.log");
+}
+
+# All the places %%NAME%% of the configuration stands for.
+sub set_the_stage () {
+    my %place = ( DIR => $dir, MODULE => $module );
+    my ( $user, $group ) = worker_user();
+    $place{USER} = $user ? "user $user $group;" : '';
+
+    # Stopped later, so it needs a process of its own.
+    my $doomed = farm('doomed');
+    $place{stopped} = '127.0.0.1:' . $doomed->tcp( stopped => $PLAY{healthy} );
+    $doomed->start;
+
+    my $farm = farm('backends');
+    for my $name ( sort keys %PLAY ) {
+        $place{$name} = '127.0.0.1:' . $farm->tcp( $name, $PLAY{$name} );
+    }
+    $place{socket_forbidden} =
+      'unix:' . $farm->unix( forbidden => ['read'], mode => 0 );
+    $farm->start;
+
+    for my $name (qw(wrong_port closed)) {
+        my ( $port, $socket ) = reserve_port();
+        push @held, $socket;
+        $place{$name} = "127.0.0.1:$port";
+    }
+    my $queue = "$dir/queue.sock";
+    push @held, listen_unix( $queue, backlog => 1 );
+    push @held, fill_unix_queue($queue);
+    $place{queue_full} = "unix:$queue";
+
+    ( $place{PORT}, my $socket ) = reserve_port();
+    push @held, $socket;
+    return ( $doomed, %place );
+}
+
+# "200 x4, 502 x2": what the clients saw.
+sub summary (@responses) {
+    my %count;
+    for my $r (@responses) {
+        $count{ $r->{status} . ( $r->{complete} ? '' : ' cut short' ) }++;
+    }
+    return join ', ', map { "$_ x$count{$_}" } sort keys %count;
+}
+
+sub send_traffic ( $port, $name, $count, $method = 'GET' ) {
+    my @o = map {
+        {
+            uri => "/$name",
+            # nginx saves the GETs, which may be sent twice, and no POST.
+            $_ % 2 && $method eq 'POST'
+            ? ( method => 'POST', body => 'order=1' )
+            : ()
+        }
+    } 1 .. $count;
+    if ( !$AT_ONCE{$name} ) {
+        return map { request( $port, %$_ ) } @o;
+    }
+    my @sent = map { send_request( $port, %$_ ) } @o;
+    return map { read_response($_) } @sent;
+}
+
+sub main () {
+    STDOUT->autoflush(1);
+    say "starting nginx and its backends in $dir";
+    start_php();
+    my ( $doomed, %place ) = set_the_stage();
+    my $port = $place{PORT};
+    my $conf = slurp("$FindBin::Bin/nginx.conf");
+    $conf =~ s/%%(\w+)%%/$place{$1} \/\/ die "nothing is called $1\n"/ge;
+    write_file( 'nginx.conf', $conf );
+    $nginx = Upstream502::Nginx->new($dir);
+    $nginx->start;
+
+    # What worked before is told apart from what never did.
+    send_traffic( $port, 'stopped', 4 );
+    $doomed->stop;
+
+    say "\nwhat is wrong, and what the clients see:\n";
+    for my $scene (@SCENES) {
+        my ( $name, $story, @traffic ) = @$scene;
+        my @responses = send_traffic( $port, $name, @traffic );
+        printf "  %-20s %-38s %s\n", $name, $story, summary(@responses);
+    }
+
+    my $report =
+      request( $port, uri => '/upstream_502?format=text&limit=10', patience => 10 );
+    $report->{status} == 200 or die "the status location: $report->{raw}\n";
+    say "\nwhat the module says about it:\n";
+    print $report->{body};
+
+    if ( $ENV{DEMO_ONESHOT} ) {
+        return;
+    }
+    say "\nthe page:        http://127.0.0.1:$port/upstream_502";
+    say "metrics, JSON:   http://127.0.0.1:$port/upstream_502?format=prometheus";
+    say "                 http://127.0.0.1:$port/upstream_502?format=json";
+    say "the access log:  $dir/why.log";
+    say "\nCtrl-C ends it and leaves nothing behind.";
+    sleep 3600 while 1;
+}
+
+main();
