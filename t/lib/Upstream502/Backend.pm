@@ -7,7 +7,8 @@
 #   $farm->start;
 #
 # A script is a list of steps (see Steps.pm), or a function that gets the
-# connection. The farm dies with the test: it watches a pipe from it.
+# connection; or, where thousands of connections come, `at_once`. The farm dies
+# with the test: it watches a pipe from it.
 
 package Upstream502::Backend;
 
@@ -16,14 +17,23 @@ use v5.36;
 use Exporter           qw(import);
 use IO::Select         ();
 use POSIX              ();
-use Upstream502::Net   qw(listen_tcp listen_unix bind_udp wait_for);
+use Upstream502::Net   qw(listen_tcp listen_unix bind_udp reset_close wait_for);
 use Upstream502::Steps ();
 
-our @EXPORT_OK = qw(sequence);
+our @EXPORT_OK = qw(at_once sequence);
 
 # One script per connection, in the order they arrive; the last one repeats.
 sub sequence (@scripts) {
     return bless { scripts => \@scripts }, 'Upstream502::Backend::Sequence';
+}
+
+# Answers every request as soon as it is there, without a process of its own:
+# with these bytes, and then "keep", "close", "rst" or "hold"; or with what a
+# function returns, which gets the number of the request on its connection.
+# A request is whatever comes first, or `http => 1` a whole one with its body.
+sub at_once ( $answer, %options ) {
+    return bless { answer => $answer, %options },
+      'Upstream502::Backend::AtOnce';
 }
 
 sub new ( $class, $dir ) {
@@ -65,6 +75,7 @@ sub _add ( $self, $name, $socket, $script ) {
         scripts => ref $script eq 'Upstream502::Backend::Sequence'
         ? $script->{scripts}
         : [$script],
+        at_once  => ref $script eq 'Upstream502::Backend::AtOnce' ? $script : 0,
         accepted => 0,
     };
 }
@@ -126,11 +137,58 @@ sub _serve ( $self, $watched ) {
                 kill KILL => -$$;
             }
             my $listener = $by_socket{$ready};
-            $listener->{udp}
-              ? $self->_answer($listener)
-              : $self->_accept($listener);
+            if ( !$listener ) {
+                react( $select, $ready );
+            }
+            elsif ( $listener->{udp} ) {
+                $self->_answer($listener);
+            }
+            elsif ( $listener->{at_once} ) {
+                my $socket = $listener->{socket}->accept or next;
+                ${*$socket}{at_once} = { %{ $listener->{at_once} }, in => '' };
+                $select->add($socket);
+            }
+            else {
+                $self->_accept($listener);
+            }
         }
     }
+}
+
+sub react ( $select, $socket ) {
+    my $c = ${*$socket}{at_once};
+    if ( !sysread $socket, $c->{in}, 65536, length $c->{in} ) {
+        $select->remove($socket);
+        close $socket;
+        return;
+    }
+    while ( my $length =
+        $c->{http} ? http_length( $c->{in} ) : length $c->{in} )
+    {
+        substr $c->{in}, 0, $length, '';
+        my ( $bytes, $then ) = @{
+            ref $c->{answer} eq 'CODE'
+            ? $c->{answer}->( ++$c->{requests} )
+            : $c->{answer}
+        };
+        syswrite $socket, $bytes;
+        if ( $then eq 'close' || $then eq 'rst' ) {
+            $select->remove($socket);
+            $then eq 'rst' ? reset_close($socket) : close $socket;
+            return;
+        }
+    }
+}
+
+# The length of the first request in `bytes`, 0 while it is not all there.
+sub http_length ($bytes) {
+    my $end = index $bytes, "\r\n\r\n";
+    if ( $end < 0 ) {
+        return 0;
+    }
+    my $head = substr $bytes, 0, $end += 4;
+    $end += $1 if $head =~ /^Content-Length: (\d+)/im;
+    return length $bytes >= $end ? $end : 0;
 }
 
 sub _answer ( $self, $listener ) {
