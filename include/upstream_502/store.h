@@ -18,6 +18,7 @@
 #include "absl/types/optional.h"
 #include "upstream_502/event.h"
 #include "upstream_502/layout.h"
+#include "upstream_502/text.h"
 
 namespace upstream_502 {
 
@@ -72,6 +73,14 @@ class Store {
   void AddRequest(uint32_t upstream, uint32_t worker, int64_t now_ms,
                   uint32_t attempts);
   void AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms, bool success);
+  // Whether `peer`, which FindOrAddPeer has returned, or kNoPeer, is the row of
+  // `addr` in `upstream`. False, too, for one of less than eight bytes.
+  bool IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
+              size_t length) const;
+  // A request with one attempt, which succeeded, if the minutes of both rows
+  // are running; else false, and nothing was added.
+  bool AddSuccess(uint32_t upstream, uint32_t peer, uint32_t worker,
+                  int64_t now_ms);
   // `peer` may be kNoPeer.
   void AddFailure(uint32_t upstream, uint32_t peer, const Failure& failure);
   void AddRescued(uint32_t upstream);
@@ -120,6 +129,42 @@ class Store {
   EventSlot* events_ = nullptr;
   EventSlot* rare_ = nullptr;
 };
+
+// What every request asks: a subtraction rather than a division.
+template <typename Row>
+bool IsWithinMinute(const Row& row, int64_t now_ms) {
+  const int64_t elapsed = now_ms - row.minute.load(std::memory_order_relaxed);
+  return static_cast<uint64_t>(elapsed) < kMinuteMs;
+}
+
+// These two are inline: most requests pay for them and for nothing else.
+inline bool Store::IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
+                          size_t length) const {
+  if (peer >= capacity_.peers || length < sizeof(uint64_t)) {
+    return false;
+  }
+  const PeerRow& row = peers_[peer];
+  return row.upstream == upstream && row.addr_length == length &&
+         SameText(row.addr, addr, length);
+}
+
+inline bool Store::AddSuccess(uint32_t upstream, uint32_t peer, uint32_t worker,
+                              int64_t now_ms) {
+  UpstreamRow& upstream_row = upstreams_[upstream];
+  PeerRow& peer_row = peers_[peer];
+  if (!IsWithinMinute(peer_row, now_ms) ||
+      !IsWithinMinute(upstream_row, now_ms)) {
+    return false;
+  }
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  Shard& attempts = peer_row.shards[worker % kPeerShards];
+  attempts.attempts.fetch_add(1, kRelaxed);
+  attempts.last_success.store(now_ms, kRelaxed);
+  Shard& requests = upstream_row.shards[worker % kUpstreamShards];
+  requests.requests.fetch_add(1, kRelaxed);
+  requests.attempts.fetch_add(1, kRelaxed);
+  return true;
+}
 
 }  // namespace upstream_502
 

@@ -5,8 +5,8 @@
 #include <iterator>
 #include <type_traits>
 
-#include "rows.h"
 #include "upstream_502/escape.h"
+#include "upstream_502/text.h"
 
 namespace upstream_502 {
 namespace {

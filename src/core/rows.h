@@ -1,10 +1,8 @@
-// What the store's two halves and the ring share: how a row begins its life,
-// and one mix of bits.
+// What the store's two halves share: how a row begins its life.
 
 #ifndef UPSTREAM_502_SRC_CORE_ROWS_H_
 #define UPSTREAM_502_SRC_CORE_ROWS_H_
 
-#include <cstring>
 #include <new>
 
 #include "absl/strings/string_view.h"
@@ -13,63 +11,6 @@
 namespace upstream_502 {
 
 inline constexpr absl::string_view kOtherName = "(other)";
-
-inline constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
-
-// One step of a hash over words; keeps apart what differs in any bit.
-inline uint64_t Mix(uint64_t hash, uint64_t word) {
-  hash = (hash ^ word) * kMultiplier;
-  return hash ^ (hash >> 32);
-}
-
-template <typename Word>
-uint64_t Load(const char* p) {
-  Word word;
-  std::memcpy(&word, p, sizeof(word));
-  return word;
-}
-
-// Less than eight bytes as a word.
-inline uint64_t LoadShort(const char* p, size_t size) {
-  if (size >= 4) {
-    return Load<uint32_t>(p) << 32 | Load<uint32_t>(p + size - 4);
-  }
-  if (size == 0) {
-    return 0;
-  }
-  return Load<uint8_t>(p) << 16 | Load<uint8_t>(p + size / 2) << 8 |
-         Load<uint8_t>(p + size - 1);
-}
-
-// Both go through a text word by word, without a call; the last word overlaps
-// the one before it. They are what a request that did not fail pays for.
-// Of the hash the upper bits are the good ones.
-inline uint32_t HashText(uint32_t seed, const char* text, size_t size) {
-  uint64_t hash = seed + size;
-  if (size < 8) {
-    hash ^= LoadShort(text, size);
-  } else {
-    const char* const last = text + size - 8;
-    for (; text < last; text += 8) {
-      hash = Mix(hash, Load<uint64_t>(text));
-    }
-    hash ^= Load<uint64_t>(last);
-  }
-  return static_cast<uint32_t>(hash * kMultiplier >> 32);
-}
-
-inline bool SameText(const char* a, const char* b, size_t size) {
-  if (size < 8) {
-    return LoadShort(a, size) == LoadShort(b, size);
-  }
-  const size_t last = size - 8;
-  for (size_t i = 0; i < last; i += 8) {
-    if (Load<uint64_t>(a + i) != Load<uint64_t>(b + i)) {
-      return false;
-    }
-  }
-  return Load<uint64_t>(a + last) == Load<uint64_t>(b + last);
-}
 
 // `name` is no longer than kUpstreamNameMax.
 inline void FillUpstream(UpstreamRow* upstream, uint32_t hash,

@@ -154,11 +154,9 @@ uint32_t Sum(const Shard (&shards)[N], Counter Shard::*counter) {
        });
 }
 
-// What every request asks: a subtraction rather than a division.
 template <typename Row>
 void RollMinute(Row* row, int64_t now_ms) {
-  const int64_t elapsed = now_ms - row->minute.load(kRelaxed);
-  if (static_cast<uint64_t>(elapsed) >= kMinuteMs) [[unlikely]] {
+  if (!IsWithinMinute(*row, now_ms)) [[unlikely]] {
     OpenMinute(row, now_ms);
   }
 }

@@ -29,10 +29,6 @@ int64_t Milliseconds(ngx_msec_t value) {
   return value == kUnsetTime ? -1 : static_cast<int64_t>(value);
 }
 
-bool IsGatewayStatus(ngx_uint_t status) {
-  return status == NGX_HTTP_BAD_GATEWAY || status == NGX_HTTP_GATEWAY_TIME_OUT;
-}
-
 const LoggedLine* FindLine(const Record& record, uint32_t element) {
   for (const LoggedLine* line = record.lines; line != nullptr;
        line = line->next) {
@@ -51,14 +47,6 @@ FailedAttempt* FindFailure(const Record& record, uint32_t element) {
     }
   }
   return nullptr;
-}
-
-bool ServedStale(const ngx_http_upstream_t* u) {
-#if (NGX_HTTP_CACHE)
-  return u->cache_status == NGX_HTTP_CACHE_STALE;
-#else
-  return false;
-#endif
 }
 
 // FastCGI without keep-alive ends its body with the connection: nginx takes a
@@ -307,37 +295,15 @@ Run MakeRun(Record* record, int rc) {
 
 void NoteProtocol(const Run& run) {
   UpstreamHook* hook = run.record->hook;
-  if (hook == nullptr || !hook->protocol_known) {
+  if (hook == nullptr || hook->finalize == nullptr) {
     run.store->SetProtocol(run.row, ParseProtocol(View(run.upstream->schema)));
     if (hook != nullptr && run.upstream->schema.len != 0) {
-      hook->protocol_known = 1;
+      hook->finalize = run.record->finalize;
     }
   }
 }
 
-// Counts the usual run: one attempt, which ended well. False: it is another.
-bool CountPlainRun(const Record& record, int rc) {
-  const UpstreamHook* hook = record.hook;
-  if (hook == nullptr || !hook->protocol_known || record.lines != nullptr ||
-      record.accounted > record.begin ||
-      StateCount(record.request) != record.begin + 1) {
-    return false;
-  }
-  const State& state = States(record.request)[record.begin];
-  if (state.peer == nullptr || state.peer->len == 0 ||
-      !EndedWell(record.upstream, state, rc)) {
-    return false;
-  }
-  Zone& zone = GetMainConf(record.request)->zone;
-  const int64_t now = NowMs();
-  const uint32_t peer = FindPeer(&zone, hook->row, *state.peer, now);
-  zone.store.AddAttempt(peer, Worker(), now, state.header_time != kUnsetTime);
-  zone.store.AddRequest(hook->row, Worker(), now, 1);
-  return true;
-}
-
-// Counts any run; kept out of the way of the usual one.
-[[gnu::noinline]] void CountRun(Record* record, int rc) {
+void CountRun(Record* record, int rc) {
   const Run run = MakeRun(record, rc);
   NoteProtocol(run);
   const uint32_t begin = std::max(record->begin, record->accounted);
@@ -364,11 +330,26 @@ void AccountRun(Record* record, int rc) {
     return;
   }
   record->open = false;
-  if (!CountPlainRun(*record, rc)) {
-    CountRun(record, rc);
-  }
+  CountRun(record, rc);
   record->accounted = StateCount(record->request);
   record->lines = nullptr;
+}
+
+bool CountPlainRun(const ngx_http_request_t* r, const UpstreamHook& hook,
+                   int rc) {
+  const State& state = States(r)[0];
+  if (StateCount(r) != 1 || state.peer == nullptr || state.peer->len == 0 ||
+      !EndedWell(r->upstream, state, rc)) {
+    return false;
+  }
+  MainConf* conf = GetMainConf(r);
+  const int64_t now = NowMs();
+  uint32_t* remembered = RememberedRow(conf, state.peer);
+  *remembered = FindPeer(&conf->zone, hook.row, *state.peer, now);
+  conf->zone.store.AddAttempt(*remembered, Worker(), now,
+                              state.header_time != kUnsetTime);
+  conf->zone.store.AddRequest(hook.row, Worker(), now, 1);
+  return true;
 }
 
 void CloseRun(Record* record, int status) {

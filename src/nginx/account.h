@@ -12,6 +12,11 @@ namespace upstream_502 {
 // The open run has ended with nginx's `rc`: counts it and closes it.
 void AccountRun(Record* record, int rc);
 
+// Counts a run that nothing is kept of, if it is one attempt that ended well.
+// False: it is another, and nothing was counted.
+bool CountPlainRun(const ngx_http_request_t* r, const UpstreamHook& hook,
+                   int rc);
+
 // The open run, if there is one, is over though no hook has seen its end: it
 // ended in `status` before it began, or a module has unhooked it.
 void CloseRun(Record* record, int status);
@@ -35,6 +40,27 @@ void Peek(Record* record);
 inline int RequestStatus(const ngx_http_request_t* r) {
   return static_cast<int>(r->err_status != 0 ? r->err_status
                                              : r->headers_out.status);
+}
+
+template <typename Status>
+bool IsGatewayStatus(Status status) {
+  return status == NGX_HTTP_BAD_GATEWAY || status == NGX_HTTP_GATEWAY_TIME_OUT;
+}
+
+inline bool ServedStale(const ngx_http_upstream_t* u) {
+#if (NGX_HTTP_CACHE)
+  return u->cache_status == NGX_HTTP_CACHE_STALE;
+#else
+  return false;
+#endif
+}
+
+// Where the row of the peer with this name, a string that stays where it is,
+// is remembered.
+inline uint32_t* RememberedRow(MainConf* conf, const ngx_str_t* name) {
+  constexpr size_t kPlaces = std::extent_v<decltype(MainConf::peer_rows)>;
+  const uint64_t hash = reinterpret_cast<uintptr_t>(name) * kMultiplier;
+  return &conf->peer_rows[(hash >> 32) % kPlaces];
 }
 
 }  // namespace upstream_502

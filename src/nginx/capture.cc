@@ -4,83 +4,40 @@
 #include "bridge.h"
 #include "capture.h"
 #include "proxy_status.h"
-#include "record.h"
+#include "run.h"
 
 namespace upstream_502 {
 namespace {
 
 ngx_http_output_header_filter_pt next_header_filter;
 
-// u->finalize_request: the run is over and all its elements are complete.
-void FinalizeRun(ngx_http_request_t* r, ngx_int_t rc) {
-  Record* record = FindRecord(r);
-  if (record == nullptr || record->finalize == nullptr) {
-    return;  // cannot be: the hook is only set together with a record
+// A run that no other hook has seen: a target from a variable.
+void SeeRun(ngx_http_request_t* r, ngx_http_upstream_t* u) {
+  // u->cleanup is set while a run is at work.
+  if (u->cleanup == nullptr) {
+    CatchUp(r, RequestStatus(r));
+  } else if (u->upstream == nullptr && GetLocConf(r)->enable) {
+    OpenRun(r, u, nullptr, RunBegin(r));
   }
-  const FinalizeHandler finalize = record->finalize;
-  Guarded(r->connection->log,
-          [&] { AccountRun(record, static_cast<int>(rc)); });
-  r->upstream->finalize_request = finalize;
-  finalize(r, rc);
 }
 
-// Makes `u`'s run the record's open one and hooks its end; once per run.
-Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
-                UpstreamHook* hook, uint32_t begin) {
-  Record* record = FindOrAddRecord(r);
-  if (record == nullptr || u->finalize_request == FinalizeRun) {
-    return record;
-  }
-  if (!record->open || record->upstream != u) {
-    if (record->open) {
-      CloseRun(record, NGX_HTTP_INTERNAL_SERVER_ERROR);
-    }
-    ++record->runs;
-  }
-  record->upstream = u;
-  record->hook = hook;
-  record->begin = begin;
-  record->lines = nullptr;
-  record->finalize = nullptr;
-  record->open = true;
-  // Before u->cleanup is set the run may yet end without being finalized.
-  if (u->cleanup != nullptr && u->finalize_request != nullptr) {
-    record->finalize = u->finalize_request;
-    u->finalize_request = FinalizeRun;
-  }
-  return record;
-}
-
-// In place of a configured upstream's `peer.init`.
-ngx_int_t InitPeer(ngx_http_request_t* r,
-                   ngx_http_upstream_srv_conf_t* upstream) {
-  UpstreamHook* hook = FindHook(GetMainConf(r), upstream);
-  if (hook == nullptr) {
-    return NGX_ERROR;  // cannot be: only hooked upstreams come here
-  }
-  ngx_http_upstream_t* u = r->upstream;
-  if (u != nullptr && u->upstream == upstream && GetLocConf(r)->enable) {
-    Guarded(r->connection->log, [&] { OpenRun(r, u, hook, StateCount(r)); });
-  }
-  return hook->init(r, upstream);
-}
-
-ngx_int_t FilterHeader(ngx_http_request_t* r) {
-  ngx_http_upstream_t* u = r->upstream;
-  if (u != nullptr && u->finalize_request != FinalizeRun) {
-    Guarded(r->connection->log, [&] {
-      // u->cleanup is set while a run is at work.
-      if (u->cleanup == nullptr) {
-        CatchUp(r, RequestStatus(r));
-      } else if (u->upstream == nullptr && GetLocConf(r)->enable) {
-        OpenRun(r, u, nullptr, RunBegin(r));
-      }
-    });
+[[gnu::noinline]] ngx_int_t FilterOtherHeader(ngx_http_request_t* r) {
+  if (r->upstream != nullptr) {
+    Guarded(r->connection->log, [r] { SeeRun(r, r->upstream); });
   }
   if (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR && r == r->main &&
       GetLocConf(r)->proxy_status &&
       !Guarded(r->connection->log, false, [r] { return AddProxyStatus(r); })) {
     return NGX_ERROR;
+  }
+  return next_header_filter(r);
+}
+
+ngx_int_t FilterHeader(ngx_http_request_t* r) {
+  const ngx_http_upstream_t* u = r->upstream;
+  if (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR ||
+      (u != nullptr && (u->upstream == nullptr || u->cleanup == nullptr))) {
+    return FilterOtherHeader(r);
   }
   return next_header_filter(r);
 }
@@ -154,7 +111,7 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
     return;  // after the end of its run
   }
   Record* record = known;
-  if (known == nullptr || u->finalize_request != FinalizeRun) {
+  if (known == nullptr || !IsOpen(u)) {
     record =
         OpenRun(sr, u, HookOf(sr, u), at_work ? RunBegin(sr) : StateCount(sr));
   }
@@ -175,46 +132,6 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
   if (element != kNoElement && line->peer.data == nullptr &&
       u->peer.name != nullptr) {
     line->peer = PoolCopy(sr->pool, View(*u->peer.name));
-  }
-}
-
-bool HookUpstreams(ngx_conf_t* cf) {
-  auto* main = static_cast<MainConf*>(
-      ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_502_module));
-  auto* umcf = static_cast<ngx_http_upstream_main_conf_t*>(
-      ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module));
-  auto** upstreams =
-      static_cast<ngx_http_upstream_srv_conf_t**>(umcf->upstreams.elts);
-  const ngx_uint_t count = umcf->upstreams.nelts;
-  main->hook_slots = 8;
-  while (main->hook_slots < 2 * count) {
-    main->hook_slots *= 2;
-  }
-  main->hooks = static_cast<UpstreamHook*>(
-      ngx_pcalloc(cf->pool, main->hook_slots * sizeof(UpstreamHook)));
-  if (main->hooks == nullptr) {
-    return false;
-  }
-  for (ngx_uint_t i = 0; i < count; ++i) {
-    if (upstreams[i]->peer.init == nullptr) {
-      continue;
-    }
-    UpstreamHook* hook = AddHook(main, upstreams[i]);
-    hook->init = upstreams[i]->peer.init;
-    hook->name = ConfiguredName(cf->pool, upstreams[i]);
-    hook->row = kOtherUpstream;
-    upstreams[i]->peer.init = InitPeer;
-  }
-  return true;
-}
-
-void RegisterUpstreams(MainConf* conf) {
-  for (ngx_uint_t i = 0; i < conf->hook_slots; ++i) {
-    UpstreamHook& hook = conf->hooks[i];
-    if (hook.upstream != nullptr) {
-      hook.row = conf->zone.store.FindOrAddUpstream(View(hook.name),
-                                                    Protocol::kUnknown);
-    }
   }
 }
 

@@ -1,5 +1,4 @@
-// Capture: hooks into nginx's upstream code, and the notes they take while an
-// attempt is still open.
+// Capture: the notes taken while an attempt is still open.
 
 #ifndef UPSTREAM_502_SRC_NGINX_CAPTURE_H_
 #define UPSTREAM_502_SRC_NGINX_CAPTURE_H_
@@ -7,15 +6,8 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
 #include "absl/strings/string_view.h"
-#include "conf.h"
 
 namespace upstream_502 {
-
-// Wraps `peer.init` of every configured upstream. False when memory is out.
-bool HookUpstreams(ngx_conf_t* cf);
-
-// Gives every hooked upstream its row in the store.
-void RegisterUpstreams(MainConf* conf);
 
 // Puts the header filter that sees runs which no other hook saw: targets from
 // a variable that succeed.

@@ -255,7 +255,11 @@ ngx_command_t commands[] = {
 };
 
 void* CreateMainConf(ngx_conf_t* cf) {
-  return ngx_pcalloc(cf->pool, sizeof(MainConf));
+  auto* conf = static_cast<MainConf*>(ngx_pcalloc(cf->pool, sizeof(MainConf)));
+  if (conf != nullptr) {
+    std::fill(std::begin(conf->peer_rows), std::end(conf->peer_rows), kNoPeer);
+  }
+  return conf;
 }
 
 char* InitMainConf(ngx_conf_t* cf, void* data) {

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "upstream_502/query.h"
+#include "upstream_502/text.h"
 #include "zone.h"
 
 namespace upstream_502 {
@@ -17,17 +18,21 @@ namespace upstream_502 {
 struct UpstreamHook {
   ngx_http_upstream_srv_conf_t* upstream;
   ngx_http_upstream_init_peer_pt init;  // what `peer.init` was
+  // What `finalize_request` is of a run that nothing is kept of; nullptr until
+  // one run was counted.
+  void (*finalize)(ngx_http_request_t* r, ngx_int_t rc);
   ngx_str_t name;
   uint32_t row;  // in the store
-  unsigned protocol_known : 1;
 };
 
 enum class RecordUri : ngx_uint_t { kOff, kPath, kFull };
 
 struct MainConf {
   Zone zone;
-  UpstreamHook* hooks;  // open addressing by address, `hook_slots` of them
-  ngx_uint_t hook_slots;
+  // Rows where peers were found of late, by the address of their name.
+  uint32_t peer_rows[256];
+  UpstreamHook* hooks;   // open addressing by address
+  uint64_t hook_mask;    // of its size, a power of two; 0: no hooks
   ngx_int_t request_id;  // the variable's index, NGX_ERROR where nobody uses it
 };
 
@@ -53,26 +58,29 @@ inline LocConf* GetLocConf(const ngx_http_request_t* r) {
       ngx_http_get_module_loc_conf(r, ngx_http_upstream_502_module));
 }
 
+// Where the search for the hook of `upstream` begins.
+inline UpstreamHook* FirstHook(const MainConf& conf, const void* upstream) {
+  const uint64_t hash = reinterpret_cast<uintptr_t>(upstream) * kMultiplier;
+  return &conf.hooks[hash >> 32 & conf.hook_mask];
+}
+
 // The hook of `upstream`, or the free place where it would be. There is
-// always one: half of the places stay free.
+// always one: most places stay free.
 inline UpstreamHook* HookPlace(const MainConf& conf, const void* upstream) {
-  uint64_t slot = reinterpret_cast<uintptr_t>(upstream);
-  slot = slot * 0x9e3779b97f4a7c15u >> 32;  // the upper bits are the good ones
-  for (;; ++slot) {
-    UpstreamHook* hook = &conf.hooks[slot & (conf.hook_slots - 1)];
-    if (hook->upstream == upstream || hook->upstream == nullptr) {
-      return hook;
-    }
+  UpstreamHook* hook = FirstHook(conf, upstream);
+  while (hook->upstream != upstream && hook->upstream != nullptr) {
+    hook = hook == conf.hooks + conf.hook_mask ? conf.hooks : hook + 1;
   }
+  return hook;
 }
 
 // nullptr for an upstream that was not there when hooks were set.
-inline UpstreamHook* FindHook(const MainConf* conf,
+inline UpstreamHook* FindHook(const MainConf& conf,
                               const ngx_http_upstream_srv_conf_t* upstream) {
-  if (conf->hook_slots == 0) {
+  if (conf.hook_mask == 0) {
     return nullptr;
   }
-  UpstreamHook* hook = HookPlace(*conf, upstream);
+  UpstreamHook* hook = HookPlace(conf, upstream);
   return hook->upstream != nullptr ? hook : nullptr;
 }
 

@@ -9,42 +9,69 @@
 #include "capture.h"
 #include "conf.h"
 #include "outcome.h"
+#include "run.h"
 #include "tap.h"
 #include "variables.h"
 
 namespace upstream_502 {
 namespace {
 
-// PREACCESS phase: every way to an upstream leads through here, also that of
+ngx_http_handler_pt next_preaccess_handler;
+
+ngx_int_t Decline(ngx_http_request_t*) { return NGX_DECLINED; }
+
+// The request goes on from a location with an upstream to another one, or
+// will end unseen: Settle finds it by its record.
+[[gnu::noinline]] void LeaveLocation(ngx_http_request_t* r) {
+  Guarded(r->connection->log, [r] {
+    if (r->subrequest_in_memory) {
+      FindOrAddRecord(r);
+    }
+    CatchUp(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+  });
+}
+
+// Every way to an upstream leads through the PREACCESS phase, also that of
 // subrequests, named locations and error pages of requests that are not valid.
 ngx_int_t EnterLocation(ngx_http_request_t* r) {
   WatchRequest(r->main);
-  if (r->upstream != nullptr || r->subrequest_in_memory) {
-    Guarded(r->connection->log, [r] {
-      if (r->subrequest_in_memory) {
-        FindOrAddRecord(r);  // it ends unseen: Settle finds it by its record
-      }
-      CatchUp(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-    });
+  if (r->upstream != nullptr || r->subrequest_in_memory) [[unlikely]] {
+    LeaveLocation(r);
   }
-  return NGX_DECLINED;
+  return next_preaccess_handler(r);
 }
 
-// Log phase, before the access log: its variables speak of what is settled.
-ngx_int_t SettleRequest(ngx_http_request_t* r) {
+[[gnu::noinline]] ngx_int_t SettleOther(ngx_http_request_t* r) {
   if (r == r->main) {
     Guarded(r->connection->log, [r] { Settle(r); });
   }
   return NGX_OK;
 }
 
-// Log phase, after the access log.
-ngx_int_t FinishRequest(ngx_http_request_t* r) {
+[[gnu::noinline]] ngx_int_t FinishOther(ngx_http_request_t* r) {
   if (r == r->main) {
     Guarded(r->connection->log, [r] { Finish(r); });
-    // Last: what is logged while it is logged may have been noted, too.
-    ForgetRequest(r);
   }
+  ForgetRequest(r);
+  return NGX_OK;
+}
+
+// Log phase, before the access log: its variables speak of what is settled.
+// A run whose u->upstream is set was seen, or is not to be counted.
+ngx_int_t SettleRequest(ngx_http_request_t* r) {
+  const ngx_http_upstream_t* u = r->upstream;
+  return (u != nullptr && u->upstream == nullptr) || HasRecords(r)
+             ? SettleOther(r)
+             : NGX_OK;
+}
+
+// Log phase, after the access log: what is logged while a request is logged
+// may have been noted, too.
+ngx_int_t FinishRequest(ngx_http_request_t* r) {
+  if (HasRecords(r) || IsGatewayStatus(RequestStatus(r))) {
+    return FinishOther(r);
+  }
+  ForgetRequest(r);
   return NGX_OK;
 }
 
@@ -65,6 +92,25 @@ bool AddPhaseHandler(ngx_http_phases phase, ngx_http_handler_pt handler,
   return true;
 }
 
+// Puts EnterLocation in front of the handler that comes first in its phase,
+// there and not beside it: a phase handler costs a request more than what
+// EnterLocation does.
+bool WatchLocations(ngx_conf_t* cf) {
+  auto* core = static_cast<ngx_http_core_main_conf_t*>(
+      ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  ngx_array_t& handlers = core->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
+  if (handlers.nelts == 0) {
+    next_preaccess_handler = Decline;
+    return AddPhaseHandler(NGX_HTTP_PREACCESS_PHASE, EnterLocation, false, cf);
+  }
+  // nginx calls the last one first.
+  auto* first =
+      static_cast<ngx_http_handler_pt*>(handlers.elts) + handlers.nelts - 1;
+  next_preaccess_handler = *first;
+  *first = EnterLocation;
+  return true;
+}
+
 ngx_int_t AddVariablesBeforeConfiguration(ngx_conf_t* cf) {
   return Guarded(cf->log, ngx_int_t{NGX_ERROR}, [cf]() -> ngx_int_t {
     return AddVariables(cf) ? NGX_OK : NGX_ERROR;
@@ -76,8 +122,7 @@ ngx_int_t InstallHooks(ngx_conf_t* cf) {
     IndexRequestId(cf);
     InsertHeaderFilter();
     const bool installed =
-        HookUpstreams(cf) &&
-        AddPhaseHandler(NGX_HTTP_PREACCESS_PHASE, EnterLocation, false, cf) &&
+        HookUpstreams(cf) && WatchLocations(cf) &&
         AddPhaseHandler(NGX_HTTP_LOG_PHASE, SettleRequest, true, cf) &&
         AddPhaseHandler(NGX_HTTP_LOG_PHASE, FinishRequest, false, cf);
     return installed ? NGX_OK : NGX_ERROR;

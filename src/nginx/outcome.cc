@@ -3,6 +3,7 @@
 #include "account.h"
 #include "bridge.h"
 #include "outcome.h"
+#include "run.h"
 
 namespace upstream_502 {
 namespace {
@@ -168,26 +169,6 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
   store.AddResponse(row, outcome.status, outcome.origin, NowMs());
 }
 
-// Kept out of the way of a request that did not fail.
-[[gnu::noinline]] void FinishFailed(ngx_http_request_t* r) {
-  const Outcome outcome = DescribeOutcome(r);
-  Store& store = GetMainConf(r)->zone.store;
-  if (outcome.gateway) {
-    CountResponse(r, outcome);
-  }
-  ForEachRecord(r, [&](Record* record) {
-    if (record->failures == nullptr) {
-      return;
-    }
-    const Outcome own =
-        record->request == r ? outcome : DescribeOutcome(record->request);
-    if (own.rescued) {
-      store.AddRescued(record->failures->upstream_row);
-    }
-    StoreEvents(&store, r, own, record);
-  });
-}
-
 }  // namespace
 
 void IndexRequestId(ngx_conf_t* cf) {
@@ -209,7 +190,7 @@ void IndexRequestId(ngx_conf_t* cf) {
 Outcome DescribeOutcome(ngx_http_request_t* r) {
   Outcome outcome;
   outcome.status = RequestStatus(r);
-  Record* record = FindRecord(r);
+  Record* record = TakeRecord(r);
   if (record != nullptr) {
     Peek(record);
   } else if (!GetLocConf(r)->enable) {
@@ -272,14 +253,28 @@ void FillEvent(ngx_http_request_t* r, const Outcome& outcome,
 }
 
 void Finish(ngx_http_request_t* r) {
-  bool failed = false;
+  bool failed = IsGatewayStatus(RequestStatus(r));
   ForEachRecord(r,
                 [&](Record* record) { failed |= record->failures != nullptr; });
-  const int status = RequestStatus(r);
-  if (!failed && status != 502 && status != 504) {
+  if (!failed) {
     return;
   }
-  FinishFailed(r);
+  const Outcome outcome = DescribeOutcome(r);
+  Store& store = GetMainConf(r)->zone.store;
+  if (outcome.gateway) {
+    CountResponse(r, outcome);
+  }
+  ForEachRecord(r, [&](Record* record) {
+    if (record->failures == nullptr) {
+      return;
+    }
+    const Outcome own =
+        record->request == r ? outcome : DescribeOutcome(record->request);
+    if (own.rescued) {
+      store.AddRescued(record->failures->upstream_row);
+    }
+    StoreEvents(&store, r, own, record);
+  });
 }
 
 }  // namespace upstream_502

@@ -73,7 +73,7 @@ UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   if (upstream == nullptr && u->resolved == nullptr && u->conf != nullptr) {
     upstream = u->conf->upstream;
   }
-  return upstream == nullptr ? nullptr : FindHook(GetMainConf(r), upstream);
+  return upstream == nullptr ? nullptr : FindHook(*GetMainConf(r), upstream);
 }
 
 ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u) {

@@ -92,6 +92,15 @@ void ForEachRecord(const ngx_http_request_t* r, const Visit& visit) {
   }
 }
 
+// Whether there is any record in the request's pool.
+inline bool HasRecords(const ngx_http_request_t* r) {
+  const ngx_pool_cleanup_t* cleanup = r->pool->cleanup;
+  while (cleanup != nullptr && cleanup->handler != RecordCleanup) {
+    cleanup = cleanup->next;
+  }
+  return cleanup != nullptr;
+}
+
 // An element that nginx puts between two runs of one request.
 bool IsSeparator(const State& state);
 

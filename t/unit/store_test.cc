@@ -225,6 +225,43 @@ TEST_F(StoreTest, WarnsOnceAMinuteWhileItOverflows) {
   EXPECT_TRUE(store_.TakeOverflowWarning(kNow - 9 * kMinuteMs));
 }
 
+TEST_F(StoreTest, KnowsARowByWhatItStandsFor) {
+  const absl::string_view addr = "127.0.0.1:8080";
+  const auto is_peer = [this](uint32_t peer, uint32_t upstream,
+                              absl::string_view text) {
+    return store_.IsPeer(peer, upstream, text.data(), text.size());
+  };
+  const uint32_t upstream = store_.FindOrAddUpstream("u", Protocol::kHttp);
+  const uint32_t other = store_.FindOrAddUpstream("v", Protocol::kHttp);
+  const uint32_t peer = store_.FindOrAddPeer(upstream, addr);
+  EXPECT_TRUE(is_peer(peer, upstream, addr));
+  EXPECT_FALSE(is_peer(peer, other, addr));
+  EXPECT_FALSE(is_peer(peer, upstream, "127.0.0.1:8081"));
+  EXPECT_FALSE(is_peer(peer, upstream, "127.0.0.1:80800"));
+  EXPECT_FALSE(is_peer(kNoPeer, upstream, addr));
+  EXPECT_FALSE(is_peer(store_.OtherPeer(upstream), upstream, "(other)"));
+  EXPECT_FALSE(is_peer(store_.FindOrAddPeer(upstream, "p"), upstream, "p"));
+}
+
+TEST_F(StoreTest, AddsASuccessOnceItsMinutesRun) {
+  const uint32_t upstream = store_.FindOrAddUpstream("u", Protocol::kHttp);
+  const uint32_t peer = store_.FindOrAddPeer(upstream, "127.0.0.1:8080");
+  EXPECT_FALSE(store_.AddSuccess(upstream, peer, 0, kNow));
+  store_.AddRequest(upstream, 0, kNow, 1);
+  EXPECT_FALSE(store_.AddSuccess(upstream, peer, 0, kNow));
+  store_.AddAttempt(peer, 0, kNow, false);
+  EXPECT_TRUE(store_.AddSuccess(upstream, peer, 9, kNow));
+  EXPECT_FALSE(store_.AddSuccess(upstream, peer, 0, kNow + kMinuteMs));
+  const Snapshot snapshot = Take();
+  ASSERT_EQ(snapshot.upstreams.size(), 1U);
+  const UpstreamStats& stats = snapshot.upstreams[0];
+  EXPECT_EQ(stats.requests, 2U);
+  EXPECT_EQ(stats.attempts, 2U);
+  ASSERT_EQ(stats.peers.size(), 1U);
+  EXPECT_EQ(stats.peers[0].attempts, 2U);
+  EXPECT_EQ(stats.peers[0].last_success, kNow);
+}
+
 TEST(StoreSize, MinimumIsEnoughAndNothingBeyondIsTouched) {
   for (uint32_t events : {1U, 2U, 1000U}) {
     const SharedMemory memory((Store::MinimumSize(events) + 4095) / 4096 *
