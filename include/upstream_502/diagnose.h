@@ -32,6 +32,7 @@ struct Diagnosis {
   int64_t since = 0;               // Unix ms of the first failure of this spell
   std::vector<std::string> peers;  // that fail, worst first, at most 10
   std::string summary;             // one sentence, plain text
+  std::string hint;                // what the cause means (hint.h)
   std::vector<std::string> checks;  // commands or directives, most useful first
 };
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/cause.h"
+#include "upstream_502/event.h"
 
 namespace upstream_502 {
 
@@ -28,6 +29,10 @@ struct HintInput {
 // (directive names, PHP-FPM's settings). Plain ASCII, no line break, no full
 // stop at the end, at most 300 bytes.
 std::string Hint(const HintInput& input);
+
+// What is to say of one failure: the log variable, the reports and the page
+// all show this.
+std::string Hint(const Event& event);
 
 }  // namespace upstream_502
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "evidence.h"
 #include "upstream_502/checks.h"
+#include "upstream_502/hint.h"
 
 namespace upstream_502 {
 namespace {
@@ -36,11 +37,13 @@ std::string Detail(const Evidence& e) {
   const int64_t limit = e.example == nullptr ? -1 : e.example->facts.limit;
   const std::string directive = DecidingDirective(e.cause, protocol);
   if (e.cause == Cause::kKeepaliveRace) {
-    return ", the backend closes idle connections that nginx still reuses";
+    return ", the backend closes idle connections that nginx still reuses: "
+           "raise its keep-alive timeout above nginx's keepalive_timeout";
   }
   if (e.cause == Cause::kHeaderTooBig && limit > 0) {
     return absl::StrCat(", ", directive, " (", FormatSize(limit),
-                        ") was full before its end");
+                        ") was full after ", e.example->facts.bytes_received,
+                        " bytes, before the header's end");
   }
   // The kernel gives up on a connection by itself, too: then nginx's own
   // timeout was not reached.
@@ -197,6 +200,10 @@ Diagnosis DiagnoseOne(const Evidence& e) {
     input.peer = d.peers[0];
   }
   d.checks = Checks(input);
+  d.hint = e.example != nullptr ? Hint(*e.example)
+                                : Hint({.cause = e.cause,
+                                        .protocol = e.upstream.protocol,
+                                        .peer = input.peer});
   return d;
 }
 

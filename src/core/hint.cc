@@ -176,4 +176,13 @@ std::string Hint(const HintInput& input) {
   return hint;
 }
 
+std::string Hint(const Event& event) {
+  return Hint({.cause = event.facts.cause,
+               .phase = event.facts.phase,
+               .protocol = event.facts.protocol,
+               .peer = event.peer,
+               .received_status = event.facts.received_status,
+               .limit = event.facts.limit});
+}
+
 }  // namespace upstream_502

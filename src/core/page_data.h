@@ -10,7 +10,7 @@ namespace upstream_502 {
 inline constexpr absl::string_view kPageCsp =
     "default-src 'none'; "
     "style-src 'sha256-cHqjGy9KNmnPWHR/3pjXJRqU75JJCTxWlPhPZ8qhEPc='; "
-    "script-src 'sha256-f7j9UjasiMHfLLTPOIWIxUEPeYP6KFqCA5G9soE2HYE='; "
+    "script-src 'sha256-ZNtiHnyZZYDMSX0imwdR/hhhrH520D0axpItFeNvRiM='; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
 
@@ -764,13 +764,6 @@ const kStates = {
   info: {rank: 2, label: 'Info', sign: 'i'},
   ok: {rank: 3, label: 'OK', sign: '✓'},
 };
-// By cause, from the module's own table.
-let hints = {};
-
-function hintOf(cause) {
-  return sentence(hints[cause] || '');
-}
-
 function causeTag(cause) {
   return el('span', {class: 'cause'}, el('i', {class: colour(cause)}),
             words(cause));
@@ -806,6 +799,11 @@ function verdict(data) {
     return ['degraded', degraded.length === 1 ?
         `${short(degraded[0].upstream)} fails in part` :
         `${degraded.length} upstreams fail in part`];
+  }
+  if (info.length && info.every((d) => d.pattern === 'recovered')) {
+    return ['ok', info.length === 1 ?
+        `${short(info[0].upstream)} has recovered` :
+        `${info.length} upstreams have recovered`];
   }
   if (info.length) {
     return ['ok', 'No upstream is failing steadily now'];
@@ -921,7 +919,7 @@ function updateCard(node, d, now, reveal) {
   }
   setText(head.children[2], tags.join(' · '));
   setText(summary, sentence(d.summary));
-  setText(hint, hintOf(d.cause));
+  setText(hint, sentence(d.hint));
   keyed(peers, d.peers, (peer) => peer, (peer) => el('li', null, peer));
   keyed(checks, d.checks, (check) => check, makeCheck);
 }
@@ -1174,7 +1172,7 @@ function fillEvent(body, event) {
   const facts = el('dl', {class: 'facts'});
   body.append(el('p', {class: 'message'},
                  event.message || '(nginx logged nothing)'),
-              el('p', {class: 'hint'}, hintOf(event.cause)), facts);
+              el('p', {class: 'hint'}, sentence(event.hint)), facts);
   const or = (value) => value === null ? '–' : value;
   definitions(facts, [
     ['Event', link],
@@ -1592,7 +1590,6 @@ function listenToFeed() {
 }
 
 document.addEventListener('DOMContentLoaded', () => {
-  hints = JSON.parse($('causes').textContent || '{}');
   for (const link of document.querySelectorAll('a[data-format]')) {
     const params = new URLSearchParams(location.search);
     params.set('format', link.dataset.format);
@@ -1717,9 +1714,6 @@ inline constexpr absl::string_view kPageAfterReport = R"page(</pre>
 <script type="application/json" id="data">)page";
 
 inline constexpr absl::string_view kPageAfterData = R"page(</script>
-<script type="application/json" id="causes">)page";
-
-inline constexpr absl::string_view kPageAfterCauses = R"page(</script>
 </body>
 </html>
 )page";

@@ -42,18 +42,6 @@ Part Escaped(std::shared_ptr<Renderer> text) {
   };
 }
 
-// {"connection_refused": "nobody listens …", …}
-Part Hints() {
-  return Each(kCauseCount, [](size_t i, std::string* out) {
-    const CauseInfo& info = Info(static_cast<Cause>(i));
-    out->append(i == 0 ? "{" : ",\n");
-    AppendJsonString(info.name, out);
-    out->push_back(':');
-    AppendJsonString(info.hint, out);
-    out->append(i + 1 == kCauseCount ? "}" : "");
-  });
-}
-
 }  // namespace
 
 absl::string_view PageCsp() { return kPageCsp; }
@@ -65,8 +53,6 @@ std::unique_ptr<Renderer> MakeHtmlRenderer(const Report& report) {
   parts.push_back(Slices(kPageAfterReport));
   parts.push_back(Pieces(MakeJsonRenderer(report)));
   parts.push_back(Slices(kPageAfterData));
-  parts.push_back(Hints());
-  parts.push_back(Slices(kPageAfterCauses));
   return std::make_unique<PartsRenderer>(std::move(parts));
 }
 

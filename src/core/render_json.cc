@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "render_util.h"
 #include "upstream_502/escape.h"
+#include "upstream_502/hint.h"
 #include "upstream_502/render.h"
 
 namespace upstream_502 {
@@ -284,6 +285,7 @@ void AppendDiagnosis(const Diagnosis& diagnosis, std::string* out) {
   object.NumberUnless(int64_t{0}, "since", diagnosis.since);
   AppendTexts(diagnosis.peers, object.Key("peers"));
   object.Text("summary", diagnosis.summary);
+  object.Text("hint", diagnosis.hint);
   AppendTexts(diagnosis.checks, object.Key("checks"));
   object.Close();
 }
@@ -348,6 +350,7 @@ void AppendEventJson(const Event& event, std::string* out) {
   object.TextOrNull("uri", event.uri);
   object.TextOrNull("request_id", event.request_id);
   object.TextOrNull("message", event.message);
+  object.Text("hint", Hint(event));
   object.Close();
 }
 

@@ -241,22 +241,17 @@ void AppendPeers(const std::vector<PeerStats>& peers, int64_t now,
 // What the newest event of that upstream and cause knows besides.
 std::string HintFor(const UpstreamStats& upstream, Cause cause,
                     const std::vector<Event>& events) {
+  for (const Event& event : events) {
+    if (event.facts.cause == cause && event.upstream == upstream.name) {
+      return Hint(event);
+    }
+  }
   HintInput input;
   input.cause = cause;
   input.protocol = upstream.protocol;
   for (const PeerStats& peer : upstream.peers) {
     if (peer.causes[static_cast<size_t>(cause)] > 0) {
       input.peer = peer.addr;
-      break;
-    }
-  }
-  for (const Event& event : events) {
-    if (event.facts.cause == cause && event.upstream == upstream.name) {
-      input.phase = event.facts.phase;
-      input.protocol = event.facts.protocol;
-      input.peer = event.peer;
-      input.received_status = event.facts.received_status;
-      input.limit = event.facts.limit;
       break;
     }
   }
@@ -290,7 +285,10 @@ void AppendTroubled(const Report& report, const UpstreamStats& upstream,
     out->push_back('\n');
     AppendWrapped(
         "hint: ", 6,
-        HintFor(upstream, static_cast<Cause>(causes[0]), snapshot.events), out);
+        diagnosis != nullptr
+            ? diagnosis->hint
+            : HintFor(upstream, static_cast<Cause>(causes[0]), snapshot.events),
+        out);
   }
 }
 

@@ -134,13 +134,10 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
                &json);
   AppendMember("causes",
                outcome.record == nullptr ? "" : Causes(*outcome.record), &json);
-  AppendMember("hint",
-               outcome.failure == nullptr ? "" : HintOf(*outcome.failure),
-               &json);
   absl::StrAppend(&json, "\"failures\":", outcome.failures, ",");
   if (outcome.failure == nullptr) {
-    return absl::StrCat(json, "\"event\":null,\"attempts\":", outcome.attempts,
-                        ",\"rescued\":false,",
+    return absl::StrCat(json, "\"hint\":null,\"event\":null,\"attempts\":",
+                        outcome.attempts, ",\"rescued\":false,",
                         "\"client_status\":", outcome.status, "}");
   }
   EventFacts facts;

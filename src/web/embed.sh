@@ -60,7 +60,6 @@ STYLE=$style SCRIPT=$script awk '
         if (/<!--SCRIPT-->/) $0 = put($0, "<!--SCRIPT-->", "SCRIPT")
         if (/<!--REPORT-->/) $0 = cut($0, "<!--REPORT-->", "kPageAfterReport")
         if (/<!--DATA-->/) $0 = cut($0, "<!--DATA-->", "kPageAfterData")
-        if (/<!--CAUSES-->/) $0 = cut($0, "<!--CAUSES-->", "kPageAfterCauses")
         print
     }
     END { printf ")page\";\n" }

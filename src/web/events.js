@@ -74,7 +74,7 @@ function fillEvent(body, event) {
   const facts = el('dl', {class: 'facts'});
   body.append(el('p', {class: 'message'},
                  event.message || '(nginx logged nothing)'),
-              el('p', {class: 'hint'}, hintOf(event.cause)), facts);
+              el('p', {class: 'hint'}, sentence(event.hint)), facts);
   const or = (value) => value === null ? '–' : value;
   definitions(facts, [
     ['Event', link],

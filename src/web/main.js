@@ -330,7 +330,6 @@ function listenToFeed() {
 }
 
 document.addEventListener('DOMContentLoaded', () => {
-  hints = JSON.parse($('causes').textContent || '{}');
   for (const link of document.querySelectorAll('a[data-format]')) {
     const params = new URLSearchParams(location.search);
     params.set('format', link.dataset.format);

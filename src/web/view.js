@@ -10,13 +10,6 @@ const kStates = {
   info: {rank: 2, label: 'Info', sign: 'i'},
   ok: {rank: 3, label: 'OK', sign: '✓'},
 };
-// By cause, from the module's own table.
-let hints = {};
-
-function hintOf(cause) {
-  return sentence(hints[cause] || '');
-}
-
 function causeTag(cause) {
   return el('span', {class: 'cause'}, el('i', {class: colour(cause)}),
             words(cause));
@@ -52,6 +45,11 @@ function verdict(data) {
     return ['degraded', degraded.length === 1 ?
         `${short(degraded[0].upstream)} fails in part` :
         `${degraded.length} upstreams fail in part`];
+  }
+  if (info.length && info.every((d) => d.pattern === 'recovered')) {
+    return ['ok', info.length === 1 ?
+        `${short(info[0].upstream)} has recovered` :
+        `${info.length} upstreams have recovered`];
   }
   if (info.length) {
     return ['ok', 'No upstream is failing steadily now'];
@@ -167,7 +165,7 @@ function updateCard(node, d, now, reveal) {
   }
   setText(head.children[2], tags.join(' · '));
   setText(summary, sentence(d.summary));
-  setText(hint, hintOf(d.cause));
+  setText(hint, sentence(d.hint));
   keyed(peers, d.peers, (peer) => peer, (peer) => el('li', null, peer));
   keyed(checks, d.checks, (check) => check, makeCheck);
 }

@@ -220,6 +220,9 @@ TEST(Diagnose, NamesBothTimeoutsOfAKeepaliveRace) {
   const Diagnosis d = scene.One();
   EXPECT_EQ(d.pattern, Pattern::kIntermittent);
   EXPECT_THAT(d.summary, HasSubstr("closes idle connections"));
+  EXPECT_THAT(d.summary, HasSubstr("raise its keep-alive timeout above nginx's "
+                                   "keepalive_timeout"));
+  EXPECT_THAT(d.hint, HasSubstr("its keep-alive timeout must be longer"));
   EXPECT_THAT(d.summary, HasSubstr("(POST)"));
   EXPECT_THAT(d.checks[0], HasSubstr("keepalive_timeout 30s;"));
   EXPECT_THAT(d.checks[0], HasSubstr("backend's own keep-alive timeout"));
@@ -408,7 +411,8 @@ TEST(Diagnose, SaysWhichBufferTheHeaderDidNotFitIn) {
   scene.At(kMinute).Bad(5, failed);
   const Diagnosis d = scene.One();
   EXPECT_THAT(d.summary,
-              HasSubstr("fastcgi_buffer_size (4k) was full before its end"));
+              HasSubstr("fastcgi_buffer_size (4k) was full after 4096 "
+                        "bytes, before the header's end"));
   EXPECT_EQ(d.checks[0], "fastcgi_buffer_size 16k; fastcgi_buffers 8 16k;");
 }
 

@@ -149,18 +149,6 @@ TEST(RenderHtml, BringsTheData) {
   EXPECT_THAT(data, Not(HasSubstr("<")));
 }
 
-TEST(RenderHtml, BringsTheHintOfEveryCause) {
-  const std::string hints =
-      Between(Html(Report()),
-              "<script type=\"application/json\" id=\"causes\">", "</script>");
-  for (size_t i = 0; i < kCauseCount; ++i) {
-    EXPECT_THAT(hints, HasSubstr(absl::StrCat(
-                           "\"", CauseName(static_cast<Cause>(i)), "\":\"")));
-  }
-  EXPECT_TRUE(absl::StartsWith(hints, "{"));
-  EXPECT_TRUE(absl::EndsWith(hints, "}"));
-}
-
 TEST(RenderHtml, ComesInPieces) {
   const Report report;
   const std::unique_ptr<Renderer> renderer = MakeHtmlRenderer(report);

@@ -69,7 +69,8 @@ TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
             "addr attempts failures causes errno_classes first_failure "
             "last_failure last_cause last_success");
   EXPECT_EQ(json["diagnoses"].elements.at(0).Keys(),
-            "upstream severity pattern cause share since peers summary checks");
+            "upstream severity pattern cause share since peers summary hint "
+            "checks");
 }
 
 TEST(JsonRenderer, WritesServerAndZone) {
@@ -240,7 +241,7 @@ TEST(AppendEventJson, HasEveryKeyWhateverIsKnown) {
       "id time upstream peer protocol cause phase errno errno_name errno_class "
       "attempt attempts status client_status rescued received_status "
       "connect_time header_time response_time bytes_sent bytes_received reused "
-      "limit method host uri request_id message";
+      "limit method host uri request_id message hint";
   EXPECT_EQ(JsonOf(SampleEvent(1)).Keys(), kKeys);
   EXPECT_EQ(JsonOf(SampleBareEvent(1)).Keys(), kKeys);
   EXPECT_EQ(JsonOf(Event{}).Keys(), kKeys);

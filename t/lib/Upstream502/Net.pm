@@ -33,10 +33,12 @@ sub reserve_port () {
     return ( $socket->sockport, $socket );
 }
 
+# `port` is one that reserve_port() holds.
 sub listen_tcp (%options) {
     my $socket = IO::Socket::IP->new(
         LocalHost => $options{host} // '127.0.0.1',
-        LocalPort => 0,
+        LocalPort => $options{port} // 0,
+        ReuseAddr => defined $options{port},
         Type      => SOCK_STREAM,
         Listen    => 128,
     ) or die "cannot listen: $@\n";
