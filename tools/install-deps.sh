@@ -15,7 +15,8 @@ lint="$build cmake libgtest-dev libgmock-dev clang-format clang-tidy openssl"
 bench="$build perl valgrind libbenchmark-dev"
 # What some tests skip without. Not in `test`: neighbours of ours in nginx are
 # switched on by their packages.
-ci="$test $lint prometheus python3-prometheus-client chromium iptables
+ci="$test $lint prometheus python3-prometheus-client python3-jsonschema
+  chromium nodejs npm bind9-dnsutils iptables
   libnginx-mod-http-lua libnginx-mod-http-echo
   libnginx-mod-http-headers-more-filter"
 
@@ -46,6 +47,9 @@ installed() {
   case $1 in
     # The name is a meta package; any version of it will do.
     php-fpm) compgen -G '/usr/sbin/php-fpm[0-9]*' >/dev/null ;;
+    # From wherever they are.
+    nodejs) command -v node >/dev/null ;;
+    npm) command -v npm >/dev/null ;;
     *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = \
       installed ] ;;
   esac

@@ -21,7 +21,7 @@ std::string Span(int64_t ms) {
   const auto say = [](int64_t n, absl::string_view unit) {
     return absl::StrCat(n, " ", unit, n == 1 ? "" : "s");
   };
-  const int64_t seconds = std::max<int64_t>(ms, 0) / 1000;
+  const int64_t seconds = std::max<int64_t>(ms, 1000) / 1000;
   return seconds < 100    ? say(seconds, "second")
          : seconds < 7200 ? say(seconds / 60, "minute")
                           : say(seconds / 3600, "hour");

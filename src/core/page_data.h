@@ -9,8 +9,8 @@ namespace upstream_502 {
 
 inline constexpr absl::string_view kPageCsp =
     "default-src 'none'; "
-    "style-src 'sha256-cHqjGy9KNmnPWHR/3pjXJRqU75JJCTxWlPhPZ8qhEPc='; "
-    "script-src 'sha256-ZNtiHnyZZYDMSX0imwdR/hhhrH520D0axpItFeNvRiM='; "
+    "style-src 'sha256-60BS3DGy9BK9ygvBnpIVs4yUYrPqSrNdJr9UE2pHRYg='; "
+    "script-src 'sha256-ph2kMHeMdULa28RqpzpmJ47iiZWZC0v4MEQfZ5xcBpk='; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
 
@@ -115,7 +115,7 @@ html[data-stale] #app { opacity: 0.72; }
                         --hue-soft: var(--warn-soft) !important; }
 [data-state=info] { --hue: var(--info) !important;
                     --hue-soft: var(--info-soft) !important; }
-.say { display: flex; gap: 1rem; align-items: flex-start; flex: 1 1 26rem; }
+.say { display: flex; gap: 1rem; align-items: flex-start; flex: 1 1 30rem; }
 #state {
   flex: none; width: 2.6rem; height: 2.6rem; border-radius: 50%;
   display: grid; place-items: center; font-size: 1.3rem; font-weight: 700;
@@ -165,7 +165,10 @@ ul.peers li {
   border-bottom: 1px solid var(--line); padding: 0.3rem 0;
 }
 .checks li:last-child { border-bottom: 0; padding-bottom: 0; }
-.checks code { flex: 1; min-width: 0; font-size: 0.82rem; }
+.checks code { flex: 1; min-width: 0; font-size: 0.82rem;
+               white-space: pre-wrap; }
+.checks .word { display: inline-block; max-width: 100%; }
+.checks .why { color: var(--muted); }
 .checks button { flex: none; font-size: 0.8rem; min-height: 1.8rem;
                  padding: 0.1rem 0.6rem; min-width: 4.6rem; }
 
@@ -313,12 +316,13 @@ footer nav { display: flex; gap: 1rem; margin-top: 0.8rem; }
   td.trend { width: 4.5rem; }
   .detail > td { padding: 0.6rem; }
   .facts { grid-template-columns: 1fr 1fr; }
-  #events summary { grid-template-columns: 1fr auto; }
-  #events .where { grid-column: 1 / -1; grid-row: 2; }
+  #events > li { contain-intrinsic-size: auto 5.4rem; }
+  #events summary { grid-template-columns: 1fr auto; padding: 0.55rem 0.25rem; }
+  #events .where { grid-column: 1; grid-row: 2; }
   #events .what { grid-column: 1 / -1; grid-row: 3; }
   #events .outcome { grid-row: 1; grid-column: 2; }
   #events .cause { grid-row: 1; grid-column: 1; }
-  #events time { grid-row: 4; grid-column: 1; font-size: 0.8rem; }
+  #events time { grid-row: 2; grid-column: 2; font-size: 0.8rem; }
   .filters > * { flex: 1 1 100%; }
   .filters select { width: 100%; max-width: none; }
 }
@@ -522,11 +526,11 @@ function words(name) {
   return String(name).replace(/_/g, ' ');
 }
 
+// A first word stays as it is where it is a directive or an address.
 function sentence(text) {
-  const trimmed = String(text).trim();
-  return trimmed === '' ? '' :
-      trimmed[0].toUpperCase() + trimmed.slice(1) +
-      (/[.!?]$/.test(trimmed) ? '' : '.');
+  const trimmed = String(text).trim()
+      .replace(/^[a-z](?=[a-z]*\b(?![_.:/]\S))/, (c) => c.toUpperCase());
+  return trimmed === '' || /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }
 
 const short = (text) => text.length > 60 ? `${text.slice(0, 59)}…` : text;
@@ -624,6 +628,11 @@ function drawChart() {
           Math.min(y(base[i]), from - 1).toFixed(1)}H${left.toFixed(1)}Z`;
     });
     parts.push(svg('path', {class: colour(name), d: bars.join('')}));
+  }
+  if (data.causes.length === 0) {
+    parts.push(svg('text', {class: 'axis middle', x: width / 2,
+                            y: box.top + plot.height / 2 - 8},
+                   'No failed attempt in the last hour'));
   }
   setAttribute(node, 'viewBox', `0 0 ${width} ${box.height}`);
   node.replaceChildren(...parts);
@@ -787,23 +796,25 @@ function troubles(data) {
   return by;
 }
 
+// "a is down", "a and b are down", "5 upstreams are down".
+function say(diagnoses, one, many) {
+  const names = diagnoses.map((d) => short(d.upstream));
+  return names.length === 1 ? `${names[0]} ${one}` :
+      `${names.length === 2 ? names.join(' and ') :
+          `${names.length} upstreams`} ${many}`;
+}
+
 function verdict(data) {
   const {outage, degraded, info} = troubles(data);
-  const others = degraded.length ? `, ${degraded.length} more degraded` : '';
   if (outage.length) {
-    return ['outage', outage.length === 1 ?
-        `${short(outage[0].upstream)} is down${others}` :
-        `${outage.length} upstreams are down${others}`];
+    return ['outage', say(outage, 'is down', 'are down') +
+        (degraded.length ? `, ${degraded.length} more degraded` : '')];
   }
   if (degraded.length) {
-    return ['degraded', degraded.length === 1 ?
-        `${short(degraded[0].upstream)} fails in part` :
-        `${degraded.length} upstreams fail in part`];
+    return ['degraded', say(degraded, 'fails in part', 'fail in part')];
   }
   if (info.length && info.every((d) => d.pattern === 'recovered')) {
-    return ['ok', info.length === 1 ?
-        `${short(info[0].upstream)} has recovered` :
-        `${info.length} upstreams have recovered`];
+    return ['ok', say(info, 'has recovered', 'have recovered')];
   }
   if (info.length) {
     return ['ok', 'No upstream is failing steadily now'];
@@ -883,7 +894,13 @@ async function copy(text, node) {
 }
 
 function makeCheck(check) {
-  const code = el('code', null, check);
+  // What follows a command as a comment explains it.
+  const [command, ...why] = check.split(/(?=  # )/);
+  // Lines break between words, not behind an option's dash.
+  const words = command.split(/( +)/).map((word) => word.trim() === '' ? word :
+      el('span', {class: 'word'}, word));
+  const code = el('code', null, ...words, why.length === 0 ? null :
+      el('span', {class: 'why'}, why.join('')));
   const node = button('Copy', () => copy(check, node),
                       {'aria-label': clean(`Copy: ${check}`)});
   return el('li', null, code, node);
@@ -989,6 +1006,7 @@ function updateUpstream(node, row, open) {
   setText(now, percent(minutes5(u.history.responses_502),
                        minutes5(u.history.requests)));
   setText(hour, percent(sum(u.history.responses_502), row.requests));
+  setAttribute(failures, 'data-hot', row.state === 'outage' || null);
   setAttribute(now, 'data-hot', row.now > 0 || null);
   if (cause.dataset.cause !== (row.cause || '')) {
     cause.dataset.cause = row.cause || '';
@@ -1671,7 +1689,7 @@ document.addEventListener('DOMContentLoaded', () => {
         <th scope="col" data-sort="hour" class="number">502s
           <small>1 h</small></th>
         <th scope="col" class="wide">Main cause <small>all time</small></th>
-        <th scope="col" class="trend">Failed attempts <small>1 h</small></th>
+        <th scope="col" class="trend">Failures <small>1 h</small></th>
       </tr></thead>
       <tbody></tbody>
     </table>

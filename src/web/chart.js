@@ -89,6 +89,11 @@ function drawChart() {
     });
     parts.push(svg('path', {class: colour(name), d: bars.join('')}));
   }
+  if (data.causes.length === 0) {
+    parts.push(svg('text', {class: 'axis middle', x: width / 2,
+                            y: box.top + plot.height / 2 - 8},
+                   'No failed attempt in the last hour'));
+  }
   setAttribute(node, 'viewBox', `0 0 ${width} ${box.height}`);
   node.replaceChildren(...parts);
   point(chart.at);

@@ -191,11 +191,11 @@ function words(name) {
   return String(name).replace(/_/g, ' ');
 }
 
+// A first word stays as it is where it is a directive or an address.
 function sentence(text) {
-  const trimmed = String(text).trim();
-  return trimmed === '' ? '' :
-      trimmed[0].toUpperCase() + trimmed.slice(1) +
-      (/[.!?]$/.test(trimmed) ? '' : '.');
+  const trimmed = String(text).trim()
+      .replace(/^[a-z](?=[a-z]*\b(?![_.:/]\S))/, (c) => c.toUpperCase());
+  return trimmed === '' || /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }
 
 const short = (text) => text.length > 60 ? `${text.slice(0, 59)}…` : text;

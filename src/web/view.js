@@ -33,23 +33,25 @@ function troubles(data) {
   return by;
 }
 
+// "a is down", "a and b are down", "5 upstreams are down".
+function say(diagnoses, one, many) {
+  const names = diagnoses.map((d) => short(d.upstream));
+  return names.length === 1 ? `${names[0]} ${one}` :
+      `${names.length === 2 ? names.join(' and ') :
+          `${names.length} upstreams`} ${many}`;
+}
+
 function verdict(data) {
   const {outage, degraded, info} = troubles(data);
-  const others = degraded.length ? `, ${degraded.length} more degraded` : '';
   if (outage.length) {
-    return ['outage', outage.length === 1 ?
-        `${short(outage[0].upstream)} is down${others}` :
-        `${outage.length} upstreams are down${others}`];
+    return ['outage', say(outage, 'is down', 'are down') +
+        (degraded.length ? `, ${degraded.length} more degraded` : '')];
   }
   if (degraded.length) {
-    return ['degraded', degraded.length === 1 ?
-        `${short(degraded[0].upstream)} fails in part` :
-        `${degraded.length} upstreams fail in part`];
+    return ['degraded', say(degraded, 'fails in part', 'fail in part')];
   }
   if (info.length && info.every((d) => d.pattern === 'recovered')) {
-    return ['ok', info.length === 1 ?
-        `${short(info[0].upstream)} has recovered` :
-        `${info.length} upstreams have recovered`];
+    return ['ok', say(info, 'has recovered', 'have recovered')];
   }
   if (info.length) {
     return ['ok', 'No upstream is failing steadily now'];
@@ -129,7 +131,13 @@ async function copy(text, node) {
 }
 
 function makeCheck(check) {
-  const code = el('code', null, check);
+  // What follows a command as a comment explains it.
+  const [command, ...why] = check.split(/(?=  # )/);
+  // Lines break between words, not behind an option's dash.
+  const words = command.split(/( +)/).map((word) => word.trim() === '' ? word :
+      el('span', {class: 'word'}, word));
+  const code = el('code', null, ...words, why.length === 0 ? null :
+      el('span', {class: 'why'}, why.join('')));
   const node = button('Copy', () => copy(check, node),
                       {'aria-label': clean(`Copy: ${check}`)});
   return el('li', null, code, node);
@@ -235,6 +243,7 @@ function updateUpstream(node, row, open) {
   setText(now, percent(minutes5(u.history.responses_502),
                        minutes5(u.history.requests)));
   setText(hour, percent(sum(u.history.responses_502), row.requests));
+  setAttribute(failures, 'data-hot', row.state === 'outage' || null);
   setAttribute(now, 'data-hot', row.now > 0 || null);
   if (cause.dataset.cause !== (row.cause || '')) {
     cause.dataset.cause = row.cause || '';

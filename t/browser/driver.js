@@ -1,6 +1,6 @@
 // A browser on a leash, for t/lib/Upstream502/Browser.pm. Reads lines of
 // JSON, [page, method, ...arguments], and answers each with one line:
-// {"value": …} or {"error": …}. A method is one of those below or of
+// {"value": …} or {"error": …}; null ends it. A method is one of those below or of
 // playwright's Page. Whatever a page complains of is kept for "seen".
 
 'use strict';
@@ -63,6 +63,10 @@ const methods = {
     throw new Error(`gave up waiting for ${script}`);
   },
 
+  async texts(name, selector) {
+    return pages.get(name).page.locator(selector).allTextContents();
+  },
+
   async press(name, ...keys) {
     for (const key of keys) {
       await pages.get(name).page.keyboard.press(key);
@@ -109,15 +113,20 @@ async function obey([name, method, ...args]) {
   });
   console.log('{"value":true}');
   for await (const line of readline.createInterface({input: process.stdin})) {
+    const request = JSON.parse(line);
+    if (request === null) {
+      break;
+    }
     let answer;
     try {
-      answer = {value: await obey(JSON.parse(line))};
+      answer = {value: await obey(request)};
     } catch (error) {
       answer = {error: error.message};
     }
     console.log(JSON.stringify(answer));
   }
   await browser.close();
+  process.exit(0);
 })().catch((error) => {
   console.log(JSON.stringify({error: error.message}));
   process.exit(1);

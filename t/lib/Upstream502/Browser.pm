@@ -77,14 +77,17 @@ sub _answer ($self) {
     return $answer->{value};
 }
 
+# Backends that were started later hold the pipe open, too: its end is no sign.
 sub DESTROY ($self) {
-    local $?;
-    close $self->{in};
+    local ( $?, $@ );
     eval {
+        local $SIG{PIPE} = 'IGNORE';
         local $SIG{ALRM} = sub { die };
         alarm 20;
+        syswrite $self->{in}, "null\n";
         waitpid $self->{pid}, 0;
         alarm 0;
+        1;
     } or kill KILL => $self->{pid};
 }
 
@@ -104,12 +107,24 @@ sub eval ( $self, $script, @argument ) {
 
 sub wait ( $self, $condition ) { return $self->do( wait => $condition ) }
 
+# Whether nothing is wider than the window.
+sub narrow ($self) {
+    return $self->eval(
+        '() => document.documentElement.scrollWidth <= innerWidth');
+}
+
+# Leaves a picture of the whole page for people to look at.
+sub shoot ( $self, $name ) {
+    $self->do( screenshot =>
+          { path => "$root/build/screenshots/$name.png", fullPage => \1 } );
+}
+
 # Waits until an element's text matches; its text.
 sub wait_text ( $self, $selector, $pattern ) {
-    my $quoted = $json->encode($selector);
+    my ( $quoted, $regex ) = map { $json->encode($_) } $selector, $pattern;
     return $self->wait(
         "(() => { const t = document.querySelector($quoted)?.textContent;"
-          . " return t && /$pattern/.test(t) ? t : ''; })()" );
+          . " return t && new RegExp($regex).test(t) ? t : ''; })()" );
 }
 
 1;
