@@ -14,8 +14,9 @@ then
 fi
 
 mapfile -t sources < <(grep -o 'src/core/[a-z0-9_]*\.cc' "$root/config")
+mapfile -t packages < <(grep -o '\<absl_[a-z0-9_]*' "$root/config")
+read -ra abseil < <(pkg-config --libs "${packages[@]}")
 g++ -std=c++20 -O2 -I"$root/include" -o "$build/core_bench" \
-    "$root/bench/core_bench.cc" "${sources[@]/#/$root/}" -lbenchmark -lpthread \
-    -labsl_strings -labsl_str_format_internal -labsl_status -labsl_statusor \
-    -labsl_time -labsl_int128 -labsl_throw_delegate -labsl_raw_logging_internal
+    "$root/bench/core_bench.cc" "${sources[@]/#/$root/}" -lbenchmark \
+    -lpthread "${abseil[@]}"
 exec "$build/core_bench" "$@"

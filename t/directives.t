@@ -151,7 +151,7 @@ my @good = (
     [ server => 'location / { if ($arg_x) { upstream_502 off; } }' ],
 );
 
-push @good, [ file => 'load_module %%MODULE%%; events { }' ];
+push @good, [ file => 'load_module %%MODULE%%; pid nginx.pid; events { }' ];
 
 for my $case (@good) {
     my ( $code, $output ) = $t->check_config(@$case);

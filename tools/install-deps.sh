@@ -1,13 +1,13 @@
 #!/bin/bash
 # Installs what a group of targets needs and this machine lacks:
-# install-deps.sh build|test|demo|lint|bench|ci
+# install-deps.sh build|test|demo|lint|bench|ci|versions
 #
 # Debian and its kin only. Without root or a password-less sudo it prints what
 # to install and fails.
 
 set -eu
 
-build="gcc g++ make nginx nginx-dev libabsl-dev"
+build="gcc g++ make pkgconf nginx nginx-dev libabsl-dev"
 test="$build cmake libgtest-dev libgmock-dev perl libio-socket-ssl-perl
   curl openssl iproute2"
 demo="$build perl curl php-fpm"
@@ -15,10 +15,13 @@ lint="$build cmake libgtest-dev libgmock-dev clang-format clang-tidy openssl"
 bench="$build perl valgrind libbenchmark-dev"
 # What some tests skip without. Not in `test`: neighbours of ours in nginx are
 # switched on by their packages.
-ci="$test $lint prometheus python3-prometheus-client python3-jsonschema
-  chromium nodejs npm bind9-dnsutils iptables
+optional="prometheus python3-prometheus-client python3-jsonschema
+  bind9-dnsutils iptables
   libnginx-mod-http-lua libnginx-mod-http-echo
   libnginx-mod-http-headers-more-filter"
+ci="$test $lint $optional chromium nodejs npm"
+# Within a newer Debian: see test-versions.sh.
+versions="$test $optional"
 
 case ${1:-} in
   build) wanted=$build ;;
@@ -27,8 +30,9 @@ case ${1:-} in
   lint) wanted=$lint ;;
   bench) wanted=$bench ;;
   ci) wanted=$ci ;;
+  versions) wanted=$versions ;;
   *)
-    echo "usage: $0 build|test|demo|lint|bench|ci" >&2
+    echo "usage: $0 build|test|demo|lint|bench|ci|versions" >&2
     exit 2
     ;;
 esac
