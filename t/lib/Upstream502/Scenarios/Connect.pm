@@ -268,33 +268,6 @@ my @select = (
     },
 );
 
-# Whatever chooses the peers, both of them refuse.
-my @balancers = map {
-    {
-        name => "two dead peers: $_",
-        site => 'B11a',
-        http => "upstream %%u%% { $_; server 127.0.0.1:%%PORT_dead3%%;
-            server 127.0.0.1:%%PORT_dead4%%; }",
-        conf     => 'proxy_pass http://%%u%%;',
-        attempts => 2,
-        failures => 2,
-        cause    => 'connection_refused',
-        phase    => 'connect',
-        errno    => 111,
-        causes   => 'connection_refused, connection_refused',
-        events   => [ ( [ 'connection_refused', 'connect', 111 ] ) x 2 ],
-    }
-} (
-    'least_conn',
-    'ip_hash',
-    'hash $uri',
-    'hash $uri consistent',
-    'random',
-    'zone %%u%% 128k',
-    'keepalive 2',
-    'zone %%u%% 128k; random two least_conn; keepalive 2',
-);
-
 my @connect = (
     {
         name  => 'nobody listens, IPv6',
@@ -403,6 +376,6 @@ my @connect = (
     },
 );
 
-sub rows () { return [ @names, @impossible, @select, @balancers, @connect ] }
+sub rows () { return [ @names, @impossible, @select, @connect ] }
 
 1;

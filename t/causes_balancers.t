@@ -1,0 +1,16 @@
+#!/usr/bin/perl
+
+# Every cause in this table, through a real nginx.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Upstream502::Runner;
+use Upstream502::Scenarios::Balancers;
+
+play(
+    Upstream502::Scenarios::Balancers::rows(),
+    setup => \&Upstream502::Scenarios::Balancers::setup
+);
