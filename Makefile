@@ -19,8 +19,8 @@ endif
 
 .DEFAULT_GOAL := module
 .PHONY: help module demo test test-unit test-nginx test-asan test-unit-asan \
-	bench bench-core coverage install deb format lint clean deps-build \
-	deps-test deps-demo deps-lint deps-bench
+	test-versions bench bench-core coverage install deb format lint clean \
+	deps-build deps-test deps-demo deps-lint deps-bench
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
@@ -54,6 +54,9 @@ test-asan: deps-test  ## the same with module and sanitizers in one (T=...)
 	  LD_OPT="$(SANITIZERS)" tools/build-module.sh
 	tools/with-asan.sh $(BUILD)/asan/$(notdir $(MODULE)) \
 	  prove -I t/lib -r $(or $(T),t)
+
+test-versions:  ## against the nginx of newer Debian releases (VERSIONS=, T=)
+	@tools/test-versions.sh
 
 bench: deps-bench module  ## what a request pays, in instructions
 	bench/run $(MODULE)
