@@ -33,6 +33,7 @@ upstream shop { server %%closed%%; server %%closed2%%; }
 upstream search { server %%fine%%; server %%rst%% max_fails=0; }
 upstream images { server %%fine%%; }
 CONF
+large_client_header_buffers 4 16k;
 location /accounts { proxy_pass http://accounts; }
 location /shop { proxy_pass http://shop; }
 location /search { proxy_pass http://search; }
@@ -73,6 +74,8 @@ subtest 'nothing is wrong' => sub {
 for my $path (qw(accounts shop search slow)) {
     $t->get("/$path/$_") for 1 .. 6;
 }
+
+$t->get( '/accounts/' . 'x' x 8000 );
 
 subtest 'much is wrong' => sub {
     for my $mode ( sort keys %modes ) {

@@ -111,6 +111,8 @@ subtest 'events: search, filters, all their fields' => sub {
     $page->wait("$shown === 5");
     like $page->text('#events'), qr{^(?:(?!/search|/item).)*$},
       'filtered by cause';
+    is $page->text('#upstream-count'), '3 upstreams',
+      'which filters the events alone';
     $page->do( click        => '#clear' );
     $page->do( selectOption => '#filter-upstream', 'search' );
     is $page->eval("() => $shown"), 5, 'by upstream';

@@ -9,8 +9,8 @@ namespace upstream_502 {
 
 inline constexpr absl::string_view kPageCsp =
     "default-src 'none'; "
-    "style-src 'sha256-60BS3DGy9BK9ygvBnpIVs4yUYrPqSrNdJr9UE2pHRYg='; "
-    "script-src 'sha256-ph2kMHeMdULa28RqpzpmJ47iiZWZC0v4MEQfZ5xcBpk='; "
+    "style-src 'sha256-FqMmL7vzCtxWM4HiGDse59lp0uUJvA+T2PR7w6jkVq0='; "
+    "script-src 'sha256-rTTsTPn5nl5Go5qS4Uw7ac2JbOJYycMWj8YoO7h/SfM='; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
 
@@ -130,7 +130,7 @@ html[data-stale] #app { opacity: 0.72; }
 /* cards */
 #cards {
   display: grid; gap: 1rem; margin-bottom: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr));
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr));
   align-items: start;
 }
 #cards:empty, .card ul:empty { display: none; }
@@ -277,10 +277,9 @@ table.peers th[scope=row] { font-size: 0.84rem; }
 #events .body { padding: 0.6rem 0.25rem 1rem; }
 .message {
   background: var(--soft); border-radius: 6px; padding: 0.5rem 0.7rem;
-  font-size: 0.84rem; unicode-bidi: isolate; max-height: 12rem; overflow: auto;
+  font-size: 0.84rem; unicode-bidi: isolate;
 }
 .body .facts { margin-top: 0.7rem; }
-.body .facts dd { max-height: 8rem; overflow: auto; }
 .empty { padding: 1rem 0.25rem; color: var(--muted); }
 dd, td, th, code, #events summary > *, #lede, .summary, ul.peers li {
   unicode-bidi: isolate;
@@ -1037,7 +1036,9 @@ function renderDetail(row, {u}, now, more) {
   if (!cell.firstElementChild) {
     cell.append(
         el('dl', {class: 'facts'}),
-        el('div', {class: 'scroll'}, el('table', {class: 'peers'},
+        el('div', {class: 'scroll', tabindex: 0, role: 'group',
+                   'aria-label': clean(`Peers of ${u.name}`)},
+           el('table', {class: 'peers'},
            el('thead', null, el('tr', null,
               ...['Peer', 'Attempts', 'Failed', 'Share', 'Causes',
                   'Last failure', 'Last success']
@@ -1425,18 +1426,18 @@ function chooseCause(name) {
 
 // ---- loading
 
-function source() {
+function source(cause) {
   const params = new URLSearchParams(location.search);
   params.set('format', 'json');
   params.set('limit', view.limit);
-  if (view.filter.cause) {
-    params.set('cause', view.filter.cause);
+  if (cause) {
+    params.set('cause', cause);
   }
   return `${location.pathname}?${params}`;
 }
 
-async function request(signal) {
-  const response = await fetch(source(), {
+async function request(signal, cause) {
+  const response = await fetch(source(cause), {
     signal, cache: 'no-store', headers: {Accept: 'application/json'}});
   if (!response.ok) {
     throw new Error(`the server answered ${response.status} ${
@@ -1447,6 +1448,14 @@ async function request(signal) {
   const json = (response.headers.get('Content-Type') || '').includes('json');
   return JSON.parse(json ? body : dataIn(
       new DOMParser().parseFromString(body, 'text/html')));
+}
+
+// A filter is for the events alone: the verdict stays that of everything.
+async function requestAll(signal) {
+  const {cause} = view.filter;
+  const [data, chosen] = await Promise.all(
+      [request(signal), cause ? request(signal, cause) : null]);
+  return chosen ? {...data, events: chosen.events} : data;
 }
 
 function dataIn(page) {
@@ -1486,7 +1495,7 @@ async function load() {
     loading.abort(new DOMException('timeout', 'TimeoutError'));
   }, 2 * kInterval);
   try {
-    accept(await request(loading.signal));
+    accept(await requestAll(loading.signal));
   } catch (error) {
     if (feed.loading === loading) {
       failed(error);
@@ -1665,9 +1674,11 @@ document.addEventListener('DOMContentLoaded', () => {
     <ul id="legend" aria-label="Causes; choose one to see its events"></ul>
     <details id="minutes">
       <summary>As a table</summary>
-      <div class="scroll"><table>
-        <thead><tr><th scope="col">Minute</th><th scope="col">Requests</th>
-          <th scope="col">Failed attempts</th><th scope="col">Causes</th></tr>
+      <div class="scroll" tabindex="0" role="group"
+           aria-label="Failed attempts by minute"><table>
+        <thead><tr><th scope="col">Minute</th>
+          <th scope="col" class="number">Requests</th>
+          <th scope="col" class="number">Failed attempts</th><th scope="col">Causes</th></tr>
         </thead>
         <tbody></tbody>
       </table></div>

@@ -147,18 +147,18 @@ function chooseCause(name) {
 
 // ---- loading
 
-function source() {
+function source(cause) {
   const params = new URLSearchParams(location.search);
   params.set('format', 'json');
   params.set('limit', view.limit);
-  if (view.filter.cause) {
-    params.set('cause', view.filter.cause);
+  if (cause) {
+    params.set('cause', cause);
   }
   return `${location.pathname}?${params}`;
 }
 
-async function request(signal) {
-  const response = await fetch(source(), {
+async function request(signal, cause) {
+  const response = await fetch(source(cause), {
     signal, cache: 'no-store', headers: {Accept: 'application/json'}});
   if (!response.ok) {
     throw new Error(`the server answered ${response.status} ${
@@ -169,6 +169,14 @@ async function request(signal) {
   const json = (response.headers.get('Content-Type') || '').includes('json');
   return JSON.parse(json ? body : dataIn(
       new DOMParser().parseFromString(body, 'text/html')));
+}
+
+// A filter is for the events alone: the verdict stays that of everything.
+async function requestAll(signal) {
+  const {cause} = view.filter;
+  const [data, chosen] = await Promise.all(
+      [request(signal), cause ? request(signal, cause) : null]);
+  return chosen ? {...data, events: chosen.events} : data;
 }
 
 function dataIn(page) {
@@ -208,7 +216,7 @@ async function load() {
     loading.abort(new DOMException('timeout', 'TimeoutError'));
   }, 2 * kInterval);
   try {
-    accept(await request(loading.signal));
+    accept(await requestAll(loading.signal));
   } catch (error) {
     if (feed.loading === loading) {
       failed(error);

@@ -274,7 +274,9 @@ function renderDetail(row, {u}, now, more) {
   if (!cell.firstElementChild) {
     cell.append(
         el('dl', {class: 'facts'}),
-        el('div', {class: 'scroll'}, el('table', {class: 'peers'},
+        el('div', {class: 'scroll', tabindex: 0, role: 'group',
+                   'aria-label': clean(`Peers of ${u.name}`)},
+           el('table', {class: 'peers'},
            el('thead', null, el('tr', null,
               ...['Peer', 'Attempts', 'Failed', 'Share', 'Causes',
                   'Last failure', 'Last success']
