@@ -248,6 +248,9 @@ size_t FailingServers(const Evidence& e) {
 }
 
 std::string CommonPath(const Evidence& e) {
+  if (e.cause == Cause::kKeepaliveRace) {
+    return "";  // the connection was closed before it had any request
+  }
   std::map<std::string, size_t> counts;
   for (const Event* event : e.events) {
     if (event->facts.phase >= Phase::kSend && !event->uri.empty()) {

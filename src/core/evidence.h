@@ -68,7 +68,7 @@ uint64_t RequestsBeforeReload(const Evidence& evidence);
 size_t FailingServers(const Evidence& evidence);
 
 // The path that (nearly) all recorded failures are on, "" where there is
-// none, or where it cannot matter: nothing was sent yet.
+// none, or where it cannot matter: the request was not read yet.
 std::string CommonPath(const Evidence& evidence);
 
 // Spells of failures within the hour, each after good minutes.

@@ -290,6 +290,14 @@ TEST(Diagnose, DoesNotBlameAPathForWhatFailsBeforeTheRequest) {
   EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
 }
 
+TEST(Diagnose, DoesNotBlameAPathForWhatFailsOnIdleConnections) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kKeepaliveRace);
+  failed.uri = "/graphql";
+  scene.At(kMinute).Good(500).Bad(20, failed).Good(1);
+  EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
+}
+
 TEST(Diagnose, BlamesNoPathOnFewFailuresOrMixedOnes) {
   Scene scene;
   Failed failed = Because(Cause::kReadTimeout);
