@@ -27,6 +27,7 @@ use Upstream502::Backend qw(sequence);
 use Upstream502::Http    ();
 use Upstream502::Net     qw(reserve_port wait_for);
 use Upstream502::Nginx   ();
+use Upstream502::Service ();
 
 our @EXPORT    = qw(sequence wait_for);
 our @EXPORT_OK = qw(decode_json gained);
@@ -61,15 +62,16 @@ sub new ( $class, %options ) {
         status => 1,
         allow  => [],
         %options,
-        folder  => $dir,
-        dir     => "$dir",
-        path    => $module,
-        farm    => Upstream502::Backend->new("$dir"),
-        nginx   => Upstream502::Nginx->new("$dir"),
-        address => { DIR => "$dir", MODULE => $module },
-        ports   => {},
-        ids     => 0,
-        rows    => {},
+        folder   => $dir,
+        dir      => "$dir",
+        path     => $module,
+        farm     => Upstream502::Backend->new("$dir"),
+        nginx    => Upstream502::Nginx->new("$dir"),
+        address  => { DIR => "$dir", MODULE => $module },
+        ports    => {},
+        services => [],
+        ids      => 0,
+        rows     => {},
     }, $class;
     if ( $self->{module} && !-e $module ) {
         BAIL_OUT("no module at $module: run make or set TEST_MODULE");
@@ -99,6 +101,22 @@ sub udp ( $self, $name, $script ) {
     my $port = $self->{farm}->udp( $name, $script );
     $self->{address}{$name} = '127.0.0.1:' . $port;
     return $port;
+}
+
+# A real server: its command may name addresses like a configuration; it is
+# ready when it answers at `at`, an address (by default that of its name).
+sub service ( $self, $name, $command, %options ) {
+    my $service = Upstream502::Service->new( "$self->{dir}/$name.log",
+        map { $self->expand($_) } @$command );
+    push @{ $self->{services} }, $service;
+    my $at = $options{at} // '%%' . $name . '%%';
+    $at = $self->expand($at) =~ s/^(?:unix:|127\.0\.0\.1:)//r;
+    my $ready = eval {
+        wait_for "$name at $at", sub {
+            eval { Upstream502::Http::connect_to($at) }
+        };
+    };
+    return $ready ? $service : die $@, $service->log;
 }
 
 # A port of ours; connecting to it is refused as long as nobody listens there.
@@ -346,6 +364,7 @@ sub finish ($self) {
 sub end ($self) {
     $self->{nginx}->stop;
     $self->{farm}->stop;
+    $_->stop for splice @{ $self->{services} };
     delete $running{$self};
 }
 

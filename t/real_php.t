@@ -1,0 +1,250 @@
+#!/usr/bin/perl
+
+# PHP-FPM failing for real: what is seen, and a hint that names the setting.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Upstream502::Net qw(fill_unix_queue);
+use Upstream502::Runner;
+use Upstream502::Test;
+
+my ($PHP) = reverse sort glob '/usr/sbin/php-fpm[0-9]*';
+plan skip_all => 'no PHP-FPM: apt-get install php-fpm' if !$PHP;
+
+my $HANG = 'function hang() {
+    $file = __DIR__ . "/hanging";
+    touch($file);
+    while (file_exists($file)) { usleep(10000); clearstatcache(); }
+}';
+my %SCRIPT = (
+    well => 'echo "well";',
+
+    # As the kernel does it when memory is out.
+    kill => 'exec("kill -9 " . getmypid());',
+
+    # Until its file is removed, or the master ends it.
+    hang        => 'hang();',
+    hang_inside => 'echo str_repeat("x", 9000); flush(); hang();',
+    cut         =>
+      'echo str_repeat("x", 9000); flush(); exec("kill -9 " . getmypid());',
+    big   => 'header("X-Big: " . str_repeat("x", 8000)); echo "big";',
+    fatal => 'error_log("a notice"); undefined_function();',
+);
+
+# Pools: what is different about each.
+my %POOL = (
+    tcp    => 'listen = %%tcp%%',
+    ends   => 'request_terminate_timeout = 1s',
+    one    => 'listen.backlog = 1',
+    locked => $> == 0
+    ? "listen.owner = root\nlisten.mode = 0600"
+    : 'listen.mode = 0000',
+    lost => '',
+);
+
+sub pool ($name) {
+    my $user = $> == 0 ? "user = nobody\ngroup = nogroup" : '';
+    return <<"CONF";
+[$name]
+$user
+listen = %%DIR%%/$name.sock
+listen.mode = 0666
+pm = static
+pm.max_children = 1
+php_admin_flag[display_errors] = off
+php_admin_flag[log_errors] = on
+$POOL{$name}
+CONF
+}
+
+my $fpm;
+
+sub setup ($t) {
+    $t->write( "$_.php", "<?php $HANG $SCRIPT{$_}\n" ) for keys %SCRIPT;
+    chmod 0777, $t->dir;
+    $t->{address}{$_} = "unix:" . $t->dir . "/$_.sock" for keys %POOL;
+    delete $t->{address}{tcp};
+    $t->port('tcp');
+    $t->write(
+        'fpm.conf',
+        "[global]\nerror_log = %%DIR%%/fpm.log\n" . join '',
+        map { pool($_) } sort keys %POOL
+    );
+    $fpm = start_fpm($t);
+}
+
+sub start_fpm ($t) {
+    return $t->service(
+        fpm => [ $PHP, '-n', '-F', '-y', '%%DIR%%/fpm.conf' ],
+        at  => '%%tcp%%'
+    );
+}
+
+sub row ( $pool, $script, $name, %row ) {
+    my $timeout = delete $row{patient} ? '30s' : '500ms';
+    return {
+        site => $pool,
+        name => $name,
+        conf => "fastcgi_param REQUEST_METHOD GET;
+            fastcgi_param SCRIPT_FILENAME %%DIR%%/$script.php;
+            fastcgi_buffer_size 4k; fastcgi_buffers 8 4k;
+            fastcgi_read_timeout $timeout; fastcgi_pass %%$pool%%;",
+        protocol => 'fastcgi',
+        %row
+    };
+}
+
+my @GONE =
+  ( cause => 'reset_before_response', phase => 'header', errno => 104 );
+
+# A request that keeps the pool's only worker until the row is over.
+sub occupy ( $t, $row ) {
+    unlink $t->dir . '/hanging';
+    my $sent = $t->send("/r$row->{number}");
+    wait_for 'a script to hang', sub { -e $t->dir . '/hanging' };
+    return $sent;
+}
+
+sub occupy_and_fill ( $t, $row ) {
+    return [ occupy( $t, $row ), fill_unix_queue( $t->dir . '/one.sock' ) ];
+}
+
+my @rows = (
+    row(
+        tcp => 'well',
+        'all is well',
+        status   => 200,
+        failed   => 0,
+        protocol => undef,
+    ),
+    row(
+        tcp => 'kill',
+        'a worker is killed',
+        @GONE,
+        hint => qr/was killed.*PHP-FPM: .*a segfault/,
+    ),
+    row(
+        ends => 'kill',
+        'a worker is killed, unix socket',
+        @GONE,
+        hint => qr/was killed.*PHP-FPM: .*a segfault/,
+    ),
+    row(
+        ends => 'hang',
+        'request_terminate_timeout',
+        patient => 1,
+        @GONE,
+        hint => qr/PHP-FPM: request_terminate_timeout/,
+    ),
+    row(
+        tcp => 'cut',
+        'a worker is killed inside the body',
+        status  => 200,
+        outcome => 'cut',
+        cause   => 'body_incomplete',
+        phase   => 'body',
+        errno   => 104,
+        hint    => qr/PHP-FPM: request_terminate_timeout/,
+    ),
+    row(
+        tcp => 'big',
+        'the header is too big',
+        cause => 'header_too_big',
+        phase => 'header',
+        hint  => qr/raise fastcgi_buffer_size \(now 4k\).*fastcgi_buffers/,
+    ),
+    row(
+        tcp => 'fatal',
+        'a fatal error in stderr is an answer',
+        status   => 500,
+        failed   => 0,
+        gateway  => 0,
+        protocol => undef,
+        after    => sub ( $t, $row, $r ) {
+            like $t->error_log,
+              qr/FastCGI sent in stderr: .*undefined_function/,
+              'nginx has logged it';
+        },
+    ),
+    row(
+        one => 'hang',
+        'the only worker is busy',
+        status => 504,
+        cause  => 'read_timeout',
+        phase  => 'header',
+        errno  => 110,
+        hint   => qr/fastcgi_read_timeout 500ms ran out.*pm\.max_children/,
+    ),
+    row(
+        one => 'hang',
+        'listen.backlog is full',
+        before => \&occupy_and_fill,
+        cause  => 'backlog_full',
+        phase  => 'connect',
+        errno  => 11,
+        hint   => qr/PHP-FPM: pm\.max_children, listen\.backlog/,
+    ),
+    row(
+        locked => 'well',
+        'a socket of another owner',
+        cause => 'permission_denied',
+        phase => 'connect',
+        errno => 13,
+        hint  => qr/listen\.owner, listen\.group, listen\.mode/,
+    ),
+    row(
+        lost => 'well',
+        'the socket was removed',
+        before => sub ( $t, $row ) { unlink $t->dir . '/lost.sock'; 0 },
+        cause  => 'socket_missing',
+        phase  => 'connect',
+        errno  => 2,
+        hint   => qr/PHP-FPM: listen in the pool's file/,
+    ),
+    row(
+        tcp => 'hang_inside',
+        'PHP-FPM is stopped inside the body',
+        patient => 1,
+        status  => 200,
+        outcome => 'cut',
+        cause   => 'body_incomplete',
+        before  => sub ( $t, $row ) { unlink $t->dir . '/hanging'; 0 },
+        during  => sub ( $t, $row ) {
+            wait_for 'a script to hang', sub { -e $t->dir . '/hanging' };
+            $fpm->stop;
+        },
+        phase => 'body',
+        errno => 104,
+        hint  => qr/PHP-FPM: request_terminate_timeout/,
+    ),
+    row(
+        tcp => 'well',
+        'PHP-FPM is not running',
+        cause => 'connection_refused',
+        phase => 'connect',
+        errno => 111,
+        hint  => qr/PHP-FPM: systemctl status/,
+    ),
+    row(
+        ends => 'well',
+        'PHP-FPM was killed and left its socket',
+        cause => 'connection_refused',
+        phase => 'connect',
+        errno => 111,
+        hint  => qr/left behind.*PHP-FPM: systemctl status/,
+    ),
+    row(
+        tcp => 'well',
+        'PHP-FPM is back',
+        before   => sub ( $t, $row ) { $fpm = start_fpm($t); 0 },
+        status   => 200,
+        failed   => 0,
+        protocol => undef,
+    ),
+);
+
+play( \@rows, setup => \&setup );
