@@ -9,10 +9,11 @@
 # What happens: b, b2, b3 (scripts of the row's backends), unix => 1 (they
 # listen on unix sockets), http and conf (configuration; %%b%% is the first
 # backend, %%u%% a name for the row's upstream{}), before (a function called
-# with the harness and the row, which it may change), warmup (a number of
-# requests, ending in warmup_status), during (the same as before, once the
-# request is on its way), ask (in the place of sending it), method, body,
-# headers, args (of the request), since/until (nginx versions).
+# with the harness and the row, which it may change; what it returns lives, as
+# `held`, until the row is over), warmup (a number of requests, ending in
+# warmup_status), during (the same as before, once the request is on its way),
+# ask (in the place of sending it), method, body, headers, args (of the
+# request), since/until (nginx versions).
 #
 # What must come of it: status (502), outcome ("whole", "cut", or "open": what
 # the client sees does not matter), cause, phase, errno, message, origin
@@ -109,7 +110,8 @@ sub local_names ( $row, $text ) {
 sub check ( $t, $row ) {
     my %send = map { $_ => $row->{$_} }
       grep { exists $row->{$_} } qw(method body headers raw host);
-    my $held = $row->{before} ? $row->{before}->( $t, $row ) : undef;
+    local $row->{held} =
+      $row->{before} ? $row->{before}->( $t, $row ) : undef;
     my $uri  = "/r$row->{number}" . ( $row->{args} // '' );
     for ( 1 .. $row->{warmup} // 0 ) {
         is $t->get($uri)->{status}, $row->{warmup_status} // 200, 'warm-up';
