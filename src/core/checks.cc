@@ -204,6 +204,10 @@ void Advisor::Fill() {
     case Cause::kHeaderIncomplete:
     case Cause::kBodyIncomplete:
       ServiceLog();
+      if (fastcgi()) {
+        Add("grep -rnE '^(request_terminate_timeout|pm\\.max_requests)' "
+            "/etc/php");
+      }
       return Fetch("-v -o /dev/null");
     case Cause::kHeaderInvalid:
     case Cause::kProtocolError:

@@ -47,12 +47,22 @@ struct Detail {
   absl::string_view text;
 };
 
+// What ends a request of theirs.
+constexpr absl::string_view kHttpServers =
+    "gunicorn: --timeout (WORKER TIMEOUT); uWSGI: harakiri; Node: an uncaught "
+    "exception";
+constexpr absl::string_view kGrpcServers =
+    "gRPC: a server stopped without grace";
+
 constexpr Detail kDetails[] = {
     {Cause::kConnectionRefused, "fastcgi",
      "PHP-FPM: systemctl status 'php*-fpm', listen in the pool's file"},
     {Cause::kConnectionTimeout, "fastcgi",
      "PHP-FPM: pm.max_children, listen.backlog"},
     {Cause::kConnectionTimeout, "uwsgi", "uWSGI: processes, listen"},
+    {Cause::kConnectionRefused, "uwsgi", "uWSGI: socket in its file"},
+    {Cause::kSocketMissing, "proxy", "gunicorn: --bind"},
+    {Cause::kSocketMissing, "uwsgi", "uWSGI: socket in its file"},
     {Cause::kSocketMissing, "fastcgi",
      "PHP-FPM: listen in the pool's file, which has the version in its path"},
     {Cause::kPermissionDenied, "fastcgi",
@@ -61,7 +71,8 @@ constexpr Detail kDetails[] = {
     {Cause::kBacklogFull, "fastcgi",
      "PHP-FPM: pm.max_children, listen.backlog"},
     {Cause::kBacklogFull, "uwsgi", "uWSGI: processes, listen"},
-    {Cause::kBacklogFull, "proxy", "gunicorn: --workers, --backlog"},
+    {Cause::kBacklogFull, "proxy",
+     "gunicorn: --workers, --backlog; uWSGI: processes, listen"},
 
     {Cause::kTlsProtocolError, "",
      "see $0_ssl_protocols, $0_ssl_ciphers, $0_ssl_server_name, "
@@ -81,13 +92,16 @@ constexpr Detail kDetails[] = {
     {Cause::kClosedBeforeResponse, "fastcgi",
      "PHP-FPM: request_terminate_timeout, pm.max_requests, a segfault"},
     {Cause::kClosedBeforeResponse, "uwsgi", "uWSGI: harakiri"},
-    {Cause::kClosedBeforeResponse, "proxy",
-     "gunicorn: WORKER TIMEOUT (--timeout)"},
+    {Cause::kClosedBeforeResponse, "proxy", kHttpServers},
+    {Cause::kClosedBeforeResponse, "grpc", kGrpcServers},
     {Cause::kResetBeforeResponse, "fastcgi",
      "PHP-FPM: request_terminate_timeout, a segfault"},
     {Cause::kResetBeforeResponse, "uwsgi", "uWSGI: harakiri"},
-    {Cause::kResetBeforeResponse, "proxy",
-     "gunicorn: WORKER TIMEOUT (--timeout)"},
+    {Cause::kResetBeforeResponse, "proxy", kHttpServers},
+    {Cause::kResetBeforeResponse, "grpc", kGrpcServers},
+    {Cause::kHeaderIncomplete, "fastcgi", "PHP-FPM: request_terminate_timeout"},
+    {Cause::kHeaderIncomplete, "uwsgi", "uWSGI: harakiri"},
+    {Cause::kHeaderIncomplete, "grpc", kGrpcServers},
 
     {Cause::kHeaderTooBig, "proxy", "$0_buffers must grow along"},
     {Cause::kHeaderTooBig, "fastcgi", "$0_buffers must grow along"},
@@ -105,13 +119,16 @@ constexpr Detail kDetails[] = {
      "PHP-FPM: pm.max_children, request_terminate_timeout, "
      "request_slowlog_timeout"},
     {Cause::kReadTimeout, "uwsgi", "uWSGI: harakiri, processes"},
-    {Cause::kReadTimeout, "proxy", "gunicorn: --workers, --timeout"},
+    {Cause::kReadTimeout, "proxy",
+     "gunicorn: --workers, --timeout; uWSGI: processes, harakiri"},
     {Cause::kReadTimeout, "grpc",
      "gRPC: a stream may be silent no longer than that"},
     {Cause::kErrorStatus, "fastcgi",
      "or fastcgi_catch_stderr matched what it wrote to stderr"},
     {Cause::kBodyIncomplete, "fastcgi", "PHP-FPM: request_terminate_timeout"},
     {Cause::kBodyIncomplete, "uwsgi", "uWSGI: harakiri"},
+    {Cause::kBodyIncomplete, "proxy", kHttpServers},
+    {Cause::kBodyIncomplete, "grpc", kGrpcServers},
     {Cause::kBodyTimeout, "proxy",
      "a WebSocket or an event stream needs pings or a longer time"},
     {Cause::kBodyTimeout, "grpc",

@@ -1,7 +1,6 @@
 #!/usr/bin/perl
 
-# gunicorn and uWSGI failing for real: what is seen, and a hint that names the
-# setting.
+# gunicorn failing for real: what is seen, and a hint that names the setting.
 
 use v5.36;
 
@@ -9,52 +8,13 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Upstream502::Net qw(fill_unix_queue);
 use Upstream502::Race;
 use Upstream502::Runner;
 use Upstream502::Test;
+use Upstream502::Wsgi;
 
 my $GUNICORN = '/usr/bin/gunicorn';
-my $UWSGI    = '/usr/bin/uwsgi';
-my $PYTHON   = ( glob '/usr/lib/uwsgi/plugins/python3_plugin.so' )[0];
-
-my $APPLICATION = <<'PYTHON';
-import os, signal, time
-
-HANGING = os.path.join(os.path.dirname(__file__), "hanging")
-
-def hang():
-    open(HANGING, "w").close()
-    while os.path.exists(HANGING):
-        time.sleep(0.01)
-
-def cut():
-    yield b"x" * 9000
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def hang_inside():
-    yield b"x" * 9000
-    hang()
-
-def application(environ, start_response):
-    path = environ["PATH_INFO"]
-    headers = [("Content-Length", "10000"), ("Content-Type", "text/plain")]
-    if path == "/cut":
-        start_response("200 OK", headers)
-        return cut()
-    if path == "/hang_inside":
-        start_response("200 OK", headers)
-        return hang_inside()
-    if path == "/kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if path == "/hang":
-        hang()
-    if path == "/big":
-        start_response("200 OK", [("X-Big", "x" * 8000)])
-        return [b"big"]
-    start_response("200 OK", [("Content-Length", "4")])
-    return [b"well"]
-PYTHON
+plan skip_all => 'no gunicorn: apt-get install gunicorn' if !-x $GUNICORN;
 
 my %service;
 
@@ -71,8 +31,8 @@ sub gunicorn ( $t, $name, $bind, @options ) {
     );
 }
 
-sub setup_gunicorn ($t) {
-    $t->write( 'app.py', $APPLICATION );
+sub setup ($t) {
+    write_application($t);
     $t->port($_) for qw(sync threads);
     gunicorn( $t, sync => '%%sync%%', qw(--workers 1 --timeout 1) );
     gunicorn(
@@ -88,14 +48,7 @@ sub row ( $name, %row ) {
     return { site => 'gunicorn', name => $name, protocol => 'http', %row };
 }
 
-sub occupy ( $t, $row ) {
-    unlink $t->dir . '/hanging';
-    my $sent = $t->send("/r$row->{number}");
-    wait_for 'a request to hang', sub { -e $t->dir . '/hanging' };
-    return $sent;
-}
-
-my @gunicorn = (
+my @rows = (
     row(
         'all is well',
         conf     => 'proxy_pass http://%%sync%%/well;',
@@ -156,14 +109,11 @@ my @gunicorn = (
     row(
         '--backlog is full',
         conf   => 'proxy_pass http://%%one%%:/hang;',
-        before => sub ( $t, $row ) {
-            my $path = $t->dir . '/one.sock';
-            return [ occupy( $t, $row ), fill_unix_queue($path) ];
-        },
-        cause => 'backlog_full',
-        phase => 'connect',
-        errno => 11,
-        hint  => qr/gunicorn: --workers, --backlog/,
+        before => \&occupy_and_fill,
+        cause  => 'backlog_full',
+        phase  => 'connect',
+        errno  => 11,
+        hint   => qr/gunicorn: --workers, --backlog/,
     ),
     row(
         '--keep-alive shorter than keepalive_timeout',
@@ -192,9 +142,4 @@ my @gunicorn = (
     ),
 );
 
-SKIP: {
-    skip 'no gunicorn: apt-get install gunicorn' if !-x $GUNICORN;
-    subtest 'gunicorn' => sub { play( \@gunicorn, setup => \&setup_gunicorn ) };
-}
-
-done_testing;
+play( \@rows, setup => \&setup );
