@@ -49,8 +49,8 @@ struct Detail {
 
 // What ends a request of theirs.
 constexpr absl::string_view kHttpServers =
-    "gunicorn: --timeout (WORKER TIMEOUT); uWSGI: harakiri; Node: an uncaught "
-    "exception";
+    "gunicorn: --timeout (WORKER TIMEOUT); uWSGI: harakiri; Node: "
+    "server.timeout, an uncaught exception";
 constexpr absl::string_view kGrpcServers =
     "gRPC: a server stopped without grace";
 
