@@ -46,7 +46,8 @@ struct Attempt {
 
   uint16_t status = 0;           // what nginx noted for the attempt; 0: unset
   uint16_t received_status = 0;  // what the upstream said; 0: nothing
-  uint64_t bytes_received = 0;   // response bytes at the line
+  uint64_t bytes_received = 0;   // response bytes at the line; see also
+                                 // Http2ResponseBytes
 
   // The status the run ended with (nginx's rc: 502, 504, 500, 499, 0, -1 for
   // NGX_ERROR). Only meaningful where `ending` is not kRetried.
@@ -78,6 +79,11 @@ struct Verdict {
   int tls_alert = -1;  // the alert the upstream sent; -1: none
   int dns_rcode = -1;  // the resolver's answer; -1: none
 };
+
+// How many of these bytes, the HTTP/2 frames a server has sent, are of its
+// response: from its first HEADERS frame on, which frames about the connection
+// (SETTINGS, PING, GOAWAY) are not.
+uint64_t Http2ResponseBytes(absl::string_view frames);
 
 // Decides whether `attempt` failed and why. A pure function; every failure
 // of nginx's upstream code gets a cause, kUnknown only where nothing fits.

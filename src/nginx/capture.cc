@@ -52,6 +52,17 @@ Timer RunOutTimer(const ngx_connection_t* c) {
   return c->write->timedout ? Timer::kWrite : Timer::kNone;
 }
 
+// All that the server has sent is in the buffer until the header is done.
+uint64_t ResponseBytes(const ngx_http_upstream_t* u, bool header_done) {
+  const ngx_buf_t& buffer = u->buffer;
+  const bool http2 = View(u->schema).substr(0, 4) == "grpc";
+  if (!http2 || header_done || buffer.start == nullptr) {
+    return static_cast<uint64_t>(u->state->bytes_received);
+  }
+  return Http2ResponseBytes({reinterpret_cast<const char*>(buffer.start),
+                             static_cast<size_t>(buffer.last - buffer.start)});
+}
+
 // What nginx's structs say of the attempt right now.
 Attempt Observe(const ngx_http_upstream_t* u) {
   Attempt attempt;
@@ -67,7 +78,7 @@ Attempt Observe(const ngx_http_upstream_t* u) {
   if (u->state != nullptr) {
     attempt.connected = u->state->connect_time != kUnsetTime;
     attempt.header_done = u->state->header_time != kUnsetTime;
-    attempt.bytes_received = static_cast<uint64_t>(u->state->bytes_received);
+    attempt.bytes_received = ResponseBytes(u, attempt.header_done);
   }
   return attempt;
 }

@@ -1,6 +1,8 @@
 // The lines of gRPC and of HTTP/2 to the upstream. Their helpers serve the
 // header and the body alike, so every line is tried in both.
 
+#include <string>
+
 #include "gtest/gtest.h"
 #include "upstream_502/attempt.h"
 
@@ -21,6 +23,21 @@ constexpr Attempt kBodyAborted = {.connected = true,
                                   .received_status = 200,
                                   .bytes_received = 90,
                                   .rc = -1};
+
+TEST(Http2ResponseBytes, BeginWithTheFirstHeaders) {
+  using std::string_literals::operator""s;
+  const std::string settings = "\0\0\0\4\0\0\0\0\0"s;
+  const std::string ping = "\0\0\10\6\0\0\0\0\0"s + std::string(8, '\1');
+  const std::string headers = "\0\0\1\1\4\0\0\0\1\x88"s;
+  EXPECT_EQ(Http2ResponseBytes(""), 0);
+  EXPECT_EQ(Http2ResponseBytes(settings), 0);
+  EXPECT_EQ(Http2ResponseBytes(settings + ping), 0);
+  EXPECT_EQ(Http2ResponseBytes(settings + ping.substr(0, 12)), 0);
+  EXPECT_EQ(Http2ResponseBytes(settings + headers.substr(0, 8)), 0);
+  EXPECT_EQ(Http2ResponseBytes(settings + headers.substr(0, 9)), 9);
+  EXPECT_EQ(Http2ResponseBytes(settings + ping + headers + ping), 10 + 17);
+  EXPECT_EQ(Http2ResponseBytes("\xff\xff\xff\0\0\0\0\0\0"s + headers), 0);
+}
 
 struct Http2Line {
   absl::string_view message;

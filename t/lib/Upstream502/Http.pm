@@ -143,7 +143,9 @@ sub dechunk ($bytes) {
     while ( $bytes =~ s/^([0-9a-fA-F]+)[^\r\n]*\r\n// ) {
         my $size = hex $1;
         if ( $size == 0 ) {
-            return ( $body, $bytes =~ /^\r\n/ ? 1 : 0 );
+
+            # Trailers may follow.
+            return ( $body, $bytes =~ /^(?:[^\r\n]+\r\n)*\r\n/ ? 1 : 0 );
         }
         if ( length $bytes < $size + 2 ) {
             return ( $body . $bytes, 0 );

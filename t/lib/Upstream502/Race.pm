@@ -25,7 +25,8 @@ use constant { ESTABLISHED => 1, CLOSE_WAIT => 8 };
 # us with one to nginx.
 sub prime ( $t, $row, $service, $port ) {
     wait_for 'an idle connection to a stopped backend', sub {
-        $t->get("/r$row->{number}");
+        my @like_it = map { $_ => $row->{$_} } qw(method headers body);
+        $t->request( "/r$row->{number}", @like_it );
         $service->signal_all('STOP');
         return 1 if connections( $port, ESTABLISHED ) == 1;
         $service->signal_all('CONT');
@@ -44,8 +45,9 @@ sub race ( $t, $row, $uri, %send ) {
     my $sent = $t->send( $uri, %send, socket => $primed->{socket} );
     wait_for 'the request to arrive', sub { arrived($client) };
     $primed->{service}->signal_all('CONT');
-    wait_for 'the backend to close', sub {
-        connections( $primed->{port}, CLOSE_WAIT ) == 1;
+    wait_for 'the backend to say something or to close', sub {
+        connections( $primed->{port}, CLOSE_WAIT ) == 1
+          || grep { $_->[0] == $primed->{port} && $_->[2] > 0 } sockets();
     };
     kill CONT => $worker;
     return $t->read($sent);

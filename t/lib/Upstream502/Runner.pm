@@ -112,7 +112,7 @@ sub check ( $t, $row ) {
       grep { exists $row->{$_} } qw(method body headers raw host);
     local $row->{held} =
       $row->{before} ? $row->{before}->( $t, $row ) : undef;
-    my $uri  = "/r$row->{number}" . ( $row->{args} // '' );
+    my $uri = "/r$row->{number}" . ( $row->{args} // '' );
     for ( 1 .. $row->{warmup} // 0 ) {
         is $t->get($uri)->{status}, $row->{warmup_status} // 200, 'warm-up';
     }

@@ -285,6 +285,16 @@ my @core = (
         'E5c',
         'closed after its settings',
         [ 'read_some', [ write => h2_settings() ], 'close' ],
+        cause => qr/^(?:closed|reset)_before_response$/,
+        errno => qr/^(?:104|-)$/,
+    ),
+    row(
+        'E5c',
+        'closed inside its header',
+        [
+            'read_some',
+            [ write => h2_settings() . h2( 1, 4, 1, "\x88", 50 ) ], 'close'
+        ],
         cause => 'header_incomplete',
         errno => qr/^(?:104|-)$/,
     ),
