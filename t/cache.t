@@ -19,7 +19,7 @@ $t->tcp(
 $t->tcp( rst => [ 'read', 'rst' ] );
 
 # Well once, then never again.
-my @once = [ 'read', [ write => http_ok( 'old', @HEADERS ) ], 'close' ];
+my @once = [ 'read', [ write => http_last( 'old', @HEADERS ) ], 'close' ];
 $t->tcp( stale      => sequence( @once, [ 'read', 'rst' ] ) );
 $t->tcp( background => sequence( @once, [ 'read', 'rst' ] ) );
 $t->tcp(

@@ -17,10 +17,10 @@ sub backends ($t) {
     $t->tcp( rst    => [ 'read', 'rst' ] );
     $t->tcp( closed => [ 'read', 'close' ] );
     $t->tcp( silent => [ 'read', 'hold' ] );
-    $t->tcp( bad => [ 'read', [ write => http_ok( '', 'A b: c' ) ], 'close' ] );
+    $t->tcp( bad => [ 'read', [ write => http_last( '', 'A b: c' ) ], 'close' ] );
     $t->tcp(
-        big => [ 'read', [ write => http_ok( 'x' x 8_000_000 ) ], 'close' ] );
-    $t->tcp( ok => [ 'read', [ write => http_ok() ], 'close' ] );
+        big => [ 'read', [ write => http_last( 'x' x 8_000_000 ) ], 'close' ] );
+    $t->tcp( ok => [ 'read', [ write => http_last() ], 'close' ] );
 }
 
 # LOG is what each location says about its error log.

@@ -16,7 +16,7 @@ use Upstream502::Wire;
 sub exhaust ( $name, $alert, $errno, %conf ) {
     subtest $name => sub {
         my $t = Upstream502::Test->new( allow => [$alert] );
-        $t->tcp( ok => [ 'read', [ write => http_ok() ], 'close' ] );
+        $t->tcp( ok => [ 'read', [ write => http_last() ], 'close' ] );
         $t->conf(
             http   => 'upstream good { server %%ok%%; }',
             server => 'location = /ok { proxy_pass http://good; }',

@@ -91,7 +91,7 @@ sub play ( $t, $uri ) {
 
 for my $order (qw(before after)) {
     my $t = Upstream502::Test->new;
-    $t->tcp( ok => [ 'read', [ write => http_ok('fine') ], 'close' ] );
+    $t->tcp( ok => [ 'read', [ write => http_last('fine') ], 'close' ] );
     $t->tcp( rst => [ 'read', 'rst' ] );
     $t->conf(
         modules => $LOAD,

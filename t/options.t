@@ -24,7 +24,7 @@ $t->tcp(
         'close'
     ]
 );
-$t->tcp( ok => [ 'read', [ write => http_ok() ], 'close' ] );
+$t->tcp( ok => [ 'read', [ write => http_last() ], 'close' ] );
 $t->conf( http => <<'CONF', server => <<'CONF2' );
 upstream pair { server %%rst%% max_fails=0; server %%ok%% backup; }
 CONF

@@ -14,14 +14,14 @@ use Upstream502::Test qw(:DEFAULT gained);
 use Upstream502::Wire;
 
 my $t = Upstream502::Test->new;
-$t->tcp( ok      => [ 'read', [ write => http_ok('fine') ], 'close' ] );
+$t->tcp( ok      => [ 'read', [ write => http_last('fine') ], 'close' ] );
 $t->tcp( rst     => [ 'read', 'rst' ] );
 $t->tcp( hold    => [ 'read', 'hold' ] );
 $t->tcp( theirs  => [ 'read', [ write => http_status(502) ], 'close' ] );
 $t->tcp( missing => [ 'read', [ write => http_status(404) ], 'close' ] );
 $t->tcp(
     accel => [
-        'read', [ write => http_ok( '', 'X-Accel-Redirect: /behind' ) ],
+        'read', [ write => http_last( '', 'X-Accel-Redirect: /behind' ) ],
         'close'
     ]
 );

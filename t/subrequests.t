@@ -13,7 +13,7 @@ use Upstream502::Test qw(:DEFAULT);
 use Upstream502::Wire;
 
 my $t = Upstream502::Test->new;
-$t->tcp( ok   => [ 'read', [ write => http_ok('fine') ], 'close' ] );
+$t->tcp( ok   => [ 'read', [ write => http_last('fine') ], 'close' ] );
 $t->tcp( rst  => [ 'read', 'rst' ] );
 $t->tcp( hold => [ 'read', 'hold' ] );
 $t->tcp(
@@ -29,7 +29,7 @@ $t->tcp(
         [
             'read',
             [
-                    write => "HTTP/1.1 206 Partial Content\r\n"
+                    write => "HTTP/1.1 206 Partial Content\r\nConnection: close\r\n"
                   . "Content-Range: bytes 0-1023/4096\r\n"
                   . "Content-Length: 1024\r\n\r\n"
                   . 'x' x 1024

@@ -7,7 +7,7 @@ use v5.36;
 
 use Exporter qw(import);
 
-our @EXPORT = qw(http_ok http_status fcgi fcgi_end h2 h2_settings h2_headers
+our @EXPORT = qw(http_ok http_last http_status fcgi fcgi_end h2 h2_settings h2_headers
   tls_alert dns_answers);
 
 # A whole HTTP/1.1 response.
@@ -18,6 +18,12 @@ sub http_status ( $status, $body = '', @headers ) {
 
 sub http_ok ( $body = 'ok', @headers ) {
     return http_status( 200, $body, @headers );
+}
+
+# One after which nginx does not keep the connection, as newer versions do by
+# themselves for every upstream{}.
+sub http_last ( $body = 'ok', @headers ) {
+    return http_ok( $body, 'Connection: close', @headers );
 }
 
 # A FastCGI record: type 3 END_REQUEST, 6 STDOUT, 7 STDERR.

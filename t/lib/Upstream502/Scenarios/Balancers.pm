@@ -10,7 +10,7 @@ use Upstream502::Backend qw(sequence);
 use Upstream502::Net     qw(wait_for);
 use Upstream502::Wire;
 
-my $OK        = [ 'read', [ write => http_ok() ], 'close' ];
+my $OK        = [ 'read', [ write => http_last() ], 'close' ];
 my $ONCE      = [ 'read', [ write => http_ok() ], 'read', 'close' ];
 my $KEEPALIVE = 'proxy_http_version 1.1; proxy_set_header Connection "";';
 
@@ -30,7 +30,7 @@ my @BALANCERS = (
     [ 'least_time header;',           $HEAVY, '1.31.0' ],
     [ 'least_time last_byte;',        $HEAVY, '1.31.0' ],
     [ 'sticky cookie route;',         $HEAVY, '1.29.6' ],
-    [ 'hash $arg_k; sticky cookie c', $HEAVY, '1.29.6' ],
+    [ 'hash $arg_k; sticky cookie c;',$HEAVY, '1.29.6' ],
 );
 
 # These know nothing of servers for an emergency.
