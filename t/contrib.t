@@ -7,10 +7,9 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use POSIX ();
 use Test::More;
-use Upstream502::Http  ();
 use Upstream502::Nginx ();
+use Upstream502::Prometheus;
 use Upstream502::Test  qw(wait_for decode_json);
 
 my $contrib   = "$FindBin::Bin/../contrib";
@@ -18,13 +17,8 @@ my $rules     = "$contrib/prometheus/upstream-502.rules.yml";
 my $dashboard = decode_json(
     Upstream502::Nginx::slurp("$contrib/grafana/upstream-502.json") );
 
-sub program ($name) {
-    my ($path) = grep { -x } map { "$_/$name" } split /:/, $ENV{PATH};
-    return $path;
-}
-
-for my $name (qw(promtool prometheus)) {
-    plan skip_all => "no $name here" if !program($name);
+if ( my $reason = Upstream502::Prometheus->missing ) {
+    plan skip_all => $reason;
 }
 
 subtest 'promtool' => sub {
@@ -113,12 +107,8 @@ subtest 'rules and dashboard name metrics that exist' => sub {
     }
 };
 
-my $prometheus = start_prometheus();
-
-sub start_prometheus () {
-    my $dir  = $t->dir;
-    my $port = $t->port('prometheus');
-    $t->write( 'prometheus.yml', <<"END");
+my $prometheus = Upstream502::Prometheus->new($t);
+$prometheus->start(<<"END");
 global:
   scrape_interval: 1s
   evaluation_interval: 1s
@@ -127,55 +117,11 @@ scrape_configs:
   - job_name: nginx
     static_configs: [{targets: ["127.0.0.1:%%PORT_http%%"]}]
 END
-    my $pid = fork // die "fork: $!\n";
-    if ( $pid == 0 ) {
-        open STDIN,  '<',  '/dev/null';
-        open STDOUT, '>',  "$dir/prometheus.log";
-        open STDERR, '>&', \*STDOUT;
-        exec program('prometheus'), "--config.file=$dir/prometheus.yml",
-          "--storage.tsdb.path=$dir/tsdb",
-          "--web.listen-address=127.0.0.1:$port"
-          or POSIX::_exit(127);
-    }
-    return $pid;
-}
-
-sub stop_prometheus () {
-    my $pid = $prometheus // return;
-    undef $prometheus;
-    kill TERM => $pid;
-    waitpid $pid, 0;
-}
-
-END {
-    my $code = $?;
-    stop_prometheus();
-    $? = $code;
-}
-
-# The data of an answer of Prometheus's HTTP API.
-sub api ($uri) {
-    my $r = Upstream502::Http::request( $t->port('prometheus'),
-        uri => "/api/v1/$uri" );
-    my $answer = eval { decode_json( $r->{body} ) } // {};
-    diag "$uri: $r->{raw}" if ( $answer->{status} // '' ) eq 'error';
-    return $answer->{data};
-}
-
-sub value_of ($expression) {
-    my $query = $expression =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger;
-    my $data  = api("query?query=$query") // return;
-    return $data->{result};
-}
-
-wait_for 'Prometheus', sub {
-    return eval { value_of('1') };
-};
 
 subtest 'Prometheus reads the metrics' => sub {
     my ($target) = @{
         wait_for 'a scrape', sub {
-            my @up = @{ api('targets')->{activeTargets} };
+            my @up = @{ $prometheus->api('targets')->{activeTargets} };
             return @up && $up[0]{health} ne 'unknown' && \@up;
         }
     };
@@ -189,7 +135,7 @@ subtest 'every panel of the dashboard shows something' => sub {
     eval {
         wait_for 'all panels', sub {
             traffic();
-            @pending = grep { !@{ value_of( $_->[1] ) // [] } }
+            @pending = grep { !@{ $prometheus->value_of( $_->[1] ) // [] } }
               grep { $_->[0] ne 'Statistics restarted' } @pending;
             return !@pending;
         }, 40;
@@ -199,13 +145,13 @@ subtest 'every panel of the dashboard shows something' => sub {
 
 subtest 'the annotation of restarts is valid' => sub {
     my ($restarted) = grep { $_->[0] eq 'Statistics restarted' } @expressions;
-    ok( defined value_of( $restarted->[1] ) );
+    ok( defined $prometheus->value_of( $restarted->[1] ) );
 };
 
 subtest 'Prometheus evaluates every rule' => sub {
     my @bad = @{
         wait_for 'the rules', sub {
-            my @all = map { @{ $_->{rules} } } @{ api('rules')->{groups} };
+            my @all = map { @{ $_->{rules} } } @{ $prometheus->api('rules')->{groups} };
             return if !@all || grep { $_->{health} eq 'unknown' } @all;
             return [ grep { $_->{health} ne 'ok' } @all ];
         }
@@ -213,6 +159,6 @@ subtest 'Prometheus evaluates every rule' => sub {
     is_deeply( \@bad, [] );
 };
 
-stop_prometheus();
+$prometheus->stop;
 $t->finish;
 done_testing;
