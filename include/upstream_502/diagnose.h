@@ -4,8 +4,10 @@
 #ifndef UPSTREAM_502_DIAGNOSE_H_
 #define UPSTREAM_502_DIAGNOSE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -42,6 +44,24 @@ absl::string_view PatternName(Pattern pattern);
 // At most one diagnosis per troubled upstream, worst first. Needs the
 // snapshot's events unfiltered. `checks` quote addresses for a shell.
 std::vector<Diagnosis> Diagnose(const Snapshot& snapshot);
+
+// The same in steps. `snapshot` must outlive it and stay as it is.
+class Diagnoser {
+ public:
+  explicit Diagnoser(const Snapshot& snapshot) : snapshot_(snapshot) {}
+
+  // Looks at some more upstreams, as `work` goes: an event looked at is one, at
+  // least one upstream. False when all are done.
+  bool Next(size_t work);
+
+  // What was found, worst first.
+  std::vector<Diagnosis> Take();
+
+ private:
+  const Snapshot& snapshot_;
+  size_t next_ = 0;
+  std::vector<std::pair<Diagnosis, uint64_t>> found_;  // with failures
+};
 
 }  // namespace upstream_502
 

@@ -13,6 +13,9 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
+// An upstream's own row, with its history, is worth so many of its peers'.
+constexpr size_t kUpstreamWork = 4;
+
 template <size_t N>
 void Load(const Counter (&from)[N], std::array<uint64_t, N>* to) {
   for (size_t i = 0; i < N; ++i) {
@@ -194,28 +197,25 @@ std::vector<std::vector<uint32_t>> PublishedPeers(const Store& store) {
   return peers;
 }
 
-void CopyUpstreams(const Store& store, int64_t now_ms, Snapshot* snapshot) {
+void CopyRow(const Store& store, uint32_t row,
+             const std::vector<uint32_t>& peers, int64_t now_ms,
+             Snapshot* snapshot) {
+  const UpstreamRow& upstream = store.upstream(row);
+  const bool configured = row != kOtherUpstream && row != kNoUpstream;
+  if (!configured && upstream.seen.load(kRelaxed) == 0) {
+    return;
+  }
   const uint32_t now_minute = MinuteOf(now_ms);
-  const std::vector<uint32_t> rows = PublishedUpstreams(store);
-  const std::vector<std::vector<uint32_t>> peers = PublishedPeers(store);
-  snapshot->upstreams.reserve(rows.size());
-  for (uint32_t row : rows) {
-    const bool configured = row != kOtherUpstream && row != kNoUpstream;
-    const UpstreamRow& upstream = store.upstream(row);
-    if (!configured && upstream.seen.load(kRelaxed) == 0) {
-      continue;
-    }
-    UpstreamStats& stats = snapshot->upstreams.emplace_back();
-    CopyUpstream(upstream, now_ms, &stats);
-    stats.peers.resize(peers[row].size() + 1);
-    for (size_t i = 0; i < peers[row].size(); ++i) {
-      CopyPeer(store.peer(peers[row][i]), now_minute, &stats.peers[i]);
-    }
-    PeerStats& other = stats.peers.back();
-    CopyPeer(store.peer(store.OtherPeer(row)), now_minute, &other);
-    if (other.attempts == 0 && other.failures == 0) {
-      stats.peers.pop_back();
-    }
+  UpstreamStats& stats = snapshot->upstreams.emplace_back();
+  CopyUpstream(upstream, now_ms, &stats);
+  stats.peers.resize(peers.size() + 1);
+  for (size_t i = 0; i < peers.size(); ++i) {
+    CopyPeer(store.peer(peers[i]), now_minute, &stats.peers[i]);
+  }
+  PeerStats& other = stats.peers.back();
+  CopyPeer(store.peer(store.OtherPeer(row)), now_minute, &other);
+  if (other.attempts == 0 && other.failures == 0) {
+    stats.peers.pop_back();
   }
 }
 
@@ -258,7 +258,10 @@ void SumTotals(const Store& store, uint32_t now_minute, Snapshot* snapshot) {
       });
 }
 
-void CopyEvents(const Store& store, std::vector<Event>* events) {
+// Slots with an event that was not reset away, newest first; one that is in
+// both rings is there twice.
+std::vector<std::pair<uint64_t, const EventSlot*>> FindEvents(
+    const Store& store) {
   const Header& header = store.header();
   const uint64_t floor = header.events_floor.load(kRelaxed);
   std::vector<std::pair<uint64_t, const EventSlot*>> found;
@@ -272,31 +275,22 @@ void CopyEvents(const Store& store, std::vector<Event>* events) {
   look(store.events(), header.capacity.events);
   look(store.rare_events(), kMaxCauses * kRareEvents);
   std::sort(found.begin(), found.end(), std::greater<>());
+  return found;
+}
 
-  events->reserve(found.size());
-  for (const auto& [id, slot] : found) {
-    if (!events->empty() && events->back().id == id) {
-      continue;  // in both rings
-    }
-    Event event;
-    // Another event may have taken the slot meanwhile.
-    if (ReadSlot(*slot, &event) && event.id == id) {
-      events->push_back(std::move(event));
-    }
+void CopyEvent(uint64_t id, const EventSlot& slot, std::vector<Event>* events) {
+  if (!events->empty() && events->back().id == id) {
+    return;  // in both rings
+  }
+  Event event;
+  // Another event may have taken the slot meanwhile.
+  if (ReadSlot(slot, &event) && event.id == id) {
+    events->push_back(std::move(event));
   }
 }
 
-}  // namespace
-
-void Copy(const Store& store, int64_t now_ms, Snapshot* snapshot) {
+void FillZone(const Store& store, Snapshot* snapshot) {
   const Header& header = store.header();
-  snapshot->server.time = now_ms;
-  snapshot->server.start_time = header.start_time.load(kRelaxed);
-  snapshot->server.load_time = header.load_time.load(kRelaxed);
-  snapshot->server.generation = header.generation.load(kRelaxed);
-  CopyUpstreams(store, now_ms, snapshot);
-  SumTotals(store, MinuteOf(now_ms), snapshot);
-  CopyEvents(store, &snapshot->events);
   ZoneInfo& zone = snapshot->zone;
   zone.peers = store.peer_count();
   zone.peers_max = header.capacity.peers;
@@ -307,6 +301,51 @@ void Copy(const Store& store, int64_t now_ms, Snapshot* snapshot) {
   zone.events_max = header.capacity.events;
   zone.events_total = header.events.load(kRelaxed);
   zone.overflow = header.overflow.load(kRelaxed);
+}
+
+}  // namespace
+
+Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot)
+    : store_(store), now_ms_(now_ms), snapshot_(snapshot) {
+  const Header& header = store.header();
+  snapshot->server.time = now_ms;
+  snapshot->server.start_time = header.start_time.load(kRelaxed);
+  snapshot->server.load_time = header.load_time.load(kRelaxed);
+  snapshot->server.generation = header.generation.load(kRelaxed);
+  upstreams_ = PublishedUpstreams(store);
+  peers_ = PublishedPeers(store);
+  snapshot->upstreams.reserve(upstreams_.size());
+}
+
+bool Copier::Next(size_t work) {
+  size_t done = 0;
+  for (; next_upstream_ < upstreams_.size(); ++next_upstream_) {
+    if (done >= work) {
+      return true;
+    }
+    const uint32_t row = upstreams_[next_upstream_];
+    CopyRow(store_, row, peers_[row], now_ms_, snapshot_);
+    done += kUpstreamWork + peers_[row].size();
+  }
+  if (!summed_) {
+    SumTotals(store_, MinuteOf(now_ms_), snapshot_);
+    events_ = FindEvents(store_);
+    snapshot_->events.reserve(events_.size());
+    summed_ = true;
+  }
+  for (; next_event_ < events_.size(); ++next_event_, ++done) {
+    if (done >= work) {
+      return true;
+    }
+    const auto& [id, slot] = events_[next_event_];
+    CopyEvent(id, *slot, &snapshot_->events);
+  }
+  FillZone(store_, snapshot_);
+  return false;
+}
+
+void Copy(const Store& store, int64_t now_ms, Snapshot* snapshot) {
+  Copier(store, now_ms, snapshot).Next(SIZE_MAX);
 }
 
 }  // namespace upstream_502

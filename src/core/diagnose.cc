@@ -15,6 +15,9 @@ namespace {
 constexpr size_t kMaxPeers = 10;
 constexpr size_t kMaxPath = 120;
 constexpr int64_t kTimerSlackMs = 100;
+// What these take, measured in events looked at.
+constexpr size_t kUpstreamWork = 20;
+constexpr size_t kDiagnosisWork = 2000;
 constexpr double kMostly = 0.9;  // below it other causes matter, too
 
 std::string Span(int64_t ms) {
@@ -239,25 +242,41 @@ absl::string_view PatternName(Pattern pattern) {
   return "";
 }
 
-std::vector<Diagnosis> Diagnose(const Snapshot& snapshot) {
-  std::vector<std::pair<Diagnosis, uint64_t>> found;
-  for (const UpstreamStats& upstream : snapshot.upstreams) {
-    const Evidence e = Collect(snapshot, upstream);
+bool Diagnoser::Next(size_t work) {
+  for (size_t done = 0; next_ < snapshot_.upstreams.size(); ++next_) {
+    if (done >= work) {
+      return true;
+    }
+    const UpstreamStats& upstream = snapshot_.upstreams[next_];
+    const Evidence e = Collect(snapshot_, upstream);
+    done += kUpstreamWork + upstream.peers.size();
     if (e.failures > 0) {
-      found.emplace_back(DiagnoseOne(e), e.failures);
+      found_.emplace_back(DiagnoseOne(e), e.failures);
+      done += kDiagnosisWork + snapshot_.events.size();
     }
   }
-  std::stable_sort(found.begin(), found.end(),
+  return false;
+}
+
+std::vector<Diagnosis> Diagnoser::Take() {
+  std::stable_sort(found_.begin(), found_.end(),
                    [](const auto& a, const auto& b) {
                      return a.first.severity != b.first.severity
                                 ? a.first.severity < b.first.severity
                                 : a.second > b.second;
                    });
   std::vector<Diagnosis> diagnoses;
-  for (auto& [diagnosis, failures] : found) {
+  diagnoses.reserve(found_.size());
+  for (auto& [diagnosis, failures] : found_) {
     diagnoses.push_back(std::move(diagnosis));
   }
   return diagnoses;
+}
+
+std::vector<Diagnosis> Diagnose(const Snapshot& snapshot) {
+  Diagnoser diagnoser(snapshot);
+  diagnoser.Next(SIZE_MAX);
+  return diagnoser.Take();
 }
 
 }  // namespace upstream_502

@@ -2,25 +2,36 @@
 // ngx_cxx.h comes first.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "bridge.h"
 #include "conf.h"
 #include "status.h"
 #include "upstream_502/copy.h"
+#include "upstream_502/diagnose.h"
+#include "upstream_502/query.h"
 #include "upstream_502/render.h"
 
 namespace upstream_502 {
 namespace {
 
 constexpr absl::string_view kModuleVersion = "0.1.0";
-// What is rendered in one turn of the event loop.
+// What is copied, diagnosed and rendered in one turn of the event loop: each
+// takes about a millisecond.
+constexpr size_t kCopyWork = 1500;
+constexpr size_t kDiagnoseWork = 200000;
 constexpr size_t kSliceBytes = 256 * 1024;
 
-// One answer on its way: rendered slice by slice while others are served.
+// One answer on its way: made step by step while others are served.
 struct Answer {
   const ngx_http_request_t* request = nullptr;
+  Query query;
+  Format format = Format::kText;
   Report report;
+  std::optional<Copier> copier;        // until all is copied
+  std::optional<Diagnoser> diagnoser;  // and then until all is diagnosed
   std::unique_ptr<Renderer> renderer;
   ngx_chain_t* free = nullptr;
   ngx_chain_t* busy = nullptr;
@@ -125,19 +136,38 @@ std::unique_ptr<Renderer> MakeRenderer(Format format, const Report& report) {
   return MakeTextRenderer(report);
 }
 
-void FillReport(ngx_http_request_t* r, const Query& query, Report* report) {
+void NameServer(const ngx_http_request_t* r, Snapshot* snapshot) {
   const Zone& zone = GetMainConf(r)->zone;
-  Snapshot& snapshot = report->snapshot;
-  Copy(zone.store, NowMs(), &snapshot);
-  snapshot.zone.name = std::string(View(zone.name));
-  snapshot.zone.size = zone.size;
-  snapshot.server.hostname =
+  snapshot->zone.name = std::string(View(zone.name));
+  snapshot->zone.size = zone.size;
+  snapshot->server.hostname =
       std::string(View(const_cast<ngx_cycle_t*>(ngx_cycle)->hostname));
-  snapshot.server.nginx_version = NGINX_VERSION;
-  snapshot.server.module_version = std::string(kModuleVersion);
-  snapshot.server.pid = ngx_pid;
-  report->diagnoses = Diagnose(snapshot);
-  Apply(query, &snapshot);
+  snapshot->server.nginx_version = NGINX_VERSION;
+  snapshot->server.module_version = std::string(kModuleVersion);
+  snapshot->server.pid = ngx_pid;
+}
+
+// Makes more of the report; whether it can be rendered now.
+bool Prepare(const ngx_http_request_t* r, Answer* answer) {
+  Report& report = answer->report;
+  if (answer->copier) {
+    if (answer->copier->Next(kCopyWork)) {
+      return false;
+    }
+    answer->copier.reset();
+    NameServer(r, &report.snapshot);
+    answer->diagnoser.emplace(report.snapshot);
+  }
+  if (answer->diagnoser) {
+    if (answer->diagnoser->Next(kDiagnoseWork)) {
+      return false;
+    }
+    report.diagnoses = answer->diagnoser->Take();
+    answer->diagnoser.reset();
+    Apply(answer->query, &report.snapshot);
+    answer->renderer = MakeRenderer(answer->format, report);
+  }
+  return true;
 }
 
 ngx_chain_t* NewSlice(ngx_http_request_t* r, Answer* answer, size_t size) {
@@ -162,8 +192,11 @@ ngx_chain_t* NewSlice(ngx_http_request_t* r, Answer* answer, size_t size) {
   return link;
 }
 
-// Renders the next slice and passes it on.
+// One step: renders the next slice and passes it on, once there is a report.
 ngx_int_t SendSlice(ngx_http_request_t* r, Answer* answer) {
+  if (!Prepare(r, answer)) {
+    return NGX_AGAIN;
+  }
   std::string text;
   while (text.size() < kSliceBytes) {
     if (!answer->renderer->Next(&text)) {
@@ -276,8 +309,10 @@ ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
     if (answer == nullptr) {
       return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    FillReport(r, query, &answer->report);
-    answer->renderer = MakeRenderer(format, answer->report);
+    answer->query = query;
+    answer->format = format;
+    answer->copier.emplace(GetMainConf(r)->zone.store, NowMs(),
+                           &answer->report.snapshot);
   }
   const ngx_int_t rc = ngx_http_send_header(r);
   if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {

@@ -356,5 +356,38 @@ TEST_F(CopyTest, SkipsIdsThatWereNeverWritten) {
   EXPECT_EQ(events[1].id, 1U);
 }
 
+TEST_F(CopyTest, GivesTheSameInManySteps) {
+  for (int i = 0; i < 30; ++i) {
+    const uint32_t upstream =
+        store_.FindOrAddUpstream(absl::StrCat("u", i), Protocol::kHttp);
+    const uint32_t peer = store_.FindOrAddPeer(upstream, "127.0.0.1:81");
+    store_.AddRequest(upstream, 0, kNow, 1);
+    store_.AddAttempt(peer, 0, kNow, true);
+    Write(Cause::kReadTimeout);
+  }
+  const Snapshot whole = Take(kNow);
+  Snapshot pieced;
+  Copier copier(store_, kNow, &pieced);
+  int steps = 1;
+  while (copier.Next(1)) {
+    ++steps;
+  }
+  // Rows, with those of (other) and (none), and events, with rare ones twice.
+  EXPECT_EQ(steps, 33 + 30 + static_cast<int>(kRareEvents));
+  EXPECT_EQ(pieced.totals.requests, 30U);
+  EXPECT_EQ(pieced.zone.events, 30U);
+  ASSERT_EQ(pieced.upstreams.size(), whole.upstreams.size());
+  ASSERT_EQ(pieced.events.size(), whole.events.size());
+  for (size_t i = 0; i < whole.upstreams.size(); ++i) {
+    EXPECT_EQ(pieced.upstreams[i].name, whole.upstreams[i].name);
+    EXPECT_EQ(pieced.upstreams[i].attempts, whole.upstreams[i].attempts);
+    EXPECT_EQ(pieced.upstreams[i].peers.size(),
+              whole.upstreams[i].peers.size());
+  }
+  for (size_t i = 0; i < whole.events.size(); ++i) {
+    EXPECT_EQ(pieced.events[i].id, whole.events[i].id);
+  }
+}
+
 }  // namespace
 }  // namespace upstream_502

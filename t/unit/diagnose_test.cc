@@ -474,6 +474,26 @@ TEST(Diagnose, NamesTenPeersAtMost) {
   EXPECT_EQ(scene.One().peers.size(), 10u);
 }
 
+TEST(Diagnoser, FindsTheSameInManySteps) {
+  Snapshot snapshot = Scene().At(kMinute).Bad(20, Refused()).Take();
+  for (int i = 0; i < 9; ++i) {
+    snapshot.upstreams.push_back(snapshot.upstreams[0]);
+  }
+  Diagnoser diagnoser(snapshot);
+  int steps = 1;
+  while (diagnoser.Next(1)) {
+    ++steps;
+  }
+  EXPECT_EQ(steps, 10);
+  const std::vector<Diagnosis> found = diagnoser.Take();
+  const std::vector<Diagnosis> whole = Diagnose(snapshot);
+  ASSERT_EQ(found.size(), 10u);
+  ASSERT_EQ(whole.size(), 10u);
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].summary, whole[i].summary);
+  }
+}
+
 TEST(Names, AreThoseOfTheContract) {
   EXPECT_EQ(SeverityName(Severity::kOutage), "outage");
   EXPECT_EQ(SeverityName(Severity::kDegraded), "degraded");

@@ -83,6 +83,10 @@ class Scene {
   }
 
   std::vector<Diagnosis> Diagnose() const {
+    return upstream_502::Diagnose(Take());
+  }
+
+  Snapshot Take() const {
     Snapshot snapshot;
     snapshot.server.time = now_;
     snapshot.server.start_time = kStart;
@@ -104,7 +108,7 @@ class Scene {
         snapshot.events.insert(snapshot.events.begin(), ToEvent(record));
       }
     }
-    return upstream_502::Diagnose(snapshot);
+    return snapshot;
   }
 
   // Of the only troubled upstream.
