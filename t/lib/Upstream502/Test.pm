@@ -149,9 +149,13 @@ sub conf ( $self, %parts ) {
 }
 
 sub write ( $self, $name, $text ) {
+    return $self->write_raw( $name, $self->expand($text) );
+}
+
+sub write_raw ( $self, $name, $bytes ) {
     my $path = "$self->{dir}/$name";
     open my $file, '>:raw', $path or die "$path: $!\n";
-    print $file $self->expand($text);
+    print $file $bytes;
     close $file or die "$path: $!\n";
     return $path;
 }
