@@ -19,7 +19,7 @@ use Upstream502::Wire;
 my $t      = Upstream502::Test->new;
 my $clock  = Upstream502::Clock->new( $t->dir );
 my $app    = Upstream502::Backend->new( $t->dir );
-my $OK     = [ 'read', [ write => http_ok() ] ];
+my $OK     = [ 'read', [ write => http_last() ] ];
 my $listen = qr/^LISTEN\s/m;
 
 $t->tcp( good  => $OK );
@@ -28,7 +28,7 @@ $t->tcp(
     paths => sub ($c) {
         Upstream502::Steps::fill($c) while $c->{in} !~ /\r\n\r\n/;
         Time::HiRes::sleep(0.5) if $c->{in} =~ m{^GET /report};
-        Upstream502::Steps::put( $c, http_ok() );
+        Upstream502::Steps::put( $c, http_last() );
         Upstream502::Steps::leave( $c, 0 );
     }
 );
