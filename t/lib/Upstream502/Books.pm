@@ -1,17 +1,22 @@
 # What the access log of a load adds up to (see Load.pm for its format).
 #
-#   my $books = Upstream502::Books->new("$dir/load.log");
+#   my $books = Upstream502::Books->new( "$dir/load.log", \&want );
 #   $books->read;    # the lines that have come since
-#   $books->{requests}, $books->{causes}{read_timeout}
+#   $books->{runs}, $books->{causes}{read_timeout}
+#   my $status = $books->compare($t);    # with the status page
+#
+# `want` of a kind of request is a pattern for what the log says of it.
 
 package Upstream502::Books;
 
 use v5.36;
 
-use Upstream502::Load qw(want);
+use Test::More;
+use Upstream502::Net qw(wait_for);
 
-sub new ( $class, $path ) {
+sub new ( $class, $path, $want ) {
     return bless {
+        want      => $want,
         path      => $path,
         at        => 0,
         lines     => 0,      # of main requests
@@ -85,9 +90,31 @@ sub _enter_main ( $self, $id, $kind, $line, $said ) {
         push @{ $self->{wrong} }, "twice: $line";
     }
     vec( $self->{seen}, $id, 1 ) = 1;
-    if ( $said !~ want($kind) ) {
+    if ( $said !~ $self->{want}->($kind) ) {
         push @{ $self->{wrong} }, $line;
     }
+}
+
+# Waits for what is yet to be counted: mirrors may be at work after the last
+# answer.
+sub compare ( $self, $t ) {
+    my $status = wait_for 'the last requests to be counted', sub {
+        $self->read;
+        my $now = $t->status('limit=1000');
+        return $now->{totals}{requests} >= $self->{runs} ? $now : undef;
+    };
+    my $totals = $status->{totals};
+    is_deeply [ splice @{ $self->{wrong} }, 0, 10 ], [],
+      'each request once and with its own outcome';
+    is $totals->{requests}, $self->{runs}, 'requests';
+    is $totals->{$_},       $self->{$_},   $_ for qw(attempts failures rescued);
+    is_deeply $totals->{causes}, $self->{causes}, 'failures by cause';
+    for my $what (qw(responses origins)) {
+        my %counted = %{ $totals->{$what} };
+        delete @counted{ grep { !$counted{$_} } keys %counted };
+        is_deeply \%counted, $self->{$what}, $what;
+    }
+    return $status;
 }
 
 1;
