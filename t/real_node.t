@@ -105,13 +105,13 @@ my @rows = (
         'process.exit before the response', '/exit',
         cause => 'closed_before_response',
         phase => 'header',
-        hint  => qr/Node: .*an uncaught exception/,
+        hint  => qr/Node: .*an exception/,
     ),
     row(
         'an uncaught exception', '/throw',
         cause => 'closed_before_response',
         phase => 'header',
-        hint  => qr/Node: .*an uncaught exception/,
+        hint  => qr/Node: .*an exception/,
     ),
     row(
         'server.timeout', '/hang',
@@ -128,7 +128,7 @@ my @rows = (
         outcome => 'cut',
         cause   => 'body_incomplete',
         phase   => 'body',
-        hint    => qr/Node: .*an uncaught exception/,
+        hint    => qr/Node: .*an exception/,
     ),
     row(
         'socket.destroy inside the body', '/destroy',

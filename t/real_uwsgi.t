@@ -101,8 +101,18 @@ my @rows = (
     uwsgi(
         'uwsgi_pass to the http-socket', '/well',
         to    => 'http_socket',
-        cause => qr/./,
+        cause => 'closed_before_response',
         phase => 'header',
+        hint  => qr/http-socket instead of socket/,
+    ),
+    uwsgi(
+        'proxy_pass to the uwsgi socket',
+        '/well',
+        conf     => 'proxy_pass http://%%uwsgi%%;',
+        protocol => 'http',
+        cause    => 'closed_before_response',
+        phase    => 'header',
+        hint     => qr/socket instead of http-socket/,
     ),
     uwsgi(
         'the only worker is busy', '/hang',

@@ -49,8 +49,8 @@ struct Detail {
 
 // What ends a request of theirs.
 constexpr absl::string_view kHttpServers =
-    "gunicorn: --timeout (WORKER TIMEOUT); uWSGI: harakiri; Node: "
-    "server.timeout, an uncaught exception";
+    "gunicorn: --timeout (WORKER TIMEOUT); uWSGI: harakiri, socket instead "
+    "of http-socket; Node: server.timeout, an exception";
 constexpr absl::string_view kGrpcServers =
     "gRPC: a server stopped without grace";
 
@@ -91,12 +91,14 @@ constexpr Detail kDetails[] = {
      "gRPC: the server's max connection age and idle time"},
     {Cause::kClosedBeforeResponse, "fastcgi",
      "PHP-FPM: request_terminate_timeout, pm.max_requests, a segfault"},
-    {Cause::kClosedBeforeResponse, "uwsgi", "uWSGI: harakiri"},
+    {Cause::kClosedBeforeResponse, "uwsgi",
+     "uWSGI: harakiri, http-socket instead of socket"},
     {Cause::kClosedBeforeResponse, "proxy", kHttpServers},
     {Cause::kClosedBeforeResponse, "grpc", kGrpcServers},
     {Cause::kResetBeforeResponse, "fastcgi",
      "PHP-FPM: request_terminate_timeout, a segfault"},
-    {Cause::kResetBeforeResponse, "uwsgi", "uWSGI: harakiri"},
+    {Cause::kResetBeforeResponse, "uwsgi",
+     "uWSGI: harakiri, http-socket instead of socket"},
     {Cause::kResetBeforeResponse, "proxy", kHttpServers},
     {Cause::kResetBeforeResponse, "grpc", kGrpcServers},
     {Cause::kHeaderIncomplete, "fastcgi", "PHP-FPM: request_terminate_timeout"},
