@@ -41,6 +41,7 @@ struct Attempt {
   bool reused = false;          // the connection came from the keepalive cache
   bool connected = false;       // TCP (and TLS) were through: connect_time set
   bool request_sent = false;    // nginx had begun to send (u->request_sent)
+  bool sending = false;         // … and had not sent all of it at the line
   bool header_done = false;     // the whole response header had been read
   bool upgraded = false;        // a 101 had been passed on
 

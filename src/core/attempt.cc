@@ -44,8 +44,11 @@ Phase Reached(const Attempt& a) {
   if (a.header_done) {
     return Phase::kBody;
   }
-  if (a.request_sent || a.bytes_received > 0) {
+  if (a.bytes_received > 0 || (a.request_sent && !a.sending)) {
     return Phase::kHeader;
+  }
+  if (a.sending) {
+    return Phase::kSend;
   }
   if (AwaitsTls(a)) {
     return a.tls_started ? Phase::kTls : Phase::kConnect;
@@ -110,20 +113,22 @@ bool HadConnected(const Attempt& a, int number) {
          a.reused;
 }
 
-// The connection ended under way: by FIN (`orderly`) or by RST.
-Verdict Lost(const Attempt& a, bool sending, bool orderly) {
+// The connection ended under way: by FIN (`orderly`) or by RST. Whether nginx
+// learns of it by reading or by `writing` is chance.
+Verdict Lost(const Attempt& a, bool writing, bool orderly) {
   if (AwaitsTls(a)) {
     return Fails(Cause::kTlsClosed, Phase::kTls);
   }
-  if (a.bytes_received == 0 && a.reused) {
+  if (a.bytes_received > 0) {
+    return Fails(Cause::kHeaderIncomplete, Phase::kHeader);
+  }
+  const bool sending = writing || a.sending;
+  if (a.reused) {
     return Fails(Cause::kKeepaliveRace,
                  sending || !a.request_sent ? Phase::kSend : Phase::kHeader);
   }
   if (sending) {
     return Fails(Cause::kSendReset, Phase::kSend);
-  }
-  if (a.bytes_received > 0) {
-    return Fails(Cause::kHeaderIncomplete, Phase::kHeader);
   }
   // OpenSSL does not tell a FIN from a RST.
   return Fails(orderly || a.tls ? Cause::kClosedBeforeResponse
@@ -418,17 +423,16 @@ Verdict Classify(const Attempt& attempt) {
   if (!HasFailed(attempt, line_tells)) {
     return {};
   }
-  if (attempt.ending == Ending::kNoAttempt) {
-    return ResolveFailed(attempt);
-  }
-  if (UpstreamSaidSo(attempt, line_tells)) {
+  const bool attempted = attempt.ending != Ending::kNoAttempt;
+  if (attempted && UpstreamSaidSo(attempt, line_tells)) {
     return Fails(Cause::kErrorStatus, Phase::kHeader);
   }
-  if (!line_tells) {
+  if (attempted && !line_tells) {
     return SilentlyFailed(attempt);
   }
   const int number = line.has_errno ? NumberAtEnd(attempt.message) : 0;
-  Verdict verdict = LineTells(attempt, line, number);
+  Verdict verdict =
+      attempted ? LineTells(attempt, line, number) : ResolveFailed(attempt);
   verdict.errno_number = number;
   verdict.errno_class = ClassifyErrno(number);
   if (absl::StartsWith(attempt.message, "SSL_")) {

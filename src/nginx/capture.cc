@@ -75,6 +75,7 @@ Attempt Observe(const ngx_http_upstream_t* u) {
 #endif
   attempt.reused = u->peer.cached;
   attempt.request_sent = u->request_sent;
+  attempt.sending = u->request_sent && !u->request_body_sent;
   if (u->state != nullptr) {
     attempt.connected = u->state->connect_time != kUnsetTime;
     attempt.header_done = u->state->header_time != kUnsetTime;
