@@ -10,4 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Upstream502::Runner;
 use Upstream502::Scenarios::Grpc;
 
-play( Upstream502::Scenarios::Grpc::rows() );
+play(
+    Upstream502::Scenarios::Grpc::rows(),
+    %Upstream502::Scenarios::Grpc::OPTIONS
+);

@@ -10,4 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Upstream502::Runner;
 use Upstream502::Scenarios::Proxy;
 
-play( Upstream502::Scenarios::Proxy::rows() );
+play(
+    Upstream502::Scenarios::Proxy::rows(),
+    %Upstream502::Scenarios::Proxy::OPTIONS
+);

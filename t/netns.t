@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Errors of routing, firewalls and ephemeral ports, in a network namespace of
+# Errors of routing, firewalls, ephemeral ports and full disks, in namespaces of
 # its own.
 
 use v5.36;
@@ -10,14 +10,15 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Upstream502::Http qw(connect_to);
+use Upstream502::Net  qw(fill_tcp_queue listen_tcp);
 use Upstream502::Runner;
 use Upstream502::Wire;
 
 if ( !$ENV{TEST_IN_NAMESPACE} ) {
     plan skip_all => 'no permission to make a network namespace'
-      if system('unshare -n ip link set lo up 2>/dev/null') != 0;
+      if system('unshare -nm ip link set lo up 2>/dev/null') != 0;
     $ENV{TEST_IN_NAMESPACE} = 1;
-    exec 'unshare', '-n', $^X, $0 or die "unshare: $!\n";
+    exec 'unshare', '-nm', $^X, $0 or die "unshare: $!\n";
 }
 
 sub run ($command) {
@@ -57,12 +58,14 @@ my @rows = (
     to(
         '198.51.100.2',
         name  => 'a prohibited route',
+        site  => 'B10e',
         cause => 'permission_denied',
         errno => 13,
     ),
     to(
         '198.51.100.3',
         name  => 'a black hole',
+        site  => 'B10g',
         cause => 'connection_failed',
         errno => 22,
     ),
@@ -84,33 +87,81 @@ my @rows = (
         errno  => 99,
     },
 );
-if ($firewall) {
-    push @rows,
-      to(
+push @rows, {
+    name   => 'the kernel gives up before nginx does',
+    site   => 'B11d',
+    conf   => 'proxy_pass http://%%full%%;',
+    before => sub ( $t, $row ) {
+        setting( 'tcp_syn_retries', 1 );
+        return fill_tcp_queue( $t->{ports}{full} );
+    },
+    after => sub (@) { setting( 'tcp_syn_retries', 6 ) },
+    cause => 'connection_timeout',
+    phase => 'connect',
+    errno => 110,
+};
+
+# A disk for temporary files with room for nothing, and for something.
+sub full_disk ( $site, $size, %row ) {
+    return {
+        name   => "a disk of $size bytes for temporary files",
+        site   => $site,
+        b      => [ 'read', [ write => http_ok( 'x' x 200_000 ) ], 'close' ],
+        conf   => "proxy_temp_path %%DIR%%/disk$size;
+            proxy_store %%DIR%%/stored; proxy_pass http://%%b%%;",
+        before => sub ( $t, $row ) {
+            my $disk = $t->dir . "/disk$size";
+            run("mount -t tmpfs -o size=16k,mode=0777 tmpfs $disk");
+            run("dd if=/dev/zero of=$disk/used bs=16k count=1") if !$size;
+        },
+        after => sub ( $t, @ ) { run( "umount -l $t->{dir}/disk$size" ) },
+        status  => 200,
+        outcome => 'open',
+        cause   => 'internal_error',
+        phase   => 'body',
+        %row,
+    };
+}
+push @rows,
+  full_disk( 'I21b', 0,     errno   => 28 ),
+  full_disk( 'I21c', 16384, message => qr/has written only 16384 of \d+$/ );
+
+my @firewalled = (
+    to(
         '127.0.7.1',
+        site  => 'B11e',
         name  => 'a firewall says host unreachable',
         cause => 'connection_unreachable',
         errno => 113,
-      ),
-      to(
+    ),
+    to(
         '127.0.7.2',
+        site  => 'B11a',
         name  => 'a firewall resets',
         cause => 'connection_refused',
         errno => 111,
-      ),
-      to(
+    ),
+    to(
         '127.0.7.3',
+        site   => 'B13',
         name   => 'a firewall drops',
         status => 504,
         cause  => 'connection_timeout',
         errno  => 110,
-      );
+    ),
+);
+for my $row (@firewalled) {
+    $row->{skip} = 'iptables cannot be used' if !$firewall;
+    push @rows, $row;
+}
+
+sub setting ( $name, $value ) {
+    open my $file, '>', "/proc/sys/net/ipv4/$name" or die "$name: $!\n";
+    print $file $value;
 }
 
 sub port_range ( $low, $high ) {
-    open my $range, '>', '/proc/sys/net/ipv4/ip_local_port_range'
-      or die "port range: $!\n";
-    print $range "$low $high";
+    setting( 'ip_local_port_range', "$low $high" );
 }
 
 # Every port of a small range is connected to the backend already.
@@ -125,4 +176,11 @@ sub use_up_ports ( $t, $row ) {
     return \@held;
 }
 
-play( \@rows );
+play(
+    \@rows,
+    setup => sub ($t) {
+        $t->{full}          = listen_tcp( backlog => 0 );
+        $t->{ports}{full}   = $t->{full}->sockport;
+        $t->{address}{full} = '127.0.0.1:' . $t->{ports}{full};
+    }
+);

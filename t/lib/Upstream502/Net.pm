@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK =
   qw(reserve_port listen_tcp listen_unix bind_udp wait_for reset_close
-  fill_tcp_queue fill_unix_queue PATIENCE);
+  fill_tcp_queue fill_unix_queue accept_from PATIENCE);
 
 # Nothing in a test may take longer; a deadline is only met when something is
 # broken, so it is generous.
@@ -92,6 +92,13 @@ sub wait_for ( $what, $condition, $patience = PATIENCE ) {
 sub reset_close ($socket) {
     setsockopt $socket, SOL_SOCKET, SO_LINGER, pack( 'II', 1, 0 );
     close $socket;
+}
+
+# The next connection to a listener.
+sub accept_from ($listener) {
+    IO::Select->new($listener)->can_read(PATIENCE)
+      or die "nobody connects\n";
+    return $listener->accept // die "accept: $!\n";
 }
 
 # Connects until the accept queue of `port` is full and further SYNs are

@@ -73,6 +73,25 @@ sub workers ( $self, $master = $self->pid ) {
     return @workers;
 }
 
+# Waits until the only worker waits for events itself.
+sub wait_idle ($self) {
+    my ($worker) = $self->workers;
+    wait_for 'an idle worker',
+      sub { slurp("/proc/$worker/stat") =~ /\) S / };
+}
+
+# Runs `action` while the only worker stands still: it sees all that happens
+# meanwhile at once.
+sub freeze ( $self, $action ) {
+    my ($worker) = $self->workers;
+    kill STOP => $worker;
+    wait_for 'the worker to stop',
+      sub { slurp("/proc/$worker/stat") =~ /\) T / };
+    my $done = eval { $action->(); 1 };
+    kill CONT => $worker;
+    die $@ if !$done;
+}
+
 # Waits until new workers serve and every old one has stopped accepting.
 sub reload ($self) {
     my %old = map { $_ => 1 } $self->workers;

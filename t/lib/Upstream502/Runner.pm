@@ -6,21 +6,28 @@
 #     conf     => 'proxy_pass http://%%b%%;',
 #     cause    => 'reset_before_response', phase => 'header', errno => 104 }
 #
-# What happens: b, b2, b3 (scripts of the row's backends), unix => 1 (they
-# listen on unix sockets), http and conf (configuration; %%b%% is the first
+# What happens: b, b2, b3 (scripts of the row's backends; 'own': the row itself
+# accepts, from $row->{listener}{b}), unix => 1 (they listen on unix sockets),
+# http and conf (configuration; %%b%% is the first
 # backend, %%u%% a name for the row's upstream{}), before (a function called
 # with the harness and the row, which it may change; what it returns lives, as
 # `held`, until the row is over), warmup (a number of requests, ending in
-# warmup_status), during (the same as before, once the request is on its way),
-# ask (in the place of sending it), method, body, headers, args (of the
-# request), since/until (nginx versions).
+# warmup_status), during (the same as before, once the request is on its way;
+# it gets what was sent, too), ask (in the place of sending it), method, body,
+# headers, args, raw (of the request; with %%id%% in it), since/until (nginx
+# versions), skip (why the row cannot be played here).
+#
+# Which places of t/sites.tsv it reaches: site, or sites => [...], all of which
+# must show in what nginx logged and the module captured; maybe => [...] are
+# those of which chance chooses.
 #
 # What must come of it: status (502), outcome ("whole", "cut", or "open": what
 # the client sees does not matter), cause, phase, errno, message, origin
 # (nginx), rescued (0), causes (the variable), attempts, failures (1), upstream,
 # peer, protocol, reused, received_status, hint, events: a list of [cause, phase,
 # errno], by default one. failed => 0: nothing failed. gateway => 0: a 500 that
-# is none of ours.
+# is none of ours. unconnected => 1: nginx learned of the failure before it
+# learned that the connection stood.
 
 package Upstream502::Runner;
 
@@ -28,6 +35,8 @@ use v5.36;
 
 use Exporter qw(import);
 use Test::More;
+use Upstream502::Net   qw(listen_tcp);
+use Upstream502::Sites ();
 use Upstream502::Test qw(:DEFAULT gained);
 
 our @EXPORT = qw(play);
@@ -40,6 +49,7 @@ my %ERRNO = (
     20  => [qw(ENOTDIR not_found)],
     22  => [qw(EINVAL other)],
     24  => [qw(EMFILE exhausted)],
+    28  => [qw(ENOSPC other)],
     32  => [qw(EPIPE broken_pipe)],
     91  => [qw(EPROTOTYPE other)],
     99  => [qw(EADDRNOTAVAIL exhausted)],
@@ -55,14 +65,11 @@ my %ERRNO = (
 # and those of the harness.
 sub play ( $rows, %options ) {
     my $t       = Upstream502::Test->new(%options);
-    my $version = version_number( $t->nginx->version );
     my $wanted  = $ENV{TEST_SCENARIO} // '';
-    my @rows    = grep {
-             "$_->{site} $_->{name}" =~ /$wanted/
-          && $version >= version_number( $_->{since} // '0' )
-          && $version < version_number( $_->{until}  // '999' )
-    } @$rows;
     $options{setup}->($t) if $options{setup};
+    Upstream502::Sites::start_notes( $t->nginx->version );
+    my @rows = grep { is_played( $t, $_ ) }
+      grep { join( ' ', sites_of($_), $_->{name} ) =~ /$wanted/ } @$rows;
     my ( $http, $server ) = ( $options{http} // '', '' );
     my $number = 0;
     for my $row (@rows) {
@@ -77,22 +84,46 @@ sub play ( $rows, %options ) {
     $t->start;
     my $last = 0;
     for my $row (@rows) {
-        subtest "$row->{site} $row->{name}" => sub { check( $t, $row ) };
+        subtest join( ' ', sites_of($row), $row->{name} ) =>
+          sub { check( $t, $row ) };
     }
     $t->finish;
     done_testing;
 }
 
-sub version_number ($version) {
-    my ( $major, $minor, $patch ) = split /\./, $version;
-    return $major * 1e6 + ( $minor // 0 ) * 1e3 + ( $patch // 0 );
+# The sites a row names.
+sub sites_of ($row) {
+    return grep { $_ ne '-' }
+      @{ $row->{sites} // [ $row->{site} // () ] }, @{ $row->{maybe} // [] };
+}
+
+sub is_played ( $t, $row ) {
+    my $why     = $row->{skip};
+    my $version = Upstream502::Sites::version_number( $t->nginx->version );
+    for my $limit ( [ since => 0 ], [ until => 1 ] ) {
+        my ( $name, $above ) = @$limit;
+        my $number =
+          Upstream502::Sites::version_number( $row->{$name} // next );
+        $why = "$name nginx $row->{$name}"
+          if $above ? $version >= $number : $version < $number;
+    }
+    if ($why) {
+        Upstream502::Sites::note( $_, $row->{name}, $why ) for sites_of($row);
+    }
+    return !$why;
 }
 
 sub prepare ( $t, $row, $number ) {
     $row->{number} = $number;
     for my $name (qw(b b2 b3)) {
         my $script = $row->{$name} // next;
-        my $kind   = $row->{unix} ? 'unix' : 'tcp';
+        if ( $script eq 'own' ) {
+            my $own = listen_tcp( %{ $row->{listen} // {} } );
+            $row->{listener}{$name} = $own;
+            $t->{address}{"r${number}_$name"} = '127.0.0.1:' . $own->sockport;
+            next;
+        }
+        my $kind = $row->{unix} ? 'unix' : 'tcp';
         $t->$kind( "r${number}_$name", $script, %{ $row->{listen} // {} } );
     }
 }
@@ -109,7 +140,11 @@ sub local_names ( $row, $text ) {
 
 sub check ( $t, $row ) {
     my %send = map { $_ => $row->{$_} }
-      grep { exists $row->{$_} } qw(method body headers raw host);
+      grep { exists $row->{$_} } qw(method body headers host);
+    if ( defined $row->{raw} ) {
+        $send{id}  = "raw$row->{number}";
+        $send{raw} = local_names( $row, $row->{raw} ) =~ s/%%id%%/$send{id}/r;
+    }
     local $row->{held} =
       $row->{before} ? $row->{before}->( $t, $row ) : undef;
     my $uri = "/r$row->{number}" . ( $row->{args} // '' );
@@ -119,6 +154,7 @@ sub check ( $t, $row ) {
     my $want   = expectations( $t, $row );
     my $mine   = filter($want);
     my $before = $t->status($mine);
+    my $log    = length $t->error_log;
     my $r      = request( $t, $row, $uri, %send );
     check_response( $row, $r );
     my $logged = $t->row($r);
@@ -127,6 +163,8 @@ sub check ( $t, $row ) {
     my $after = $t->status( join '&', $mine || (), 'since=' . newest($before) );
     check_events( $row, $want, $after, $logged );
     check_counters( $row, $want, $before, $after );
+    check_sites( $row,
+        { events => $after->{events}, log => substr $t->error_log, $log } );
 
     if ( $row->{after} ) {
         $row->{after}->( $t, $row, $r );
@@ -144,8 +182,34 @@ sub request ( $t, $row, $uri, %send ) {
         return $row->{ask}->( $t, $row, $uri, %send );
     }
     my $sent = $t->send( $uri, %send );
-    $row->{during}->( $t, $row ) if $row->{during};
-    return $t->read($sent);
+    $row->{during}->( $t, $row, $sent ) if $row->{during};
+    my $r = $t->read($sent);
+    close $sent->{socket};    # nginx may linger, and logs when it is done
+    return $r;
+}
+
+# The sites a row names are those it reached.
+sub check_sites ( $row, $seen ) {
+    my $protocol = protocol_of($row);
+    my %maybe    = map { $_ => 1 } @{ $row->{maybe} // [] };
+    my @reached;
+    for my $id ( sites_of($row) ) {
+        my @keys = Upstream502::Sites::reached( $id, $protocol, $seen );
+        Upstream502::Sites::note( $_, $row->{name} ) for @keys;
+        push @reached, @keys;
+        ok scalar @keys, "site $id was reached"
+          or diag explain $seen
+          if !$maybe{$id};
+    }
+    ok scalar @reached, 'one of the sites was reached' or diag explain $seen
+      if %maybe;
+}
+
+sub protocol_of ($row) {
+    my ($protocol) = $row->{conf} =~ /(\w+)_pass\b/;
+    return $row->{conf} =~ /proxy_http_version 2;/
+      ? 'proxy_v2'
+      : $protocol // 'none';
 }
 
 sub newest ($status) {
@@ -228,10 +292,10 @@ sub check_variables ( $row, $want, $logged ) {
 sub check_times ( $want, $v ) {
     my $time  = qr/^\d+\.\d{3}$/;
     my $phase = $v->{phase};
-    if ( $phase =~ /^(?:resolve|select|connect)$/ ) {
+    if ( $phase =~ /^(?:resolve|select|connect)$/ || $want->{unconnected} ) {
         is $v->{connect_time}, '-', '$upstream_502_connect_time';
     }
-    if ( $phase =~ /^(?:header|body)$/ ) {
+    elsif ( $phase =~ /^(?:header|body)$/ ) {
         like $v->{connect_time}, $time, '$upstream_502_connect_time';
     }
     if ( $phase eq 'body' || $want->{received_status} ) {
@@ -297,7 +361,8 @@ sub check_events ( $row, $want, $status, $logged ) {
         ok abs( $event->{time} / 1000 - time ) < 60,  "event $i: time";
         ok !!$event->{rescued} == !!$want->{rescued}, "event $i: rescued";
         like $event->{uri}, qr{^/r$row->{number}\b}, "event $i: uri";
-        is $event->{method}, $row->{method} // 'GET', "event $i: method";
+        ok index( $row->{method} // 'GET', $event->{method} ) == 0,
+          "event $i: method";
     }
     my @times = map { $_->{time} } @events;
     is_deeply \@times, [ sort { $a <=> $b } @times ], 'in the order of time';

@@ -6,11 +6,13 @@ package Upstream502::Tls;
 use v5.36;
 
 use Exporter qw(import);
+use Upstream502::Nginx ();
 
 our @EXPORT_OK = qw(make_certificates);
 
 # Writes into `dir`: ca.pem; good.pem and good.key for tls.test, signed by it;
-# expired.*, signed by it too; stranger.*, signed by nobody it knows.
+# expired.*, signed by it too; stranger.*, signed by nobody it knows; weak.*,
+# with a key that is too small; chain.pem, good.pem followed by weak.pem.
 sub make_certificates ($dir) {
     require IO::Socket::SSL::Utils;
     my @ca = certificate(
@@ -25,6 +27,7 @@ sub make_certificates ($dir) {
             not_after  => time - 86400,
         ],
         stranger => [],
+        weak     => [ key => IO::Socket::SSL::Utils::KEY_create_rsa(1024) ],
     );
     save( "$dir/ca.pem", IO::Socket::SSL::Utils::PEM_cert2string( $ca[0] ) );
     for my $name ( keys %made ) {
@@ -37,6 +40,8 @@ sub make_certificates ($dir) {
             IO::Socket::SSL::Utils::PEM_cert2string($cert) );
         save( "$dir/$name.key", IO::Socket::SSL::Utils::PEM_key2string($key) );
     }
+    save( "$dir/chain.pem", Upstream502::Nginx::slurp("$dir/good.pem")
+          . Upstream502::Nginx::slurp("$dir/weak.pem") );
 }
 
 # The key is made here because RSA, the default, takes much longer.

@@ -74,7 +74,7 @@ my $DEAD = 'server 127.0.0.1:%%PORT_dead1%% FLAG; '
 sub dead ($flag) { return $DEAD =~ s/FLAG/$flag/gr }
 
 my @REFUSED = ( cause => 'connection_refused', phase => 'connect', errno => 111 );
-my @NO_LIVE = ( cause => 'no_live_upstreams', phase => 'select', site => 'B1' );
+my @NO_LIVE = ( cause => 'no_live_upstreams', phase => 'select' );
 
 sub two_peers ( $balancer, $shared, $cached ) {
     my ( undef, $weight ) = @$balancer;
@@ -108,6 +108,7 @@ sub two_peers ( $balancer, $shared, $cached ) {
         on(
             $balancer, $shared, $cached,
             name          => 'both have failed too often',
+            site          => 'B1b',
             servers       => dead('max_fails=1'),
             warmup        => 1,
             warmup_status => 502,
@@ -122,6 +123,7 @@ sub one_peer ( $balancer, $shared, $cached ) {
         on(
             $balancer, $shared, $cached,
             name    => 'all are down',
+            site    => 'B1a',
             servers => dead('down'),
             peer    => '%%u%%',
             @NO_LIVE,
@@ -137,6 +139,7 @@ sub one_peer ( $balancer, $shared, $cached ) {
         on(
             $balancer, $shared, $cached,
             name    => 'max_conns is reached',
+            site    => 'B1c',
             b       => [ 'read', 'hold' ],
             servers => 'server %%b%% max_conns=1;
                 server 127.0.0.1:%%PORT_dead2%% down;',

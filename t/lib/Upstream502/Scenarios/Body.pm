@@ -24,6 +24,36 @@ sub cut (%row) {
     };
 }
 
+# A chunked response that goes on with `then`, a moment after its header.
+sub chunked (%row) {
+    my $header = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    my $then   = delete $row{then};
+    return cut(
+        b => [
+            'read', [ write => $header ],
+            [ pause => 0.1 ],
+            [ write => $then ], 'hold'
+        ],
+        outcome => 'open',
+        %row,
+        conf => 'proxy_http_version 1.1; ' . ( $row{conf} // '' ) . $PASS,
+    );
+}
+
+# The whole body goes into a file first.
+sub stored ( $temp_path, %row ) {
+    return {
+        b      => answer( http_ok( 'x' x 100_000 ) ),
+        conf   => "proxy_temp_path $temp_path; proxy_store %%DIR%%/stored;
+            $row{directives} $PASS",
+        status => 200,
+        outcome => 'open',
+        cause   => 'internal_error',
+        phase   => 'body',
+        %row,
+    };
+}
+
 my @body = (
     cut(
         name    => 'closed inside the body',
@@ -59,21 +89,32 @@ my @body = (
         ),
         conf => "proxy_http_version 1.1; $PASS",
     ),
-    cut(
-        name => 'a chunk size that is none',
-        site => 'I11',
-        b    => [
-            'read',
-            [
-                write => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-            ],
-            [ pause => 0.1 ],
-            [ write => "zz\r\nno chunk\r\n" ],
-            'hold'
-        ],
-        conf    => "proxy_http_version 1.1; $PASS",
+    chunked(
+        name    => 'a chunk size that is none',
+        site    => 'I11a',
         message => qr/^upstream sent invalid chunked response$/,
-        outcome => 'open',
+        then    => "zz\r\nno chunk\r\n",
+    ),
+    chunked(
+        name => 'a chunk size that is none, unbuffered',
+        site => 'I11b',
+        conf => 'proxy_buffering off;',
+        then => "zz\r\nno chunk\r\n",
+    ),
+    chunked(
+        name  => 'trailers larger than the buffer',
+        site  => 'I12a',
+        since => '1.27.2',
+        conf  => 'proxy_pass_trailers on; proxy_buffer_size 4k;
+            proxy_buffers 4 4k;',
+        then => "2\r\nok\r\n0\r\nX: " . 'x' x 8000 . "\r\n\r\n",
+    ),
+    chunked(
+        name  => 'a trailer that is none',
+        site  => 'I12b',
+        since => '1.27.2',
+        conf  => 'proxy_pass_trailers on;',
+        then  => "2\r\nok\r\n0\r\nBad Trailer: x\r\n\r\n",
     ),
     cut(
         name  => 'stalled inside the body',
@@ -91,6 +132,33 @@ my @body = (
         cause => 'body_timeout',
         errno => 110,
     ),
+    stored(
+        '%%DIR%%/locked',
+        name       => 'a folder for temporary files without permission',
+        site       => 'I21a',
+        directives => '',
+        before     => sub ( $t, $row ) { chmod 0, $t->dir . '/locked' },
+        errno      => 13,
+        message    => qr/^open\(\) ".*\/locked\/\d+" failed \(13: /,
+    ),
+    stored(
+        '%%DIR%%/threads',
+        name       => 'a pool of threads that does not exist',
+        site       => 'I29a',
+        directives => 'set $pool none; aio threads=$pool; aio_write on;',
+        message    => qr/^thread pool "none" not found$/,
+    ),
+    {
+        name   => 'bytes behind the last chunk',
+        site   => 'I28',
+        b      => answer(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "2\r\nok\r\n0\r\n\r\nmore"
+        ),
+        conf   => "proxy_http_version 1.1; $PASS",
+        status => 200,
+        failed => 0,
+    },
     {
         name   => 'a body that ends with the connection is whole',
         site   => 'I18',
@@ -154,11 +222,37 @@ my @upgraded = (
 my @none = (
     {
         name   => 'X-Accel-Redirect to a place outside',
-        site   => 'H6',
+        site   => 'H6a',
         b      => answer( http_ok( '', 'X-Accel-Redirect: /../x' ) ),
         conf   => $PASS,
         status => 404,
         failed => 0,
+    },
+    {
+        name    => 'X-Accel-Redirect to a location that is not there',
+        site    => 'H6b',
+        b       => answer( http_ok( '', 'X-Accel-Redirect: @nowhere' ) ),
+        conf    => $PASS,
+        status  => 500,
+        gateway => 0,
+        failed  => 0,
+    },
+    {
+        name   => 'a 404 that is not stored',
+        site   => 'H7',
+        b      => answer( http_status(404) ),
+        conf   => "proxy_store %%DIR%%/stored; $PASS",
+        status => 404,
+        failed => 0,
+    },
+    {
+        name    => '101 that nobody asked for',
+        site    => 'E22',
+        b       => answer("HTTP/1.1 101 Whatever\r\n\r\n"),
+        conf    => $PASS,
+        status  => 101,
+        outcome => 'open',
+        failed  => 0,
     },
     {
         name   => 'a status that nobody knows',

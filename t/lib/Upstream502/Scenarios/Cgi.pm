@@ -134,7 +134,7 @@ my @fastcgi_header = (
         received_status => 502,
     ),
     fastcgi(
-        'F3',
+        'F3b',
         'stderr text is no failure by itself',
         hangup(
             fcgi( 7, 'PHP Notice' ), stdout("A: b\r\n\r\nx"),
@@ -196,17 +196,25 @@ my @fastcgi_body = (
         conf    => "fastcgi_buffering off; $FASTCGI",
         outcome => 'open',
     ),
-    fastcgi_cut(
-        'I16',
-        'a broken record inside the body',
-        [
-            'read_some',
-            [ write => stdout("${CGI_HEADER}short") ],
-            [ pause => 0.1 ],
-            [ write => fcgi( 99, 'x' ) ], 'close'
-        ],
-        cause   => 'protocol_error',
-        outcome => 'open',
+    (
+        map {
+            my ( $site, $what, $record ) = @$_;
+            fastcgi_cut(
+                $site,
+                "$what inside the body",
+                [
+                    'read_some',
+                    [ write => stdout("${CGI_HEADER}short") ],
+                    [ pause => 0.1 ],
+                    [ write => $record ], 'close'
+                ],
+                cause   => 'protocol_error',
+                outcome => 'open',
+            )
+        } [ F6 => 'another version', "\2" . substr stdout('x'), 1 ],
+        [ F7 => 'an unknown record type',          fcgi( 99, 'x' ) ],
+        [ F8 => 'a request id with a high byte',   fcgi( 6, 'x', id => 257 ) ],
+        [ F9 => 'the id of another request',       fcgi( 6, 'x', id => 2 ) ],
     ),
     fastcgi_cut(
         'I17',
@@ -214,7 +222,7 @@ my @fastcgi_body = (
         hangup( stdout("${CGI_HEADER}short") ),
     ),
     fastcgi(
-        'I17',
+        '-',
         'closed without an end, but of no length that was announced',
         hangup( stdout("A: b\r\n\r\nshort") ),
         status => 200,
@@ -428,7 +436,7 @@ my @memcached = (
         failed => 0,
     ),
     {
-        site     => 'A14',
+        site     => 'A14g',
         name     => 'memcached: no key',
         conf     => 'memcached_pass %%closed%%;',
         status   => 500,
@@ -443,9 +451,9 @@ my @memcached = (
 
 # Requests that do not fit the protocol; nginx logs alerts about them.
 my @too_big = map {
-    my ( $protocol, $pass ) = @$_;
+    my ( $site, $protocol, $pass ) = @$_;
     {
-        site     => 'A14',
+        site     => $site,
         name     => "$protocol: a request too big for the protocol",
         conf     => $pass,
         headers  => [ 'X-Big: ' . 'x' x 70_000 ],
@@ -457,22 +465,37 @@ my @too_big = map {
         causes   => qr/./,
         message  => qr/^$protocol request (?:record )?is too big: \d+$/,
     }
-  } [ fastcgi => 'fastcgi_pass %%closed%%;' ],
-  [ uwsgi => 'uwsgi_pass %%closed%%;' ];
+  } [ A14a => 'fastcgi', 'fastcgi_pass %%closed%%;' ],
+  [ A14d => 'uwsgi', 'uwsgi_pass %%closed%%;' ];
 
 my @odd = (
     {
-        site   => 'F13',
-        name   => 'uwsgi: garbage is taken for a header',
-        b      => hangup("garbage\r\n\r\n"),
-        conf   => $PASS{uwsgi},
+        site => 'A14c',
+        name => 'FastCGI: a path whose pattern takes too long',
+        b    => hangup( stdout("A: b\r\n\r\nok"), stdout(''), fcgi_end() ),
+        conf => 'fastcgi_split_path_info "^(/r\d+(?:/?a+)+)(/b)$";
+            fastcgi_param X $fastcgi_path_info; fastcgi_pass %%b%%;',
+        args   => '/' . 'a' x 40 . '!/b',
         status => 200,
         failed => 0,
     },
+    map {
+        {
+            site   => 'F13',
+            name   => "$_: garbage is taken for a header",
+            b      => hangup("garbage\r\n\r\n"),
+            conf   => $PASS{$_},
+            status => 200,
+            failed => 0,
+        }
+    } qw(uwsgi scgi)
 );
 
 our %OPTIONS = (
-    allow => [qr/(?:fastcgi request record|uwsgi request) is too big/],
+    allow => [
+        qr/(?:fastcgi request record|uwsgi request) is too big/,
+        qr/pcre2?_\w+\(\) failed/,
+    ],
     http  => 'large_client_header_buffers 4 128k;',
 );
 

@@ -51,7 +51,7 @@ sub setup ($t) {
 
 sub dns ( $name, %row ) {
     return {
-        site => 'A23',
+        site => 'A23a',
         conf => "resolver %%dns%% ipv6=off; resolver_timeout 300ms;
             set \$target $name.test; proxy_pass http://\$target;",
         upstream => "$name.test",
@@ -92,6 +92,7 @@ my @names = (
     dns(
         'silent',
         name    => 'the resolver is silent',
+        site    => 'A23b',
         cause   => 'dns_timeout',
         message => qr/\(110: Operation timed out\)$/
     ),
@@ -138,29 +139,39 @@ push @names, {
     failed   => 0,
   };
 
+# A target from a variable that is none: nginx answers 500.
+sub impossible ( $site, $name, $directive, $target, %row ) {
+    return {
+        name   => $name,
+        site   => $site,
+        conf   => "set \$target '$target'; $directive\$target;",
+        status => 500,
+        cause  => 'internal_error',
+        @RESOLVE,
+        causes => qr/./,
+        %row,
+    };
+}
+
 my @impossible = (
-    {
-        name   => 'a URL from a variable without http://',
-        site   => 'A1',
-        conf   => 'set $target ftp://x.test; proxy_pass $target;',
-        status => 500,
-        cause  => 'internal_error',
-        @RESOLVE,
-        phase   => qr/^(?:resolve|select)$/,
-        causes  => qr/./,
+    impossible(
+        A1 => 'a URL from a variable without http://',
+        'proxy_pass ', 'ftp://x.test',
         message => qr/^invalid URL prefix in "ftp:/,
-    },
-    {
-        name   => 'a port from a variable that is none',
-        site   => 'A2',
-        conf   => 'set $target 127.0.0.1:99999; proxy_pass http://$target;',
-        status => 500,
-        cause  => 'internal_error',
-        @RESOLVE,
-        phase   => qr/^(?:resolve|select)$/,
-        causes  => qr/./,
-        message => qr/^invalid port in upstream "127\.0\.0\.1:99999/,
-    },
+    ),
+    (
+        map { impossible( $_->[0], "a URL with $_->[1]", 'proxy_pass http://', $_->[2] ) }
+          [ A2a => 'a port that is none', '127.0.0.1:99999' ],
+        [ A2b => 'an open bracket',          '[::1' ],
+        [ A2c => 'no host',                  ':80' ],
+        [ A2d => 'brackets round no address', '[zz]:80' ],
+        [ A2e => 'no path of a unix socket', 'unix:' ],
+        [ A2f => 'a path too long for a unix socket', 'unix:/' . 'x' x 200 ],
+    ),
+    (
+        map { impossible( 'A3', "$_: a port that is none", "${_}_pass ", '127.0.0.1:99999' ) }
+          qw(fastcgi uwsgi scgi grpc)
+    ),
     {
         name   => 'a FastCGI target without a port',
         site   => 'A19',
@@ -195,6 +206,15 @@ my @impossible = (
         phase   => 'connect',
         errno   => 99,
         message => qr/^bind\(198\.51\.100\.77\) failed \(99: /,
+    },
+    {
+        name   => 'a local address from a variable that is none',
+        site   => 'A18',
+        b      => $OK,
+        conf   => 'set $local nowhere; proxy_bind $local;
+            proxy_pass http://%%b%%;',
+        status => 200,
+        failed => 0,
     },
 );
 
@@ -265,6 +285,23 @@ my @select = (
             [ 'keepalive_race',    'header' ],
             [ 'no_live_upstreams', 'select' ],
         ],
+    },
+);
+
+my @out = (
+    {
+        name => 'two dead peers, and nginx says that it gives them up',
+        sites => [qw(B11a B15)],
+        http => 'upstream %%u%% { server 127.0.0.1:%%PORT_dead3%%;
+            server 127.0.0.1:%%PORT_dead4%%; }',
+        conf     => 'proxy_pass http://%%u%%;',
+        attempts => 2,
+        failures => 2,
+        cause    => 'connection_refused',
+        phase    => 'connect',
+        errno    => 111,
+        causes   => 'connection_refused, connection_refused',
+        events   => [ ( [ 'connection_refused', 'connect', 111 ] ) x 2 ],
     },
 );
 
@@ -376,6 +413,80 @@ my @connect = (
     },
 );
 
-sub rows () { return [ @names, @impossible, @select, @connect ] }
+# Every other protocol to every kind of target.
+my %PASS = (
+    fastcgi   => 'fastcgi_pass TARGET;',
+    uwsgi     => 'uwsgi_pass TARGET;',
+    scgi      => 'scgi_pass TARGET;',
+    grpc      => 'grpc_pass grpc://TARGET;',
+    memcached => 'set $memcached_key k; memcached_pass TARGET;',
+);
+
+sub target ( $protocol, $kind, $target, %row ) {
+    return {
+        name     => "$protocol to $kind",
+        site     => 'B11a',
+        conf     => $PASS{$protocol} =~ s/TARGET/$target/r,
+        protocol => $protocol,
+        cause    => 'connection_refused',
+        phase    => 'connect',
+        errno    => 111,
+        %row,
+    };
+}
+
+my @targets = map {
+    my $protocol = $_;
+    my @variable =
+      $protocol eq 'memcached'    # memcached_pass takes no variable
+      ? ()
+      : (
+        target(
+            $protocol, 'an address in a variable', '$target',
+            upstream => '%%closed%%',
+        ),
+        target(
+            $protocol, 'a name in a variable',
+            '$target',
+            upstream => 'host.test:%%PORT_gone%%',
+        ),
+        target(
+            $protocol, 'a name that cannot be resolved', '$target',
+            site     => 'A23a',
+            cause    => 'dns_error',
+            phase    => 'resolve',
+            errno    => undef,
+            attempts => 0,
+            causes   => qr/./,
+            upstream => 'nx.test:%%PORT_gone%%',
+        )
+      );
+    for my $row (@variable) {
+        $row->{conf} = 'resolver %%dns%% ipv6=off;
+            set $target ' . $row->{upstream} . "; $row->{conf}";
+    }
+    (
+        target( $protocol, 'an address',      '%%closed%%' ),
+        target( $protocol, 'an IPv6 address', '[::1]:%%PORT_gone%%' ),
+
+        # Nothing nginx takes for an address: the C library turns it into one.
+        target( $protocol, 'a name', '127.1:%%PORT_gone%%' ),
+        target(
+            $protocol, 'an upstream', '%%u%%',
+            http => 'upstream %%u%% { server %%closed%%; }',
+        ),
+        target(
+            $protocol, 'a unix socket', 'unix:%%DIR%%/none.sock',
+            site  => 'B10d',
+            cause => 'socket_missing',
+            errno => 2,
+        ),
+        @variable,
+    )
+} sort keys %PASS;
+
+sub rows () {
+    return [ @names, @impossible, @select, @out, @connect, @targets ];
+}
 
 1;

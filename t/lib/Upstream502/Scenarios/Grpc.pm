@@ -42,17 +42,20 @@ sub row ( $site, $name, $script, %row ) {
 
 # HTTP/2 itself is in order, the header in it is not.
 my %CAUSE = (
-    ( map { $_ => 'header_invalid' } qw(J6 J7 J8 J9 J10 J11 J49) ),
-    ( map { $_ => 'header_too_big' } qw(J43 J46) ),
+    ( map { $_ => 'header_invalid' } qw(J6 J7 J8 J9 J10 J11 J49 J50) ),
+    ( map { $_ => 'header_too_big' } qw(J43 J44 J46 J47 J51) ),
+    J12 => 'header_incomplete',
 );
 
-# [site, name, frames, message]
+# [site, name, frames, message, more of the row]
 my @header = map {
-    my ( $site, $name, $frames, $message ) = @$_;
+    my ( $site, $name, $frames, $message, @more ) = @$_;
     row(
         $site, $name, frames(@$frames),
         message => $message,
         cause   => $CAUSE{$site} // 'protocol_error',
+        frames  => $frames,
+        @more,
     )
 } (
     [
@@ -116,6 +119,39 @@ my @header = map {
         qr/^upstream sent no :status header$/
     ],
     [
+        J12 => 'early hints that end the stream',
+        [ h2_headers( "\x08\x03103", 5 ) ],
+        qr/^upstream prematurely closed stream$/,
+        since => '1.29.0',
+    ],
+    [
+        J44 => 'a name larger than the buffer',
+        [ h2_headers( "\x88\x00\x7f\x89\x26" . 'x' x 5000 . "\x01y" ) ],
+        qr/^upstream sent too large http2 header name length: 5000$/,
+        since => '1.31.3',
+        conf  => "grpc_buffer_size 4k; $PASS",
+    ],
+    [
+        J47 => 'a value larger than the buffer',
+        [ h2_headers( "\x88\x00\x01x\x7f\x89\x26" . 'y' x 5000 ) ],
+        qr/^upstream sent too large http2 header value length: 5000$/,
+        since => '1.31.3',
+        conf  => "grpc_buffer_size 4k; $PASS",
+    ],
+    [
+        J51 => 'fields larger than the buffer',
+        [ h2_headers( "\x88" . ( "\x00\x01x\x7f\xe9\x06" . 'y' x 1000 ) x 6 ) ],
+        qr/^upstream sent too large http2 header$/,
+        since => '1.31.2',
+        conf  => "grpc_buffer_size 4k; $PASS",
+    ],
+    [
+        J56 => 'a window update of nothing',
+        [ h2( 8, 0, 0, pack 'N', 0 ) ],
+        qr/^upstream sent zero window update$/,
+        since => '1.31.4',
+    ],
+    [
         J33 => 'an HTTP/1 server answers',
         [],
         qr/^upstream sent too large http2 frame: 4740180$/
@@ -164,6 +200,29 @@ my @header = map {
         J46 => 'a value of unbelievable length',
         [ h2_headers("\x88\x00\x01x\x7f\xff\xff\xff\x7f") ],
         qr/^upstream sent too large http2 header value length/
+    ],
+    [
+        J41 => 'an index of two octets outside the table',
+        [ h2_headers("\x88\x0f\x70\x01y") ],
+        qr/^upstream sent invalid http2 table index/
+    ],
+    [
+        J48 => 'a value in broken Huffman code',
+        [ h2_headers("\x88\x00\x01x\x84\xff\xff\xff\xff") ],
+        qr/^upstream sent invalid encoded header$/
+    ],
+    [
+        J50 => 'a NUL in a value',
+        [ h2_headers("\x88\x00\x01x\x01\x00") ],
+        qr/^upstream sent invalid header: "x: /
+    ],
+    [
+        J64 => 'a window of the stream that becomes too large',
+        [
+            h2( 8, 0, 1, pack 'N', 0x7fffffff - 65535 ),
+            h2( 4, 0, 0, pack 'nN', 4, 65536 )
+        ],
+        qr/^upstream sent settings frame with too large initial window size/
     ],
     [
         J42 => 'a header without a name',
@@ -257,9 +316,40 @@ my @header = map {
     ],
 );
 
-for my $row ( grep { $_->{site} eq 'J33' } @header ) {
-    $row->{b} =
-      [ 'read_some', [ write => "HTTP/1.1 400 Bad Request\r\n\r\n" ], 'hold' ];
+for my $row (@header) {
+    if ( $row->{site} eq 'J33' ) {
+        $row->{frames} = ["HTTP/1.1 400 Bad Request\r\n\r\n"];
+        $row->{b} = [ 'read_some', [ write => $row->{frames}[0] ], 'hold' ];
+    }
+    elsif ( $row->{site} eq 'J49' ) {
+        $row->{sites} = [qw(J49 J13)];    # two lines
+    }
+}
+
+# What parses frames and fields serves the body and its trailers as well.
+my @in_body = map {
+    {
+        %$_,
+          name => "$_->{name}, inside the body",
+          b    => frames(
+            h2_headers(),
+            h2( 0, 0, 1, 'part' ),
+            map { as_trailers($_) } @{ $_->{frames} }
+          ),
+          status  => 200,
+          outcome => 'open',
+          cause   => 'protocol_error',
+          phase   => 'body',
+          sites   => [ $_->{site}, $_->{sites} ? 'J28' : () ],
+    }
+} grep { $_->{site} =~ /^J(\d+)$/ && $1 >= 33 } @header;
+
+# Without the status of a header block.
+sub as_trailers ($frame) {
+    my ( undef, $type, $flags, undef, $block ) = unpack 'a3CCNa*', $frame;
+    return $type == 1 && $block =~ s/^\x88//
+      ? h2( $type, $flags, 1, $block )
+      : $frame;
 }
 
 my @core = (
@@ -284,19 +374,19 @@ my @core = (
     row(
         'E5c',
         'closed after its settings',
-        [ 'read_some', [ write => h2_settings() ], 'close' ],
-        cause => qr/^(?:closed|reset)_before_response$/,
-        errno => qr/^(?:104|-)$/,
+        [ 'read_some', [ write => h2_settings() ], 'fin', 'hold' ],
+        site  => 'E5',
+        cause => 'closed_before_response',
     ),
     row(
         'E5c',
         'closed inside its header',
         [
             'read_some',
-            [ write => h2_settings() . h2( 1, 4, 1, "\x88", 50 ) ], 'close'
+            [ write => h2_settings() . h2( 1, 4, 1, "\x88", 50 ) ],
+            'fin', 'hold'
         ],
         cause => 'header_incomplete',
-        errno => qr/^(?:104|-)$/,
     ),
     row(
         'E6', 'no answer in time',
@@ -340,7 +430,7 @@ my @body = (
         frames(
             h2_headers( "\x88\x0f\x0d\x02" . '55' ), h2( 0, 1, 1, 'part' )
         ),
-        cause   => qr/^(?:body_incomplete|protocol_error)$/,
+        cause   => 'body_incomplete',
         message => qr/^upstream prematurely closed stream$/,
     ),
     body(
@@ -374,9 +464,10 @@ my @body = (
         message => qr/^upstream sent invalid trailer ":status: 200"$/,
     ),
     body(
-        'J28',
+        '-',
         'broken trailers',
         begun( h2( 1, 5, 1, "\xff\x00" ) ),
+        sites   => [qw(J37 J28)],
         message => qr/^upstream sent invalid http2 table index/,
     ),
     body(
@@ -388,13 +479,13 @@ my @body = (
     body(
         'J22', 'the stream is cancelled inside the body',
         begun( h2( 3, 0, 1, pack 'N', 8 ) ),
-        cause   => qr/^(?:body_incomplete|protocol_error)$/,
+        cause   => 'body_incomplete',
         message => qr/^upstream rejected request with error 8$/,
     ),
     body(
         'J24', 'GOAWAY inside the body',
         begun( h2( 7, 0, 0, $GOAWAY ) ),
-        cause   => qr/^(?:body_incomplete|protocol_error)$/,
+        cause   => 'body_incomplete',
         message => qr/^upstream sent goaway with error 11$/,
     ),
     body(
@@ -421,10 +512,56 @@ my @body = (
         [
             'read_some',
             [ write => h2_settings() . h2_headers() . h2( 0, 0, 1, 'part' ) ],
-            [ pause => 0.1 ], 'close'
+            'fin', 'hold'
         ],
         cause => 'body_incomplete',
-        errno => qr/^(?:104|-)$/,
+    ),
+    body(
+        'I4',
+        'reset inside the body',
+        [
+            'read_some',
+            [ write => h2_settings() . h2_headers() . h2( 0, 0, 1, 'part' ) ],
+            [ pause => 0.1 ], 'rst'
+        ],
+        cause => 'body_incomplete',
+        errno => 104,
+    ),
+    body(
+        'J21',
+        'HEADERS after the end of the stream',
+        begun( h2( 0, 1, 1, 'end' ), h2( 1, 4, 1, "\x88" ) ),
+        message => qr/^upstream sent frame for closed stream 1$/,
+    ),
+    body(
+        'J23',
+        'RST_STREAM twice',
+        begun( h2( 0, 1, 1, 'end' ), ( h2( 3, 0, 1, pack 'N', 0 ) ) x 2 ),
+        message => qr/^upstream sent frame for closed stream 1$/,
+    ),
+    body(
+        'J14',
+        'the stream ends with its header',
+        frames( h2_headers( "\x88\x0f\x0d\x02" . '55', 5 ) ),
+        since   => '1.31.4',    # before, an empty response passed for whole
+        cause   => 'body_incomplete',
+        message => qr/^upstream prematurely closed stream$/,
+    ),
+    body(
+        'J32',
+        'more DATA than Content-Length, in parts',
+        [
+            'read_some',
+            [
+                    write => h2_settings()
+                  . h2_headers( "\x88\x0f\x0d\x01" . '2' )
+                  . h2( 0, 0, 1, 'p', 4 )
+            ],
+            [ pause => 0.1 ],
+            [ write => 'art' ],
+            'hold'
+        ],
+        message => qr/^upstream sent response body larger than indicated/,
     ),
     body(
         'I9',
@@ -442,6 +579,44 @@ my @body = (
         failed => 0,
     ),
 );
+
+# What is longer than HTTP/2 has numbers for never leaves nginx.
+my $LONG   = 2_200_000;
+my @limits = map {
+    my ( $site, $what, %row ) = @$_;
+    {
+        name     => "$what of two megabytes",
+        site     => $site,
+        conf     => 'grpc_pass grpc://%%closed%%;',
+        status   => 500,
+        cause    => 'internal_error',
+        phase    => 'resolve',
+        attempts => 0,
+        failures => 1,
+        causes   => qr/./,
+        protocol => 'grpc',
+        %row,
+    }
+} (
+    [ A15a => 'a method', method => 'A' x $LONG ],
+    [ A15b => 'a URI', args => '/' . 'a' x $LONG ],
+    [
+        A15c    => 'a host',
+        headers => [ 'X-Host: ' . 'a' x $LONG ],
+        conf    => 'grpc_pass grpc://$http_x_host:80;',
+        upstream => undef,
+    ],
+    [
+        A15e    => 'a value that is set',
+        headers => [ 'X-Long: ' . 'a' x $LONG ],
+        conf    => 'grpc_set_header X $http_x_long;
+            grpc_pass grpc://%%closed%%;',
+    ],
+    [ A15f => 'the name of a field', headers => [ 'a' x $LONG . ': b' ] ],
+    [ A15g => 'a field', headers => [ 'X-Long: ' . 'a' x $LONG ] ],
+);
+
+our %OPTIONS = ( http => 'large_client_header_buffers 4 4m;' );
 
 # A cached connection that has spoken HTTP/1 before.
 my @mixed = (
@@ -476,15 +651,18 @@ my @proxy_v2 = map {
     {
         %$_,
           name     => "proxy: $_->{name}",
-          since    => '1.29.4',
-          until    => undef,
+          since    => $_->{since} && $_->{since} gt '1.29.4'
+        ? $_->{since}
+        : '1.29.4',
           protocol => 'http',
           conf     => $_->{conf} =~
           s{grpc_pass grpc://}{proxy_http_version 2; proxy_pass http://}r =~
           s{grpc_}{proxy_}gr,
     }
-} @header, @core, @body;
+} @header, @in_body, @core, @body, @limits;
 
-sub rows () { return [ @header, @core, @body, @mixed, @proxy_v2 ] }
+sub rows () {
+    return [ @header, @in_body, @core, @body, @limits, @mixed, @proxy_v2 ];
+}
 
 1;

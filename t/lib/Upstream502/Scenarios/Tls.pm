@@ -48,14 +48,14 @@ my $VERIFY = 'proxy_ssl_verify on; proxy_ssl_trusted_certificate
 my @handshake = (
     failing(
         name    => 'closed inside the handshake',
-        site    => 'C6',
+        site    => 'C6a',
         b       => [ 'read_some', 'close' ],
         cause   => 'tls_closed',
         message => qr/^peer closed connection in SSL handshake$/,
     ),
     failing(
         name    => 'reset inside the handshake',
-        site    => 'C6',
+        site    => 'C6b',
         b       => [ 'read_some', 'rst' ],
         cause   => 'tls_closed',
         errno   => 104,
@@ -107,16 +107,49 @@ my @handshake = (
         cause   => 'internal_error',
         message => qr/^SSL_set_tlsext_host_name\(/,
     ),
+    (
+        map {
+            my ( $site, $name, $certificate, $key, $message ) = @$_;
+            failing(
+                name => $name,
+                site => $site,
+                b    => [ tls('good'), 'hold' ],
+                conf => "set \$c %%DIR%%/$certificate; set \$k %%DIR%%/$key;
+                    proxy_ssl_certificate \$c; proxy_ssl_certificate_key \$k;
+                    proxy_pass https://%%b%%;",
+                status  => 500,
+                cause   => 'internal_error',
+                message => $message,
+            )
+        } (
+            [
+                C3a => 'a client certificate that is not there',
+                'missing.pem', 'good.key', qr/^cannot load certificate "/
+            ],
+            [
+                C3b => 'a key that is not there',
+                'good.pem', 'missing.key', qr/^cannot load certificate key "/
+            ],
+            [
+                C3c => 'a client certificate of a small key',
+                'weak.pem', 'weak.key', qr/^SSL_use_certificate\(/
+            ],
+            [
+                C3d => 'an issuer of a small key',
+                'chain.pem', 'good.key', qr/^SSL_set0_chain\(/
+            ],
+            [
+                C3e => 'the key of another certificate',
+                'good.pem', 'stranger.key', qr/^SSL_use_PrivateKey\(/
+            ],
+        )
+    ),
     failing(
-        name => 'a client certificate that cannot be loaded',
-        site => 'C3',
-        b    => [ tls('good'), 'hold' ],
-        conf => 'set $missing %%DIR%%/missing.pem;
-            proxy_ssl_certificate $missing; proxy_ssl_certificate_key $missing;
-            proxy_pass https://%%b%%;',
-        status  => 500,
-        cause   => 'internal_error',
-        message => qr/^cannot load certificate /,
+        name    => 'no protocol version that OpenSSL allows',
+        site    => 'C7c',
+        b       => ['hold'],
+        conf    => "proxy_ssl_protocols SSLv3; $PASS",
+        message => qr/no protocols available/,
     ),
     {
         name  => 'nobody listens on the TLS port',
@@ -199,7 +232,7 @@ my @later = (
     ),
     failing(
         name => 'a record that cannot be read',
-        site => 'E4',
+        site => 'E4b',
         b    => [
             tls('good'),                                              'read',
             [ write_raw => "\x17\x03\x03\x00\x20" . 'garbage!' x 4 ], 'hold'
@@ -208,7 +241,7 @@ my @later = (
     ),
     failing(
         name => 'a client certificate is wanted, TLS 1.3',
-        site => 'E4',
+        site => 'E4a',
         b    => [
             tls(
                 'good',
@@ -270,6 +303,52 @@ my @later = (
     ),
 );
 
-sub rows () { return [ @handshake, @certificate, @later ] }
+# The same for the other protocols that TLS can carry.
+my @protocols = map {
+    my ( $protocol, $pass ) = @$_;
+    (
+        failing(
+            name     => "$protocol: nobody listens",
+            site     => 'B11c',
+            conf     => $pass =~ s/%%b%%/%%closed%%/r,
+            cause    => 'connection_refused',
+            phase    => 'connect',
+            errno    => 111,
+            protocol => $protocol,
+        ),
+        failing(
+            name     => "$protocol: closed inside the handshake",
+            site     => 'C6a',
+            b        => [ 'read_some', 'close' ],
+            conf     => $pass,
+            cause    => 'tls_closed',
+            protocol => $protocol,
+        ),
+        failing(
+            name => "$protocol: no TLS",
+            site => 'C7b',
+            b    => [
+                'read_some', [ write => "HTTP/1.1 400 Bad Request\r\n\r\n" ],
+                'hold'
+            ],
+            conf     => $pass,
+            protocol => $protocol,
+        ),
+        failing(
+            name     => "$protocol: closed without a response",
+            site     => 'E5',
+            b        => [ tls('good'), 'read_some', 'close' ],
+            conf     => $pass,
+            cause    => 'closed_before_response',
+            phase    => 'header',
+            protocol => $protocol,
+        ),
+    )
+  } [ suwsgi => 'uwsgi_param A b; uwsgi_pass suwsgi://%%b%%;' ],
+  [ grpcs => 'grpc_pass grpcs://%%b%%;' ];
+
+sub rows () {
+    return [ @handshake, @certificate, @later, @protocols ];
+}
 
 1;
