@@ -87,7 +87,6 @@ sub start ($t) {
 
 sub row ( $name, $path, %row ) {
     return {
-        site => 'gRPC',
         name => $name,
         conf => "rewrite ^ $path break; grpc_buffer_size 4k;
             grpc_read_timeout @{[ delete $row{timeout} // '30s' ]};

@@ -85,7 +85,6 @@ sub awake ( $t, $row ) {
 
 sub row ( $name, $path, %row ) {
     return {
-        site     => 'Node',
         name     => $name,
         conf     => "proxy_pass http://%%node%%$path;",
         protocol => 'http',

@@ -46,7 +46,6 @@ sub setup ($t) {
 sub uwsgi ( $name, $path, %row ) {
     my $to = delete $row{to} // 'uwsgi';
     return {
-        site => 'uWSGI',
         name => $name,
         conf => "uwsgi_param REQUEST_METHOD GET; uwsgi_param PATH_INFO $path;
             uwsgi_buffer_size 4k; uwsgi_buffers 8 4k;
