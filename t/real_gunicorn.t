@@ -45,7 +45,7 @@ sub setup ($t) {
 }
 
 sub row ( $name, %row ) {
-    return { site => 'gunicorn', name => $name, protocol => 'http', %row };
+    return { name => $name, protocol => 'http', %row };
 }
 
 my @rows = (

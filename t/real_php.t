@@ -87,7 +87,6 @@ sub start_fpm ($t) {
 sub row ( $pool, $script, $name, %row ) {
     my $timeout = delete $row{patient} ? '30s' : '500ms';
     return {
-        site => $pool,
         name => $name,
         conf => "fastcgi_param REQUEST_METHOD GET;
             fastcgi_param SCRIPT_FILENAME %%DIR%%/$script.php;
