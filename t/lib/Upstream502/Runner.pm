@@ -12,8 +12,8 @@
 # backend, %%u%% a name for the row's upstream{}), before (a function called
 # with the harness and the row, which it may change; what it returns lives, as
 # `held`, until the row is over), warmup (a number of requests, ending in
-# warmup_status), during (the same as before, once the request is on its way;
-# it gets what was sent, too), ask (in the place of sending it), method, body,
+# warmup_status), during (the same as before, once the request is on its way:
+# $row->{sent}), ask (in the place of sending it), method, body,
 # headers, args, raw (of the request; with %%id%% in it), since/until (nginx
 # versions), skip (why the row cannot be played here).
 #
@@ -182,7 +182,8 @@ sub request ( $t, $row, $uri, %send ) {
         return $row->{ask}->( $t, $row, $uri, %send );
     }
     my $sent = $t->send( $uri, %send );
-    $row->{during}->( $t, $row, $sent ) if $row->{during};
+    local $row->{sent} = $sent;
+    $row->{during}->( $t, $row ) if $row->{during};
     my $r = $t->read($sent);
     close $sent->{socket};    # nginx may linger, and logs when it is done
     return $r;
