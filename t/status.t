@@ -147,6 +147,9 @@ subtest 'filters' => sub {
           ask("/plain?format=$format&upstream=dead&cause=connection_refused");
         is $r->{status}, 200, "$format takes filters";
     }
+    my $metrics = ask('/metrics?upstream=dead')->{body};
+    like $metrics,   qr/\{upstream="dead"/,  'metrics of the upstream';
+    unlike $metrics, qr/\{upstream="reset"/, 'and of no other';
     unlike ask('/text?upstream=dead')->{body}, qr/reset_before_response/,
       'text is filtered';
 };

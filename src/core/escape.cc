@@ -152,9 +152,18 @@ void AppendLabelChar(const Char& c, std::string* out) {
     case '\n':
       return Append("\\n", out);
     default:
-      // The format allows other controls, but scrapers that split lines at
-      // '\r' do not.
-      return Append(IsControl(c.code) ? kReplacement : c.bytes, out);
+      break;
+  }
+  // The format allows other controls, but scrapers that split lines at '\r'
+  // do not. Bytes are spelled out, or two names could become one series.
+  if (c.code >= 0 && !IsControl(c.code)) {
+    return Append(c.bytes, out);
+  }
+  for (const char byte : c.bytes) {
+    const auto value = static_cast<uint8_t>(byte);
+    out->append("\\\\x");
+    out->push_back(kHex[value >> 4]);
+    out->push_back(kHex[value & 0xF]);
   }
 }
 

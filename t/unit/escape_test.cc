@@ -78,7 +78,11 @@ TEST(AppendLabelValue, EscapesWhatEndsAValueOrALine) {
   EXPECT_EQ(Escaped(AppendLabelValue, "a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
   EXPECT_EQ(Escaped(AppendLabelValue, "unix:/run/caf\xc3\xa9.sock"),
             "unix:/run/caf\xc3\xa9.sock");
-  EXPECT_EQ(Escaped(AppendLabelValue, "\r\xff"), "\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST(AppendLabelValue, SpellsOutWhatIsNoTextSoThatNamesStayApart) {
+  EXPECT_EQ(Escaped(AppendLabelValue, "\r\xff"), "\\\\x0d\\\\xff");
+  EXPECT_EQ(Escaped(AppendLabelValue, "\xc2\x9b"), "\\\\xc2\\\\x9b");
 }
 
 TEST(AppendPrintable, SendsNoControlToATerminal) {
