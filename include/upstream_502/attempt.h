@@ -28,6 +28,7 @@ struct Attempt {
   // empty where nothing was logged. An errno is still in it, as nginx
   // wrote it: "recv() failed (104: Connection reset by peer)".
   absl::string_view message = "";
+  uint8_t line = 0;  // what RecognizeLine has made of it; 0: not asked
 
   Protocol protocol = Protocol::kUnknown;
   Ending ending = Ending::kFinal;
@@ -63,8 +64,8 @@ enum class Line : uint8_t {
 };
 
 // Whether `message` (as in Attempt) tells a failure of an upstream attempt.
-// Cheap: compares prefixes only.
-Line RecognizeLine(absl::string_view message);
+// Cheap: compares prefixes only. `line` is for Attempt.
+Line RecognizeLine(absl::string_view message, uint8_t* line = nullptr);
 
 // The errno in nginx's " (111: Connection refused)" at the end of `message`,
 // or 0. Only for messages that nginx ends that way; quoted text from the

@@ -25,11 +25,11 @@ struct EventFacts {
   uint16_t client_status = 0;    // what the client got; 0: none
   uint16_t received_status = 0;  // what the upstream said; 0: none
   int32_t errno_number = 0;      // 0: none
-  uint32_t attempt = 0;          // counted from 1; 0: no attempt was made
-  uint32_t attempts = 0;         // of the whole request
-  int64_t connect_time = -1;     // ms; -1: never got there
-  int64_t header_time = -1;      // ms; -1: never got there
-  int64_t response_time = -1;    // ms
+  uint16_t attempt = 0;          // counted from 1; 0: no attempt was made
+  uint16_t attempts = 0;         // of the whole request
+  int32_t connect_time = -1;     // ms; -1: never got there
+  int32_t header_time = -1;      // ms; -1: never got there
+  int32_t response_time = -1;    // ms
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   int64_t limit = -1;  // the timeout (ms) or buffer (bytes) that
@@ -46,6 +46,14 @@ struct EventText {
   absl::string_view uri = {};
   absl::string_view request_id = {};
   absl::string_view message = {};  // nginx's own; "" where it logged nothing
+};
+
+// The rows that upstream and peer have in the store, where they have some:
+// their names are kept there, and not with the event.
+struct EventRows {
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t upstream = kNone;
+  uint32_t peer = kNone;
 };
 
 // An event as it was read back. `id` counts from 1 and never repeats.

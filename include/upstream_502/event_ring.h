@@ -21,17 +21,28 @@ struct EncodedEvent {
   size_t used = 0;
 };
 
-void EncodeEvent(uint64_t id, const EventFacts& facts, const EventText& text,
+// `serial` counts the events of this cause. Names of `rows` are left out.
+void EncodeEvent(uint64_t id, uint32_t serial, const EventFacts& facts,
+                 const EventText& text, const EventRows& rows,
                  EncodedEvent* encoded);
 
 // Stores the event unless the slot holds a newer one.
 void WriteSlot(EventSlot* slot, const EncodedEvent& encoded);
 
-// The id of the event that the slot seems to hold; 0: none.
-uint64_t SlotId(const EventSlot& slot);
+// What the slot seems to hold, without a look at the rest.
+struct SlotPeek {
+  uint64_t id;  // 0: nothing
+  uint32_t serial;
+  uint8_t cause;  // maybe none of Cause
+};
+SlotPeek PeekSlot(const EventSlot& slot);
 
-// False where the slot holds nothing that can be read whole.
-bool ReadSlot(const EventSlot& slot, Event* event);
+// Copies a slot as it is, whole or not.
+void CopySlot(const EventSlot& from, EventSlot* to);
+
+// False where the slot holds nothing that can be read whole. Names that `rows`
+// stands for are empty in `event`.
+bool ReadSlot(const EventSlot& slot, Event* event, EventRows* rows);
 
 }  // namespace upstream_502
 

@@ -27,7 +27,7 @@ static_assert(Counter::is_always_lock_free && Word::is_always_lock_free &&
 
 inline constexpr uint64_t kMagic = 0x3230356d61657473;  // "steam502"
 // Raise it when the meaning of a field changes; sizes speak for themselves.
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kUpstreamShards = 8;
@@ -38,7 +38,7 @@ inline constexpr size_t kMinuteSlots = 64;  // of which kHistoryMinutes show
 inline constexpr size_t kRecentSlots = 4;   // of kRecentMs each
 inline constexpr int64_t kRecentMs = 2 * kMinuteMs;
 inline constexpr size_t kRareEvents = 16;  // per cause
-inline constexpr size_t kEventWords = 96;
+inline constexpr size_t kEventWords = 80;
 
 // Counters that every request touches; a worker adds to its own shard so that
 // cores do not fight over a line.
@@ -113,7 +113,7 @@ static_assert(sizeof(UpstreamRow) + sizeof(PeerRow) <= 4096);
 struct EventSlot {
   Counter words[kEventWords]{};
 };
-static_assert(sizeof(EventSlot) == 768);
+static_assert(sizeof(EventSlot) == 640);
 
 // How much of everything there is; follows from the size and the events.
 struct Capacity {
@@ -140,7 +140,7 @@ struct alignas(kCacheLine) Header {
   Time overflow_warned{0};
   Counter events{0};        // ids handed out
   Counter events_floor{0};  // ids up to here were reset away
-  Counter rare_tickets[kMaxCauses]{};
+  Counter serials[kMaxCauses]{};  // events written, per cause
   Counter causes[kMaxCauses]{};
   Counter time_buckets[kMaxCauses][kTimeBuckets + 1]{};
   Counter time_sums[kMaxCauses]{};

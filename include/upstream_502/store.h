@@ -89,9 +89,12 @@ class Store {
 
   // Hands out the next event id, from 1; write it later or never.
   uint64_t ReserveEvent();
-  // Stores the event in the main ring and in its cause's ring. Text is cut to
-  // what a slot holds. Safe for ids that the ring has overtaken.
-  void WriteEvent(uint64_t id, const EventFacts& facts, const EventText& text);
+  // Stores the event in the ring, unless a newer one has its slot. The one it
+  // takes the place of goes to its cause's ring, if it is one of the last of
+  // its cause. Text is cut to what a slot holds. `rows`, where given, are what
+  // FindOrAdd... has returned.
+  void WriteEvent(uint64_t id, const EventFacts& facts, const EventText& text,
+                  EventRows rows = {});
 
   // Notes that a configuration was loaded.
   void NoteLoad(int64_t now_ms);
@@ -106,6 +109,10 @@ class Store {
   const PeerRow& peer(uint32_t row) const { return peers_[row]; }
   const EventSlot* events() const { return events_; }
   const EventSlot* rare_events() const { return rare_; }
+  // As it is kept in the row of a peer that FindOrAddPeer has returned.
+  absl::string_view PeerName(uint32_t row) const {
+    return {peers_[row].addr, peers_[row].addr_length};
+  }
   // Rows in use; a row is whole only once its index names it.
   uint32_t upstream_count() const;
   uint32_t peer_count() const;

@@ -387,16 +387,20 @@ bool HasFailed(const Attempt& a, bool line_tells) {
 
 }  // namespace
 
-Line RecognizeLine(absl::string_view message) {
-  const Pattern& line = FindPattern(message);
-  if (line.says == kHarmless) {
+Line RecognizeLine(absl::string_view message, uint8_t* line) {
+  const uint8_t number = FindPattern(message);
+  if (line != nullptr) {
+    *line = number;
+  }
+  const Pattern& pattern = PatternAt(number);
+  if (pattern.says == kHarmless) {
     return Line::kNoise;
   }
-  return TellsFailure(line) ? Line::kFailure : Line::kOther;
+  return TellsFailure(pattern) ? Line::kFailure : Line::kOther;
 }
 
 int ParseErrno(absl::string_view message) {
-  return FindPattern(message).has_errno ? NumberAtEnd(message) : 0;
+  return PatternAt(FindPattern(message)).has_errno ? NumberAtEnd(message) : 0;
 }
 
 uint64_t Http2ResponseBytes(absl::string_view frames) {
@@ -413,7 +417,8 @@ uint64_t Http2ResponseBytes(absl::string_view frames) {
 }
 
 Verdict Classify(const Attempt& attempt) {
-  const Pattern& line = FindPattern(attempt.message);
+  const Pattern& line = PatternAt(
+      attempt.line != 0 ? attempt.line : FindPattern(attempt.message));
   // An open() that failed may be a missing error page; where the body broke
   // off on this side, it is the temporary file.
   const bool line_tells =
@@ -448,7 +453,7 @@ absl::string_view Rfc9209Error(Cause cause, absl::string_view message,
     return "tls_alert_received";
   }
   if ((cause == Cause::kInternalError &&
-       FindPattern(message).says == kConfig) ||
+       PatternAt(FindPattern(message)).says == kConfig) ||
       (cause == Cause::kPermissionDenied && unix_socket)) {
     return "proxy_configuration_error";
   }

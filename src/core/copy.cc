@@ -67,11 +67,11 @@ int64_t OldestMinute(uint32_t now_minute, size_t shown) {
 }
 
 absl::string_view NameOf(const UpstreamRow& row) {
-  return {row.name, row.name_length};
+  return {row.name, std::min<size_t>(row.name_length, kUpstreamNameMax)};
 }
 
 absl::string_view AddrOf(const PeerRow& row) {
-  return {row.addr, row.addr_length};
+  return {row.addr, std::min<size_t>(row.addr_length, kPeerNameMax)};
 }
 
 void CopyHistory(const UpstreamRow& row, uint32_t now_minute,
@@ -258,6 +258,17 @@ void SumTotals(const Store& store, uint32_t now_minute, Snapshot* snapshot) {
       });
 }
 
+// An event's row is older than the event, so that it is whole; the bounds are
+// for what another process may have left.
+void TakeNames(const Store& store, const EventRows& rows, Event* event) {
+  if (rows.upstream < store.upstream_count()) {
+    event->upstream = std::string(NameOf(store.upstream(rows.upstream)));
+  }
+  if (rows.peer < store.peer_count()) {
+    event->peer = std::string(AddrOf(store.peer(rows.peer)));
+  }
+}
+
 // Slots with an event that was not reset away, newest first; one that is in
 // both rings is there twice.
 std::vector<std::pair<uint64_t, const EventSlot*>> FindEvents(
@@ -267,7 +278,7 @@ std::vector<std::pair<uint64_t, const EventSlot*>> FindEvents(
   std::vector<std::pair<uint64_t, const EventSlot*>> found;
   const auto look = [&](const EventSlot* slots, size_t count) {
     for (const EventSlot* slot = slots; slot < slots + count; ++slot) {
-      if (const uint64_t id = SlotId(*slot); id > floor) {
+      if (const uint64_t id = PeekSlot(*slot).id; id > floor) {
         found.emplace_back(id, slot);
       }
     }
@@ -278,13 +289,16 @@ std::vector<std::pair<uint64_t, const EventSlot*>> FindEvents(
   return found;
 }
 
-void CopyEvent(uint64_t id, const EventSlot& slot, std::vector<Event>* events) {
+void CopyEvent(const Store& store, uint64_t id, const EventSlot& slot,
+               std::vector<Event>* events) {
   if (!events->empty() && events->back().id == id) {
     return;  // in both rings
   }
   Event event;
+  EventRows rows;
   // Another event may have taken the slot meanwhile.
-  if (ReadSlot(slot, &event) && event.id == id) {
+  if (ReadSlot(slot, &event, &rows) && event.id == id) {
+    TakeNames(store, rows, &event);
     events->push_back(std::move(event));
   }
 }
@@ -338,7 +352,7 @@ bool Copier::Next(size_t work) {
       return true;
     }
     const auto& [id, slot] = events_[next_event_];
-    CopyEvent(id, *slot, &snapshot_->events);
+    CopyEvent(store_, id, *slot, &snapshot_->events);
   }
   FillZone(store_, snapshot_);
   return false;

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
+#include "upstream_502/text.h"
 
 namespace upstream_502 {
 namespace {
@@ -164,26 +166,46 @@ constexpr Pattern kPatterns[] = {
     {"no buffer space in ", kTrouble},
 };
 
-constexpr Pattern kUnrecognised = {"", kNothing};
-constexpr Pattern kResolveFailed = {"", kUnresolved};
-constexpr Pattern kNoConnections = {"", kExhausted};
+// Lines that are not told by how they begin.
+constexpr Pattern kOthers[] = {
+    {"", kNothing}, {"", kUnresolved}, {"", kExhausted}};
+constexpr uint8_t kUnrecognised = std::size(kPatterns) + 1;
+constexpr uint8_t kResolveFailed = kUnrecognised + 1;
+constexpr uint8_t kNoConnections = kResolveFailed + 1;
 
-// The patterns by their first letter, in their order among those: a line is
-// compared with few of them.
+// The first bytes of a text as a word, zeroes behind a shorter one.
+constexpr uint64_t FirstWord(absl::string_view text) {
+  uint64_t word = 0;
+  for (size_t i = 0; i < sizeof(word) && i < text.size(); ++i) {
+    word |= uint64_t{static_cast<unsigned char>(text[i])} << (8 * i);
+  }
+  return word;
+}
+
+// The patterns by their first letter, in their order among those, with what
+// they begin with as a word: a line is compared with few, and quickly.
 struct Index {
-  uint8_t order[std::size(kPatterns)];
+  struct Entry {
+    uint64_t first_word;
+    uint64_t mask;
+    uint8_t pattern;
+  };
+  Entry entries[std::size(kPatterns)];
   uint8_t begin[129];
 };
 
 constexpr Index MakeIndex() {
-  static_assert(std::size(kPatterns) < 256);
+  static_assert(std::size(kPatterns) < 250);
   Index index{};
   uint8_t next = 0;
   for (int letter = 0; letter < 128; ++letter) {
     index.begin[letter] = next;
     for (size_t i = 0; i < std::size(kPatterns); ++i) {
-      if (kPatterns[i].prefix[0] == letter) {
-        index.order[next++] = static_cast<uint8_t>(i);
+      const absl::string_view prefix = kPatterns[i].prefix;
+      if (prefix[0] == letter) {
+        const size_t bits = 8 * std::min(prefix.size(), sizeof(uint64_t));
+        index.entries[next++] = {FirstWord(prefix), UINT64_MAX >> (64 - bits),
+                                 static_cast<uint8_t>(i)};
       }
     }
   }
@@ -195,11 +217,7 @@ constexpr Index kIndex = MakeIndex();
 static_assert(kIndex.begin[128] == std::size(kPatterns));
 
 bool Matches(absl::string_view message, const Pattern& pattern) {
-  // Many lines begin alike: where a prefix ends, they differ.
-  const absl::string_view prefix = pattern.prefix;
-  if (message.size() < prefix.size() ||
-      message[prefix.size() - 1] != prefix[prefix.size() - 1] ||
-      message.substr(0, prefix.size()) != prefix) {
+  if (!absl::StartsWith(message, pattern.prefix)) {
     return false;
   }
   if (pattern.suffix.empty()) {
@@ -217,11 +235,12 @@ int NumberAtEnd(absl::string_view message) {
   if (!absl::ConsumeSuffix(&message, ")")) {
     return 0;
   }
-  const size_t open = message.rfind(" (");
-  if (open == absl::string_view::npos) {
+  const auto* open =
+      static_cast<const char*>(memrchr(message.data(), '(', message.size()));
+  if (open == nullptr || open == message.data() || open[-1] != ' ') {
     return 0;
   }
-  message.remove_prefix(open + 2);
+  message.remove_prefix(static_cast<size_t>(open + 1 - message.data()));
   // No errno has as many as nine digits.
   int number = 0;
   size_t digits = 0;
@@ -244,14 +263,17 @@ int ResolverCode(absl::string_view message) {
              : 0;
 }
 
-const Pattern& FindPattern(absl::string_view message) {
-  const size_t letter =
-      message.empty() ? 0 : static_cast<unsigned char>(message[0]);
+uint8_t FindPattern(absl::string_view message) {
+  const uint64_t word = message.size() < sizeof(word)
+                            ? FirstWord(message)
+                            : Load<uint64_t>(message.data());
+  const uint64_t letter = word & 0xFF;
   if (letter < 128) {
     for (size_t i = kIndex.begin[letter]; i < kIndex.begin[letter + 1]; ++i) {
-      const Pattern& pattern = kPatterns[kIndex.order[i]];
-      if (Matches(message, pattern)) {
-        return pattern;
+      const Index::Entry& entry = kIndex.entries[i];
+      if ((word & entry.mask) == entry.first_word &&
+          Matches(message, kPatterns[entry.pattern])) {
+        return static_cast<uint8_t>(entry.pattern + 1);
       }
     }
   }
@@ -262,6 +284,11 @@ const Pattern& FindPattern(absl::string_view message) {
     return kResolveFailed;
   }
   return kUnrecognised;
+}
+
+const Pattern& PatternAt(uint8_t number) {
+  return number < kUnrecognised ? kPatterns[number - 1]
+                                : kOthers[number - kUnrecognised];
 }
 
 bool MissesResolver(absl::string_view message) {

@@ -51,8 +51,10 @@ struct Pattern {
   absl::string_view suffix = "";
 };
 
-// The pattern of `message`; one that says kNothing where it is not known.
-const Pattern& FindPattern(absl::string_view message);
+// The number of `message`'s pattern, from 1; that of one that says kNothing
+// where it is not known.
+uint8_t FindPattern(absl::string_view message);
+const Pattern& PatternAt(uint8_t number);
 
 // The N of a line that ends with " (N: text)"; 0 where it does not. Text from
 // outside may end so too: only for lines that are known to end with an errno.

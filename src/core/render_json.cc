@@ -338,9 +338,9 @@ void AppendEventJson(const Event& event, std::string* out) {
   object.NumberUnless(kNoStatus, "client_status", facts.client_status);
   object.Bool("rescued", facts.rescued != 0);
   object.NumberUnless(kNoStatus, "received_status", facts.received_status);
-  object.NumberUnless(kNever, "connect_time", facts.connect_time);
-  object.NumberUnless(kNever, "header_time", facts.header_time);
-  object.NumberUnless(kNever, "response_time", facts.response_time);
+  object.NumberUnless<int64_t>(kNever, "connect_time", facts.connect_time);
+  object.NumberUnless<int64_t>(kNever, "header_time", facts.header_time);
+  object.NumberUnless<int64_t>(kNever, "response_time", facts.response_time);
   object.Number("bytes_sent", facts.bytes_sent);
   object.Number("bytes_received", facts.bytes_received);
   object.Bool("reused", facts.reused != 0);

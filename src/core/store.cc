@@ -350,14 +350,33 @@ uint64_t Store::ReserveEvent() {
 }
 
 void Store::WriteEvent(uint64_t id, const EventFacts& facts,
-                       const EventText& text) {
+                       const EventText& text, EventRows rows) {
+  EventSlot* slot = events_ + id % capacity_.events;
+  const SlotPeek held = PeekSlot(*slot);
+  if (held.id > id) {
+    return;
+  }
+  // Those that stand for many are told apart by their names only.
+  if (rows.upstream <= kNoUpstream) {
+    rows.upstream = EventRows::kNone;
+  }
+  if (rows.peer >= capacity_.peers) {
+    rows.peer = EventRows::kNone;
+  }
+  if (held.id != 0 && held.cause < kMaxCauses) {
+    const auto later = static_cast<uint32_t>(
+        header_->serials[held.cause].load(kRelaxed) - held.serial);
+    if (later <= kRareEvents) {
+      CopySlot(*slot,
+               rare_ + held.cause * kRareEvents + held.serial % kRareEvents);
+    }
+  }
+  const auto serial = static_cast<uint32_t>(
+      header_->serials[static_cast<size_t>(facts.cause)].fetch_add(1,
+                                                                   kRelaxed));
   EncodedEvent encoded;
-  EncodeEvent(id, facts, text, &encoded);
-  WriteSlot(events_ + id % capacity_.events, encoded);
-  const auto cause = static_cast<size_t>(facts.cause);
-  const uint64_t ticket =
-      header_->rare_tickets[cause].fetch_add(1, kRelaxed) % kRareEvents;
-  WriteSlot(rare_ + cause * kRareEvents + ticket, encoded);
+  EncodeEvent(id, serial, facts, text, rows, &encoded);
+  WriteSlot(slot, encoded);
 }
 
 void Store::NoteLoad(int64_t now_ms) {

@@ -2,6 +2,7 @@
 // ngx_cxx.h comes first.
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "account.h"
 #include "bridge.h"
 
@@ -25,8 +26,10 @@ struct Run {
 
 uint32_t Worker() { return static_cast<uint32_t>(ngx_worker); }
 
-int64_t Milliseconds(ngx_msec_t value) {
-  return value == kUnsetTime ? -1 : static_cast<int64_t>(value);
+int32_t Milliseconds(ngx_msec_t value) {
+  return value == kUnsetTime
+             ? -1
+             : static_cast<int32_t>(std::min<ngx_msec_t>(value, INT32_MAX));
 }
 
 const LoggedLine* FindLine(const Record& record, uint32_t element) {
@@ -120,71 +123,73 @@ Attempt Describe(const Run& run, const State& state, const LoggedLine* line,
 int64_t DecidingLimit(const ngx_http_upstream_t* u, Cause cause,
                       absl::string_view message) {
   const ngx_http_upstream_conf_t* conf = u->conf;
-  const bool timer = message.substr(0, 18) == "upstream timed out";
   if (conf == nullptr) {
     return -1;
   }
   if (cause == Cause::kHeaderTooBig) {
     return static_cast<int64_t>(conf->buffer_size);
   }
-  if (cause == Cause::kBodyTimeout || (timer && cause == Cause::kReadTimeout)) {
+  if (cause == Cause::kBodyTimeout) {
     return Milliseconds(conf->read_timeout);
   }
-  if (timer && cause == Cause::kSendTimeout) {
+  if (!absl::StartsWith(message, "upstream timed out")) {
+    return -1;
+  }
+  if (cause == Cause::kReadTimeout) {
+    return Milliseconds(conf->read_timeout);
+  }
+  if (cause == Cause::kSendTimeout) {
     return Milliseconds(conf->send_timeout);
   }
-  if (timer &&
-      (cause == Cause::kConnectionTimeout || cause == Cause::kTlsTimeout)) {
-    return Milliseconds(conf->connect_timeout);
-  }
-  return -1;
+  return cause == Cause::kConnectionTimeout || cause == Cause::kTlsTimeout
+             ? Milliseconds(conf->connect_timeout)
+             : -1;
 }
 
-EventFacts FactsOf(const Run& run, uint32_t element, const Attempt& attempt,
-                   const Verdict& verdict) {
-  EventFacts facts;
-  facts.time_ms = run.now;
-  facts.cause = verdict.cause;
-  facts.phase = verdict.phase;
-  facts.protocol = attempt.protocol;
-  facts.reused = attempt.reused ? 1 : 0;
-  facts.errno_class = verdict.errno_class;
-  facts.errno_number = verdict.errno_number;
-  facts.status = attempt.status;
-  facts.received_status = attempt.received_status;
-  facts.limit = DecidingLimit(run.upstream, verdict.cause, attempt.message);
-  if (element == kNoElement) {
-    return facts;
-  }
+// The times and counts of an element.
+void AddTimes(const Run& run, uint32_t element, EventFacts* facts) {
   const State* states = States(run.request);
   const State& state = states[element];
-  facts.connect_time = Milliseconds(state.connect_time);
-  facts.header_time = Milliseconds(state.header_time);
-  facts.response_time = Milliseconds(state.response_time);
-  facts.bytes_sent = static_cast<uint64_t>(state.bytes_sent);
-  facts.bytes_received = static_cast<uint64_t>(state.bytes_received);
+  facts->connect_time = Milliseconds(state.connect_time);
+  facts->header_time = Milliseconds(state.header_time);
+  facts->response_time = Milliseconds(state.response_time);
+  facts->bytes_sent = static_cast<uint64_t>(state.bytes_sent);
+  facts->bytes_received = static_cast<uint64_t>(state.bytes_received);
   // Now is when the run ended: attempts that came later took their time.
   for (uint32_t i = element + 1; i < run.end; ++i) {
     if (states[i].response_time != kUnsetTime) {
-      facts.time_ms -= static_cast<int64_t>(states[i].response_time);
+      facts->time_ms -= static_cast<int64_t>(states[i].response_time);
     }
   }
-  for (uint32_t i = 0; i <= element; ++i) {
-    facts.attempt += IsSeparator(states[i]) ? 0u : 1u;
+  facts->attempt = 1;
+  for (uint32_t i = 0; i < element; ++i) {
+    facts->attempt = static_cast<uint16_t>(facts->attempt +
+                                           (IsSeparator(states[i]) ? 0 : 1));
   }
-  return facts;
+}
+
+// The peer's name for as long as the request. A zone's peer may change its
+// own before; a row never does.
+ngx_str_t KeepPeer(const Run& run, const ngx_str_t& peer, uint32_t row) {
+  return row == kNoPeer || run.store->IsOther(row)
+             ? PoolCopy(run.request->pool, View(peer))
+             : Str(run.store->PeerName(row));
 }
 
 // Remembers the failure for variables and its event.
 void Remember(const Run& run, uint32_t element, const Attempt& attempt,
-              const Verdict& verdict, ngx_str_t peer, bool last) {
+              const Verdict& verdict, const ngx_str_t& peer, uint32_t peer_row,
+              bool last) {
   FailedAttempt* failure = FindFailure(*run.record, element);
   if (failure == nullptr) {
-    failure = PoolNew<FailedAttempt>(run.request->pool);
-    if (failure == nullptr) {
+    void* memory = ngx_palloc(run.request->pool, sizeof(FailedAttempt));
+    if (memory == nullptr) {
       return;
     }
+    failure = new (memory) FailedAttempt;
     failure->older = run.record->failures;
+    failure->written = false;
+    failure->event_id = 0;
     run.record->failures = failure;
   }
   failure->element = element;
@@ -192,12 +197,25 @@ void Remember(const Run& run, uint32_t element, const Attempt& attempt,
   failure->last = last;
   failure->run_status = run.rc;
   failure->verdict = verdict;
-  failure->facts = FactsOf(run, element, attempt, verdict);
+  failure->facts = {
+      .time_ms = run.now,
+      .cause = verdict.cause,
+      .phase = verdict.phase,
+      .protocol = attempt.protocol,
+      .reused = attempt.reused,
+      .errno_class = verdict.errno_class,
+      .status = attempt.status,
+      .received_status = attempt.received_status,
+      .errno_number = verdict.errno_number,
+      .limit = DecidingLimit(run.upstream, verdict.cause, attempt.message),
+  };
+  if (element != kNoElement) {
+    AddTimes(run, element, &failure->facts);
+  }
   failure->upstream = run.name;
-  // A zone's peer may change its name before the request is logged.
-  failure->peer = PoolCopy(run.request->pool, View(peer));
+  failure->peer = KeepPeer(run, peer, peer_row);
   failure->message = Str(attempt.message);
-  failure->upstream_row = run.row;
+  failure->rows = {run.row, peer_row};
 }
 
 [[gnu::cold]] void WarnOfOverflow(Zone* zone, int64_t now) {
@@ -218,6 +236,12 @@ inline uint32_t FindPeer(Zone* zone, uint32_t upstream, const ngx_str_t& peer,
   return row;
 }
 
+uint32_t PeerRowOf(const Run& run, const ngx_str_t& peer) {
+  return peer.len == 0 ? kNoPeer
+                       : FindPeer(&GetMainConf(run.request)->zone, run.row,
+                                  peer, run.now);
+}
+
 void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
                   int64_t time_to_failure) {
   run.store->AddFailure(run.row, peer_row,
@@ -231,10 +255,7 @@ void AccountElement(const Run& run, uint32_t element) {
   const State& state = States(run.request)[element];
   const LoggedLine* line = FindLine(*run.record, element);
   const ngx_str_t peer = PeerOf(state, line);
-  const uint32_t peer_row =
-      peer.len == 0
-          ? kNoPeer
-          : FindPeer(&GetMainConf(run.request)->zone, run.row, peer, run.now);
+  const uint32_t peer_row = PeerRowOf(run, peer);
   const bool last = element + 1 == run.end;
   const bool plain =
       last && line == nullptr && EndedWell(run.upstream, state, run.rc);
@@ -243,7 +264,7 @@ void AccountElement(const Run& run, uint32_t element) {
     const Attempt attempt = Describe(run, state, line, View(peer), last);
     verdict = Classify(attempt);
     if (verdict.failed) {
-      Remember(run, element, attempt, verdict, peer, last);
+      Remember(run, element, attempt, verdict, peer, peer_row, last);
       CountFailure(run, peer_row, verdict, Milliseconds(state.response_time));
     }
   }
@@ -267,7 +288,7 @@ void AccountNoAttempt(const Run& run) {
   attempt.bytes_received = 0;
   const Verdict verdict = Classify(attempt);
   if (verdict.failed) {
-    Remember(run, kNoElement, attempt, verdict, {0, nullptr}, true);
+    Remember(run, kNoElement, attempt, verdict, {0, nullptr}, kNoPeer, true);
     CountFailure(run, kNoPeer, verdict, -1);
   }
 }
@@ -422,7 +443,7 @@ void Peek(Record* record) {
     const Attempt attempt = Describe(run, state, line, View(peer), last);
     const Verdict verdict = Classify(attempt);
     if (verdict.failed) {
-      Remember(run, i, attempt, verdict, peer, last);
+      Remember(run, i, attempt, verdict, peer, PeerRowOf(run, peer), last);
     }
   }
 }

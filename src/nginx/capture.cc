@@ -113,7 +113,8 @@ void SetMessage(LoggedLine* line, ngx_pool_t* pool, absl::string_view message) {
 
 void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
   ngx_http_upstream_t* u = sr->upstream;
-  const Line worth = RecognizeLine(message);
+  uint8_t number = 0;
+  const Line worth = RecognizeLine(message, &number);
   const bool at_work = u->cleanup != nullptr;
   if (!GetLocConf(sr)->enable || (!at_work && worth != Line::kFailure)) {
     return;
@@ -140,9 +141,11 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
   }
   line->recognized = worth == Line::kFailure;
   line->attempt = Observe(u);
+  line->attempt.line = number;
   SetMessage(line, sr->pool, message);
-  if (element != kNoElement && line->peer.data == nullptr &&
-      u->peer.name != nullptr) {
+  // Inside connect() the element does not name its peer yet, and may never.
+  if (element != kNoElement && States(sr)[element].peer == nullptr &&
+      line->peer.data == nullptr && u->peer.name != nullptr) {
     line->peer = PoolCopy(sr->pool, View(*u->peer.name));
   }
 }

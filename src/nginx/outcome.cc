@@ -151,7 +151,7 @@ void StoreEvents(Store* store, ngx_http_request_t* main, const Outcome& outcome,
     EventFacts facts;
     EventText text;
     FillEvent(main, outcome, *record, *failure, &facts, &text);
-    store->WriteEvent(EventId(main, failure), facts, text);
+    store->WriteEvent(EventId(main, failure), facts, text, failure->rows);
   }
 }
 
@@ -159,7 +159,7 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
   Store& store = GetMainConf(r)->zone.store;
   uint32_t row = kNoUpstream;
   if (outcome.failure != nullptr) {
-    row = outcome.failure->upstream_row;
+    row = outcome.failure->rows.upstream;
   } else if (outcome.origin == Origin::kCache) {
     const ngx_str_t name = UpstreamName(r, r->upstream);
     row = name.len == 0
@@ -240,7 +240,8 @@ void FillEvent(ngx_http_request_t* r, const Outcome& outcome,
   *facts = failure.facts;
   facts->rescued = outcome.rescued ? 1 : 0;
   facts->client_status = static_cast<uint16_t>(RequestStatus(r->main));
-  facts->attempts = outcome.attempts;
+  facts->attempts = static_cast<uint16_t>(
+      std::min<uint32_t>(outcome.attempts, UINT16_MAX));
   text->upstream = View(failure.upstream);
   text->peer = View(failure.peer);
   text->message = View(failure.message);
@@ -271,7 +272,7 @@ void Finish(ngx_http_request_t* r) {
     const Outcome own =
         record->request == r ? outcome : DescribeOutcome(record->request);
     if (own.rescued) {
-      store.AddRescued(record->failures->upstream_row);
+      store.AddRescued(record->failures->rows.upstream);
     }
     StoreEvents(&store, r, own, record);
   });

@@ -45,7 +45,7 @@ struct FailedAttempt {
   ngx_str_t upstream;
   ngx_str_t peer;
   ngx_str_t message;
-  uint32_t upstream_row;
+  EventRows rows;
   uint64_t event_id;  // 0: not handed out yet
 };
 

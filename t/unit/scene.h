@@ -200,7 +200,7 @@ class Scene {
     event.facts.phase = failed.phase;
     event.facts.rescued = failed.rescued ? 1 : 0;
     event.facts.limit = failed.limit;
-    event.facts.response_time = failed.response_time;
+    event.facts.response_time = static_cast<int32_t>(failed.response_time);
     event.facts.bytes_received = failed.bytes_received;
     event.facts.received_status = failed.received_status;
     return event;
