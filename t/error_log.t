@@ -25,12 +25,12 @@ sub backends ($t) {
 
 # LOG is what each location says about its error log.
 my $LOCATIONS = <<'CONF';
-proxy_read_timeout 200ms;
 location /refused { LOG proxy_pass http://127.0.0.1:%%PORT_nobody%%; }
 location /missing { LOG proxy_pass http://unix:%%DIR%%/missing.sock; }
 location /rst { LOG proxy_pass http://%%rst%%; }
 location /closed { LOG proxy_pass http://%%closed%%; }
-location /silent { LOG proxy_pass http://%%silent%%; }
+location /silent { LOG proxy_read_timeout 200ms;
+    proxy_pass http://%%silent%%; }
 location /bad { LOG proxy_pass http://%%bad%%; }
 location /name { LOG set $target name.test; proxy_pass http://$target; }
 location /retried { LOG proxy_pass http://pair; }

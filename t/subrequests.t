@@ -71,11 +71,10 @@ location = /post-action { post_action /dead-after; proxy_pass http://good; }
 location = /dead-after { internal; proxy_pass http://dead; }
 location = /ssi-dead { proxy_pass http://dead; }
 location /i- {
-    proxy_read_timeout 300ms;
     location = /i-pair { proxy_pass http://pair; }
     location = /i-dead { proxy_pass http://dead; }
     location = /i-reset { proxy_pass http://reset; }
-    location = /i-silent { proxy_pass http://hold; }
+    location = /i-silent { proxy_read_timeout 300ms; proxy_pass http://hold; }
     location = /i-cut { proxy_pass http://cut; }
 }
 location = /slice { slice 1k; proxy_cache c; proxy_cache_key $uri$slice_range;

@@ -120,7 +120,7 @@ my @body = (
         name  => 'stalled inside the body',
         site  => 'I8',
         b     => [ 'read', [ write => $HEADER, 'short' ], 'hold' ],
-        conf  => "proxy_read_timeout 300ms; $PASS",
+        conf  => "proxy_read_timeout 1s; $PASS",
         cause => 'body_timeout',
         errno => 110,
     ),
@@ -128,7 +128,7 @@ my @body = (
         name  => 'stalled inside the body, unbuffered',
         site  => 'I9',
         b     => [ 'read', [ write => $HEADER, 'short' ], 'hold' ],
-        conf  => "proxy_buffering off; proxy_read_timeout 300ms; $PASS",
+        conf  => "proxy_buffering off; proxy_read_timeout 1s; $PASS",
         cause => 'body_timeout',
         errno => 110,
     ),
@@ -198,7 +198,7 @@ my @upgraded = (
         name  => 'silence on an upgraded connection',
         site  => 'I10',
         b     => [ 'read', $SWITCHED, 'hold' ],
-        conf  => "$UPGRADE proxy_read_timeout 300ms; $PASS",
+        conf  => "$UPGRADE proxy_read_timeout 1s; $PASS",
         cause => 'body_timeout',
 
         # nginx logs it as information only: its errno is not to be had.

@@ -231,7 +231,7 @@ my @fastcgi_body = (
     fastcgi_cut(
         'I8', 'stalled inside the body',
         answer( stdout("${CGI_HEADER}short") ),
-        conf  => "fastcgi_read_timeout 300ms; $FASTCGI",
+        conf  => "fastcgi_read_timeout 1s; $FASTCGI",
         cause => 'body_timeout',
         errno => 110,
     ),

@@ -567,7 +567,7 @@ my @body = (
         'I9',
         'stalled inside the body',
         begun(),
-        conf  => "grpc_read_timeout 300ms; $PASS",
+        conf  => "grpc_read_timeout 1s; $PASS",
         cause => 'body_timeout',
         errno => 110,
     ),
