@@ -35,6 +35,34 @@ $t->start;
 my $room = $t->status->{zone}{peers_max};
 ok $room > 0, "room for $room peers";
 
+# What `nginx -t` says of a zone holds in one that runs, and adds up.
+sub announced ($zone) {
+    my ( $code, $output ) = $t->check_config( http => $zone );
+    is $code, 0, $zone;
+    my @said = $output =~ /^nginx:\ \[notice\]\ upstream_502_zone\ "tiny"\ holds
+        \ (\d+)\ upstreams,\ (\d+)\ peers\ and\ (\d+)\ events:
+        \ (\d+)\ bytes\ per\ upstream,\ (\d+)\ bytes\ per\ peer,
+        \ (\d+)\ bytes\ per\ event,\ (\d+)\ bytes\ besides$/mx
+      or diag $output;
+    my %said;
+    @said{qw(upstreams peers events upstream peer event fixed)} = @said;
+    return \%said;
+}
+
+my $said = announced("upstream_502_zone tiny:$least events=16;");
+my $zone = $t->status->{zone};
+is $said->{peers},  $zone->{peers_max},  'the peers that nginx -t says';
+is $said->{events}, $zone->{events_max}, 'the events that nginx -t says';
+for my $size ( 2, 32 ) {
+    my $larger = announced("upstream_502_zone tiny:${size}m events=100;");
+    my $sum = $larger->{fixed};
+    $sum += $larger->{"${_}s"} * $larger->{$_} for qw(upstream peer event);
+    my $filled = $sum / ( $size << 20 );
+    ok $filled > 0.95 && $filled < 1, "which fill ${size}m" or diag $filled;
+    cmp_ok $larger->{peer},     '<=', 1024, 'memory per peer';
+    cmp_ok $larger->{upstream}, '<=', 4096, 'memory per upstream';
+}
+
 my $requests = 0;
 my $socket;
 

@@ -34,6 +34,15 @@ struct Failure {
   int64_t time_to_failure = -1;  // ms since the attempt began; -1: no attempt
 };
 
+// Bytes of the memory that each row takes, its places in the index and an
+// upstream's "(other)" peer included; `fixed` does not depend on the size.
+struct RowBytes {
+  size_t fixed = 0;
+  size_t upstream = 0;
+  size_t peer = 0;
+  size_t event = 0;
+};
+
 // A view of the memory; cheap to copy. All methods may be called from any
 // number of processes at once, but Create only before the memory is shared.
 class Store {
@@ -105,6 +114,7 @@ class Store {
 
   // For Copy.
   const Header& header() const { return *header_; }
+  RowBytes BytesPerRow() const;
   const UpstreamRow& upstream(uint32_t row) const { return upstreams_[row]; }
   const PeerRow& peer(uint32_t row) const { return peers_[row]; }
   const EventSlot* events() const { return events_; }

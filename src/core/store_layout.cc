@@ -134,6 +134,19 @@ absl::optional<Store> Store::Attach(void* memory, size_t size,
   return store;
 }
 
+RowBytes Store::BytesPerRow() const {
+  const auto slots = [](uint32_t index, uint32_t rows) {
+    return (index * sizeof(Word) + rows - 1) / rows;
+  };
+  return {
+      .fixed = sizeof(Header) + kMaxCauses * kRareEvents * sizeof(EventSlot),
+      .upstream = sizeof(UpstreamRow) + sizeof(PeerRow) +
+                  slots(capacity_.upstream_index, capacity_.upstreams),
+      .peer = sizeof(PeerRow) + slots(capacity_.peer_index, capacity_.peers),
+      .event = sizeof(EventSlot),
+  };
+}
+
 bool Store::IsWithinBounds() const {
   for (uint32_t i = 0; i < capacity_.upstream_index; ++i) {
     const uint32_t row = IndexedUpstream(i);

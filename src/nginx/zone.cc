@@ -119,6 +119,23 @@ void CreateStore(Zone* zone, const Pages& pages, ngx_log_t* log) {
                               static_cast<uint32_t>(zone->events), NowMs());
 }
 
+// Once, when the zone is made; `nginx -t` says it to whoever asked.
+void Announce(const Zone& zone, ngx_log_t* log) {
+  const Capacity& capacity = zone.store.header().capacity;
+  const RowBytes bytes = zone.store.BytesPerRow();
+  const std::string text = absl::StrCat(
+      "upstream_502_zone \"", View(zone.name), "\" holds ", capacity.upstreams,
+      " upstreams, ", capacity.peers, " peers and ", capacity.events,
+      " events: ", bytes.upstream, " bytes per upstream, ", bytes.peer,
+      " bytes per peer, ", bytes.event, " bytes per event, ", bytes.fixed,
+      " bytes besides");
+  if (ngx_test_config && !ngx_quiet_mode) {
+    ngx_log_stderr(0, "[notice] %*s", text.size(), text.data());
+  } else {
+    ngx_log_error(NGX_LOG_NOTICE, log, 0, "%*s", text.size(), text.data());
+  }
+}
+
 ngx_int_t InitZone(ngx_shm_zone_t* shm, void* data) {
   auto* zone = static_cast<Zone*>(shm->data);
   auto* old = static_cast<Zone*>(data);
@@ -154,6 +171,7 @@ ngx_int_t InitZone(ngx_shm_zone_t* shm, void* data) {
       return NGX_OK;
     }
     CreateStore(zone, pages, log);
+    Announce(*zone, log);
     return NGX_OK;
   });
 }

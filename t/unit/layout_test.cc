@@ -74,6 +74,23 @@ TEST(Layout, PutsEverythingOnceAndInOrder) {
   }
 }
 
+TEST(Layout, RowsAddUpToTheSize) {
+  for (size_t size : {size_t{1} << 20, size_t{4} << 20, size_t{32} << 20}) {
+    const SharedMemory memory(size);
+    const Store store = Store::Create(memory.data(), size, 100, 0);
+    const Capacity& capacity = store.header().capacity;
+    const RowBytes bytes = store.BytesPerRow();
+    const size_t sum = bytes.fixed + capacity.upstreams * bytes.upstream +
+                       capacity.peers * bytes.peer +
+                       capacity.events * bytes.event;
+    // Rounded up, and less than one more upstream with its peers is left.
+    EXPECT_LE(sum, size + capacity.upstreams + capacity.peers);
+    EXPECT_GT(sum + 2 * (bytes.upstream + 3 * bytes.peer) + 65536, size);
+    EXPECT_LE(bytes.peer, 1024U);
+    EXPECT_LE(bytes.upstream, 4096U);
+  }
+}
+
 TEST(Layout, IndexesAreTwiceAsLargeAsWhatTheyHold) {
   const SharedMemory memory(size_t{4} << 20);
   const Store store = Store::Create(memory.data(), memory.size(), 1024, 0);
