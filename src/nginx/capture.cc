@@ -52,15 +52,19 @@ Timer RunOutTimer(const ngx_connection_t* c) {
   return c->write->timedout ? Timer::kWrite : Timer::kNone;
 }
 
-// All that the server has sent is in the buffer until the header is done.
+// Until the header is done, the buffer holds all of it that has come. Frames of
+// HTTP/2 about the connection are dropped or stand before it: a zero begins the
+// length of a frame, and no response of another kind. FastCGI drops records.
 uint64_t ResponseBytes(const ngx_http_upstream_t* u, bool header_done) {
   const ngx_buf_t& buffer = u->buffer;
-  const bool http2 = View(u->schema).substr(0, 4) == "grpc";
-  if (!http2 || header_done || buffer.start == nullptr) {
+  const absl::string_view bytes(
+      reinterpret_cast<const char*>(buffer.start),
+      static_cast<size_t>(buffer.last - buffer.start));
+  if (header_done || View(u->schema) == "fastcgi://" ||
+      (!bytes.empty() && bytes[0] != 0)) {
     return static_cast<uint64_t>(u->state->bytes_received);
   }
-  return Http2ResponseBytes({reinterpret_cast<const char*>(buffer.start),
-                             static_cast<size_t>(buffer.last - buffer.start)});
+  return Http2ResponseBytes(bytes);
 }
 
 // What nginx's structs say of the attempt right now.
