@@ -10,7 +10,7 @@ namespace upstream_502 {
 inline constexpr absl::string_view kPageCsp =
     "default-src 'none'; "
     "style-src 'sha256-FqMmL7vzCtxWM4HiGDse59lp0uUJvA+T2PR7w6jkVq0='; "
-    "script-src 'sha256-rTTsTPn5nl5Go5qS4Uw7ac2JbOJYycMWj8YoO7h/SfM='; "
+    "script-src 'sha256-nEO08qZZzkriphbWDC9qNAYcXK1lspOZYEe/aIOldP8='; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
 
@@ -562,7 +562,7 @@ function colour(cause) {
 
 function niceCeiling(n) {
   const power = 10 ** Math.floor(Math.log10(Math.max(n, 1)));
-  return [1, 2, 4, 5, 10].map((f) => f * power).find((f) => f >= n);
+  return [1, 2, 4, 6, 8, 10].map((f) => f * power).find((f) => f >= n);
 }
 
 const chart = {
@@ -927,7 +927,9 @@ function updateCard(node, d, now, reveal) {
   }
   const tags = [words(d.cause) +
       (d.share < 0.995 ? ` (${percent(d.share, 1)} of failures)` : '')];
-  if (d.pattern !== d.severity) {
+  // Too few failures make no pattern.
+  if (d.severity === 'info' ? d.pattern === 'recovered' :
+      d.pattern !== d.severity) {
     tags.unshift(words(d.pattern));
   }
   if (d.since) {

@@ -23,7 +23,7 @@ function colour(cause) {
 
 function niceCeiling(n) {
   const power = 10 ** Math.floor(Math.log10(Math.max(n, 1)));
-  return [1, 2, 4, 5, 10].map((f) => f * power).find((f) => f >= n);
+  return [1, 2, 4, 6, 8, 10].map((f) => f * power).find((f) => f >= n);
 }
 
 const chart = {

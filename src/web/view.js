@@ -165,7 +165,9 @@ function updateCard(node, d, now, reveal) {
   }
   const tags = [words(d.cause) +
       (d.share < 0.995 ? ` (${percent(d.share, 1)} of failures)` : '')];
-  if (d.pattern !== d.severity) {
+  // Too few failures make no pattern.
+  if (d.severity === 'info' ? d.pattern === 'recovered' :
+      d.pattern !== d.severity) {
     tags.unshift(words(d.pattern));
   }
   if (d.since) {

@@ -21,8 +21,9 @@ sub new ( $class, $t ) {
     my $bin = $t->dir . '/bin';
     mkdir $bin;
     my $self = bless { t => $t, bin => $bin }, $class;
+    my $preload = $ENV{TEST_LD_PRELOAD};
     $self->command(
-        nginx => join ' ',
+        nginx => join ' ', $preload ? qq{env LD_PRELOAD="$preload"} : (),
         $t->nginx->{binary}, '-p', $t->dir . '/', $t->nginx->arguments
     );
     return $self;
