@@ -58,11 +58,12 @@ test-asan: deps-test  ## the same with module and sanitizers in one (T=...)
 test-versions:  ## against the nginx of newer Debian releases (VERSIONS=, T=)
 	@tools/test-versions.sh
 
-bench: deps-bench module  ## what a request pays, in instructions
+bench: deps-bench module  ## what the module costs, beside its budgets (minutes)
 	bench/run $(MODULE)
+	@BUILD=$(BUILD) bench/core.sh contention
 
 bench-core: deps-bench  ## what the core takes, in time
-	@BUILD=$(BUILD) bench/core.sh
+	@BUILD=$(BUILD) bench/core.sh core_bench
 
 coverage: deps-test  ## line coverage of the core by its unit tests
 	@tools/unit-tests.sh $(BUILD)/cmake-coverage -DCOVERAGE=ON

@@ -6,8 +6,9 @@
 use v5.36;
 
 use FindBin;
-use lib "$FindBin::Bin/lib";
+use lib "$FindBin::Bin/lib", "$FindBin::Bin/../bench/lib";
 
+use Bench::Baseline qw(readme_section README_SECTION);
 use Test::More;
 use Upstream502::Nginx ();
 use Upstream502::Test  qw(wait_for decode_json);
@@ -95,6 +96,19 @@ my %WRAP = (
     },
     main                => sub ($d) { ( main => $d ) },
 );
+
+# Else: bench/run --update
+subtest 'the cost is that of bench/baseline.txt' => sub {
+    my ($section) = $text{'README.md'} =~ /(${\README_SECTION})/;
+    is $section, readme_section();
+};
+
+subtest 'what nginx -t says of the zone' => sub {
+    my ( undef, $output ) = $t->check_config;
+    my ($said)   = $output             =~ /^(nginx: \[notice\] upstream_502_zone.*)/m;
+    my ($quoted) = $text{'docs/cost.md'} =~ /^ {4}(nginx: \[notice\].*?)\n\n/ms;
+    is $quoted =~ s/\s+/ /gr, $said, 'is quoted in docs/cost.md';
+};
 
 subtest 'every directive is allowed where its reference says' => sub {
     my @references = $text{'README.md'} =~

@@ -1,0 +1,164 @@
+# Ten thousand peers in a thousand upstreams, and a full ring of events: how
+# long nginx takes to start and to reload, how long one turn of a worker's
+# event loop takes while somebody reads the statistics, and what memory that
+# needs.
+
+package Bench::Scale;
+
+use v5.36;
+
+use Bench::Nginx           qw(median slurp);
+use Exporter               qw(import);
+use IO::Socket::IP         ();
+use Time::HiRes            qw(sleep time);
+use Upstream502::Http      ();
+use Upstream502::Net       qw(reserve_port wait_for);
+
+our @EXPORT_OK = qw(start_times scrapes row_bytes @FORMATS);
+
+use constant { UPSTREAMS => 1000, SERVERS => 10, STARTS => 7, SCRAPES => 5 };
+
+our @FORMATS = qw(text json html prometheus);
+
+sub configuration ( $port, %more ) {
+    my $upstreams = '';
+    for my $u ( 0 .. UPSTREAMS - 1 ) {
+        my $net = join '.', 127, 1 + ( $u >> 8 ), $u & 255;
+        $upstreams .= "upstream backend-$u.example {"
+          . join( '', map { " server $net.$_:$port;" } 1 .. SERVERS ) . " }\n";
+    }
+    return (
+        http   => "variables_hash_max_size 2048;\n$upstreams",
+        server => 'location = /fail { set $target backend-$arg_n.example;
+            proxy_pass http://$target; }',
+        %more
+    );
+}
+
+sub get ( $port, $uri ) {
+    return Upstream502::Http::request( $port, uri => $uri );
+}
+
+# name => [ milliseconds of each nginx ] for `nginx -t`, start and reload, by
+# turns; the fastest of each, and the median of the ratios to the first.
+sub start_times ( $dir, @variants ) {
+    my ( $port, $held ) = reserve_port();
+    my $zone    = 'upstream_502_zone large:32m;';
+    my @servers = map {
+        Bench::Nginx->new(
+            $dir,
+            { %$_, http => $_->{http} . ( $_->{status} ? $zone : '' ) },
+            workers => 1,
+            configuration($port)
+        )
+    } @variants;
+    my %times;
+    for my $round ( 1 .. STARTS ) {
+        for my $i ( $round % 2 ? 0 .. $#servers : reverse 0 .. $#servers ) {
+            my %took = start_once( $servers[$i] );
+            push @{ $times{$_}[$i] }, $took{$_} for keys %took;
+        }
+    }
+    my %result;
+    for my $what ( keys %times ) {
+        my @all = @{ $times{$what} };
+        for my $i ( 0 .. $#all ) {
+            my @ratios =
+              map { $all[$i][$_] / $all[0][$_] } 0 .. STARTS - 1;
+            $result{$what}[$i] = {
+                ms    => 1000 * ( sort { $a <=> $b } @{ $all[$i] } )[0],
+                ratio => median(@ratios)
+            };
+        }
+    }
+    return %result;
+}
+
+sub start_once ($server) {
+    my %took;
+    my $begin = time;
+    system( 'sh', '-c', 'exec "$@" >"$0" 2>&1', "$server->{dir}/output",
+        $server->command('-t') ) == 0
+      or die slurp("$server->{dir}/output");
+    $took{'nginx -t'} = time - $begin;
+    $begin = time;
+    $server->start;
+    my $worker = get( $server->port, '/pid' )->{body};
+    $took{start} = time - $begin;
+    $begin = time;
+    kill 'HUP', $server->pid;
+    wait_for 'the new worker',
+      sub { get( $server->port, '/pid' )->{body} != $worker }, 60;
+    $took{reload} = time - $begin;
+    $server->stop;
+    return %took;
+}
+
+# Bytes of shared memory for a peer, an upstream and an event: nginx -t says.
+sub row_bytes ( $dir, $variant ) {
+    my $nginx = Bench::Nginx->new( $dir, $variant );
+    my @command = $nginx->command('-t');
+    my $said = qx(@command 2>&1);
+    return map { ( $_ => $said =~ /(\d+) bytes per $_/ ? $1 : die $said ) }
+      qw(peer upstream event);
+}
+
+# Reads the statistics a few times in each format: bytes, milliseconds of CPU
+# that the longest turn of the event loop took, the least of the readings, and
+# by how many KiB the worker's own memory rose at most.
+sub scrapes ( $dir, $hold, $variant ) {
+    my %result;
+    for my $format (@FORMATS) {
+        my ( $port, $held ) = reserve_port();
+        my $file = "$dir/hold";
+        write_file( $file, pack 'Q', 0 );
+        my $server = Bench::Nginx->new(
+            $dir,
+            { %$variant, http => 'upstream_502_zone large:32m;' },
+            workers => 1,
+            configuration($port)
+        );
+        $server->start( 'env', "LD_PRELOAD=$hold", "HOLD_FILE=$file" );
+        get( $server->port, "/fail?n=$_" ) for 0 .. UPSTREAMS - 1;
+        $result{$format} = scrape( $server, $file, $format );
+        $server->stop;
+    }
+    return %result;
+}
+
+sub scrape ( $server, $file, $format ) {
+    my ($worker) = $server->workers;
+    my %result = ( held => 1e9, ms => 1e9 );
+    my $before = memory( $worker, 'RssAnon' );
+    for my $n ( 1 .. SCRAPES ) {
+        write_file( $file, pack 'Q', 0 );
+        my $begin = time;
+        my $r     = get( $server->port, "/status?format=$format&limit=1024" );
+        my $ms    = 1000 * ( time - $begin );
+        die "status: $r->{status}\n" if $r->{status} != 200;
+        my $held = unpack( 'Q', slurp($file) ) / 1e6;
+        $result{bytes} = length $r->{body};
+        $result{held}  = $held if $held < $result{held};
+        $result{ms}    = $ms   if $ms < $result{ms};
+    }
+
+    # What is mapped from files, as the zone is, never shrinks.
+    $result{memory} = memory( $worker, 'VmHWM' ) - $before -
+      memory( $worker, 'RssFile' ) - memory( $worker, 'RssShmem' );
+    return \%result;
+}
+
+sub memory ( $pid, $field ) {
+    return slurp("/proc/$pid/status") =~ /^$field:\s+(\d+)/m ? $1 : 0;
+}
+
+sub write_file ( $path, $bytes ) {
+    # One that is mapped must keep its length.
+    my $mode = -e $path ? '+<' : '>';
+    open my $file, $mode, $path or die "$path: $!\n";
+    syswrite $file, $bytes;
+    close $file;
+    chmod 0666, $path;
+}
+
+1;
