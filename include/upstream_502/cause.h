@@ -101,6 +101,7 @@ enum class Protocol : uint8_t {
   kGrpc,
   kGrpcs,
   kMemcached,
+  kTunnel,
 };
 
 // The statuses a gateway response can have, in the order they are counted.
@@ -132,7 +133,7 @@ bool ParseCause(absl::string_view name, Cause* cause);
 Protocol ParseProtocol(absl::string_view schema);
 
 // The prefix of the protocol's directives: "proxy", "fastcgi", "uwsgi",
-// "scgi", "grpc", "memcached".
+// "scgi", "grpc", "memcached", "tunnel".
 absl::string_view DirectivePrefix(Protocol protocol);
 
 // "ECONNREFUSED" for 111; "" for 0 and for numbers without a name.

@@ -429,9 +429,10 @@ constexpr ProtocolInfo kProtocols[] = {
     {Protocol::kGrpc, "grpc", "grpc"},
     {Protocol::kGrpcs, "grpcs", "grpc"},
     {Protocol::kMemcached, "memcached", "memcached"},
+    {Protocol::kTunnel, "tunnel", "tunnel"},
 };
 static_assert(std::size(kProtocols) ==
-              static_cast<size_t>(Protocol::kMemcached) + 1);
+              static_cast<size_t>(Protocol::kTunnel) + 1);
 
 const ProtocolInfo& Info(Protocol protocol) {
   const auto i = static_cast<size_t>(protocol);

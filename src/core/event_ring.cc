@@ -81,7 +81,7 @@ Field PeekAt(const EventSlot& slot, size_t offset) {
 bool IsKnown(const EventFacts& facts) {
   return static_cast<size_t>(facts.cause) < kCauseCount &&
          facts.phase <= Phase::kBody &&
-         facts.protocol <= Protocol::kMemcached &&
+         facts.protocol <= Protocol::kTunnel &&
          static_cast<size_t>(facts.errno_class) < kErrnoClassCount;
 }
 

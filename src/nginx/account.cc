@@ -94,7 +94,7 @@ Attempt Describe(const Run& run, const State& state, const LoggedLine* line,
     attempt.header_done = header_done;
     attempt.bytes_received = static_cast<uint64_t>(state.bytes_received);
   }
-  attempt.protocol = ParseProtocol(View(u->schema));
+  attempt.protocol = ProtocolOf(u);
   attempt.ending = last ? Ending::kFinal : Ending::kRetried;
   attempt.unix_socket = peer.substr(0, kUnixPrefix.size()) == kUnixPrefix;
 #if (NGX_HTTP_SSL)
@@ -281,7 +281,7 @@ void AccountNoAttempt(const Run& run) {
     attempt = line->attempt;
     attempt.message = View(line->message);
   }
-  attempt.protocol = ParseProtocol(View(run.upstream->schema));
+  attempt.protocol = ProtocolOf(run.upstream);
   attempt.ending = Ending::kNoAttempt;
   attempt.rc = run.rc;
   attempt.connected = attempt.request_sent = attempt.header_done = false;
@@ -317,8 +317,9 @@ Run MakeRun(Record* record, int rc) {
 void NoteProtocol(const Run& run) {
   UpstreamHook* hook = run.record->hook;
   if (hook == nullptr || hook->finalize == nullptr) {
-    run.store->SetProtocol(run.row, ParseProtocol(View(run.upstream->schema)));
-    if (hook != nullptr && run.upstream->schema.len != 0) {
+    const Protocol protocol = ProtocolOf(run.upstream);
+    run.store->SetProtocol(run.row, protocol);
+    if (hook != nullptr && protocol != Protocol::kUnknown) {
       hook->finalize = run.record->finalize;
     }
   }

@@ -52,24 +52,35 @@ Timer RunOutTimer(const ngx_connection_t* c) {
   return c->write->timedout ? Timer::kWrite : Timer::kNone;
 }
 
-// Until the header is done, the buffer holds all of it that has come. Frames of
-// HTTP/2 about the connection are dropped or stand before it: a zero begins the
-// length of a frame, and no response of another kind. FastCGI drops records.
-uint64_t ResponseBytes(const ngx_http_upstream_t* u, bool header_done) {
-  const ngx_buf_t& buffer = u->buffer;
-  const absl::string_view bytes(
-      reinterpret_cast<const char*>(buffer.start),
-      static_cast<size_t>(buffer.last - buffer.start));
-  if (header_done || View(u->schema) == "fastcgi://" ||
-      (!bytes.empty() && bytes[0] != 0)) {
+// The scheme does not tell of proxy_http_version 2, its module's context does.
+bool SpeaksHttp2(const ngx_http_request_t* r) {
+  const ngx_module_t* proxy_v2 = GetMainConf(r)->proxy_v2;
+  return View(r->upstream->schema).substr(0, 4) == "grpc" ||
+         (proxy_v2 != nullptr && r->ctx[proxy_v2->ctx_index] != nullptr);
+}
+
+// What the server has sent is in the buffer until the header is done, behind
+// the room for the header of a cache file.
+uint64_t ResponseBytes(const ngx_http_request_t* r, bool header_done) {
+  const ngx_http_upstream_t* u = r->upstream;
+  const u_char* begin = u->buffer.start;
+  if (header_done || begin == nullptr || !SpeaksHttp2(r)) {
     return static_cast<uint64_t>(u->state->bytes_received);
   }
-  return Http2ResponseBytes(bytes);
+#if (NGX_HTTP_CACHE)
+  begin += r->cache == nullptr ? 0 : r->cache->header_start;
+#endif
+  return begin >= u->buffer.last
+             ? 0
+             : Http2ResponseBytes(
+                   {reinterpret_cast<const char*>(begin),
+                    static_cast<size_t>(u->buffer.last - begin)});
 }
 
 // What nginx's structs say of the attempt right now.
-Attempt Observe(const ngx_http_upstream_t* u) {
+Attempt Observe(const ngx_http_request_t* r) {
   Attempt attempt;
+  const ngx_http_upstream_t* u = r->upstream;
   const ngx_connection_t* c = u->peer.connection;
   attempt.has_line = true;
   attempt.timer = RunOutTimer(c);
@@ -83,7 +94,7 @@ Attempt Observe(const ngx_http_upstream_t* u) {
   if (u->state != nullptr) {
     attempt.connected = u->state->connect_time != kUnsetTime;
     attempt.header_done = u->state->header_time != kUnsetTime;
-    attempt.bytes_received = ResponseBytes(u, attempt.header_done);
+    attempt.bytes_received = ResponseBytes(r, attempt.header_done);
   }
   return attempt;
 }
@@ -144,13 +155,24 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
     return;
   }
   line->recognized = worth == Line::kFailure;
-  line->attempt = Observe(u);
+  line->attempt = Observe(sr);
   line->attempt.line = number;
   SetMessage(line, sr->pool, message);
   // Inside connect() the element does not name its peer yet, and may never.
   if (element != kNoElement && States(sr)[element].peer == nullptr &&
       line->peer.data == nullptr && u->peer.name != nullptr) {
     line->peer = PoolCopy(sr->pool, View(*u->peer.name));
+  }
+}
+
+void FindProxyV2(ngx_conf_t* cf) {
+  auto* main = static_cast<MainConf*>(
+      ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_502_module));
+  for (ngx_uint_t i = 0; cf->cycle->modules[i] != nullptr; ++i) {
+    const ngx_module_t* module = cf->cycle->modules[i];
+    if (absl::string_view(module->name) == "ngx_http_proxy_v2_module") {
+      main->proxy_v2 = module;
+    }
   }
 }
 

@@ -13,6 +13,9 @@ namespace upstream_502 {
 // a variable that succeed.
 void InsertHeaderFilter();
 
+// Finds the module behind proxy_http_version 2, where nginx has it.
+void FindProxyV2(ngx_conf_t* cf);
+
 // An error line was logged while `sr`'s upstream was at work. `message` is
 // nginx's own text without what surrounds it.
 void CaptureLine(ngx_http_request_t* sr, absl::string_view message);

@@ -31,8 +31,9 @@ struct MainConf {
   Zone zone;
   // Rows where peers were found of late, by the address of their name.
   uint32_t peer_rows[256];
-  UpstreamHook* hooks;   // open addressing by address
-  uint64_t hook_mask;    // of its size, a power of two; 0: no hooks
+  UpstreamHook* hooks;           // open addressing by address
+  uint64_t hook_mask;            // of its size, a power of two; 0: no hooks
+  const ngx_module_t* proxy_v2;  // nullptr where nginx is older
   ngx_int_t request_id;  // the variable's index, NGX_ERROR where nobody uses it
 };
 

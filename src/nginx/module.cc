@@ -121,6 +121,7 @@ ngx_int_t InstallHooks(ngx_conf_t* cf) {
   return Guarded(cf->log, ngx_int_t{NGX_ERROR}, [cf]() -> ngx_int_t {
     IndexRequestId(cf);
     InsertHeaderFilter();
+    FindProxyV2(cf);
     const bool installed =
         HookUpstreams(cf) && WatchLocations(cf) &&
         AddPhaseHandler(NGX_HTTP_LOG_PHASE, SettleRequest, true, cf) &&

@@ -76,6 +76,13 @@ UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   return upstream == nullptr ? nullptr : FindHook(*GetMainConf(r), upstream);
 }
 
+Protocol ProtocolOf(const ngx_http_upstream_t* u) {
+  // A tunnel has no scheme.
+  return ParseProtocol(u->schema.len == 0 && u->conf != nullptr
+                           ? View(u->conf->module)
+                           : View(u->schema));
+}
+
 ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   const UpstreamHook* hook = HookOf(r, u);
   if (hook != nullptr) {

@@ -116,6 +116,10 @@ inline State* States(const ngx_http_request_t* r) {
 
 // The hook of `u`'s upstream; nullptr for a target from a variable.
 UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u);
+
+// What nginx speaks with `u`'s upstream.
+Protocol ProtocolOf(const ngx_http_upstream_t* u);
+
 // The name of `u`'s upstream as users wrote it; from the hook where there is
 // one.
 ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u);

@@ -148,6 +148,7 @@ TEST(CauseTest, KnowsProtocolsByNginxSchemes) {
       {"grpc://", Protocol::kGrpc, "grpc", "grpc"},
       {"grpcs://", Protocol::kGrpcs, "grpcs", "grpc"},
       {"memcached://", Protocol::kMemcached, "memcached", "memcached"},
+      {"tunnel", Protocol::kTunnel, "tunnel", "tunnel"},
       {"", Protocol::kUnknown, "unknown", "proxy"},
       {"gopher://", Protocol::kUnknown, "unknown", "proxy"},
   };

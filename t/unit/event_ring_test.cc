@@ -244,7 +244,7 @@ TEST(EventSlot, ReadsAsAbsentWhereAnotherBinaryKnowsMore) {
   unknown[0].cause = static_cast<Cause>(kCauseCount);
   unknown[1].phase = static_cast<Phase>(static_cast<int>(Phase::kBody) + 1);
   unknown[2].protocol =
-      static_cast<Protocol>(static_cast<int>(Protocol::kMemcached) + 1);
+      static_cast<Protocol>(static_cast<int>(Protocol::kTunnel) + 1);
   unknown[3].errno_class = static_cast<ErrnoClass>(kErrnoClassCount);
   for (const EventFacts& facts : unknown) {
     const auto slot = std::make_unique<EventSlot>();

@@ -180,6 +180,15 @@ my @header = (
         phase => 'header',
     },
     {
+        name => 'closed inside the header, with a cache',
+        site => 'E5c',
+        b    => answer("HTTP/1.1 200 OK\r\nX: y\r\n"),
+        http => 'proxy_cache_path %%DIR%%/header-cache keys_zone=%%u%%:1m;',
+        conf => "proxy_cache %%u%%; $PASS",
+        cause => 'header_incomplete',
+        phase => 'header',
+    },
+    {
         name => 'reset inside the header',
         site => 'E1c',
         b    => [
