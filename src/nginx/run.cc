@@ -79,8 +79,13 @@ void FinalizeUsualRun(ngx_http_request_t* r, ngx_int_t rc) {
   }
   u->finalize_request = hook->finalize;
   Guarded(r->connection->log, [&] {
-    if (!CountPlainRun(r, *hook, static_cast<int>(rc))) {
-      OpenRun(r, u, hook, 0);
+    const int status = static_cast<int>(rc);
+    if (!CountPlainRun(r, *hook, status)) {
+      // Now: u->cleanup is gone, so that nothing would end it with `rc`.
+      Record* record = OpenRun(r, u, hook, 0);
+      if (record != nullptr) {
+        AccountRun(record, status);
+      }
     }
   });
   u->finalize_request(r, rc);

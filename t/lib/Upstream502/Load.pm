@@ -169,6 +169,7 @@ my @ANSWER = (
     single( bad    => 'header_invalid' ),
     single( silent => 'read_timeout', 504, 'proxy_read_timeout 100ms;' ),
     [ cut => '200 - - body_incomplete', 'proxy_pass http://%%cut%%;' ],
+
     # Only where the header made it in time.
     [
         stalled => qr{^(?:200 - - body_timeout|504 nginx - read_timeout)$},
@@ -228,6 +229,19 @@ qr/^502 nginx - (?:reset|closed)_before_response, (?:reset|closed)_before_respon
     [
         accel => '502 nginx - - : connection_refused',
         'proxy_pass http://%%accel%%;'
+    ],
+    [
+        page => '502 nginx - connection_refused : -',
+        'error_page 502 /plain; proxy_pass http://dead;'
+    ],
+    [
+        intercepted => '502 upstream - error_status : -',
+        'proxy_intercept_errors on; error_page 502 /plain;
+        proxy_pass http://%%theirs%%;'
+    ],
+    [
+        unbuffered => '200 - - body_incomplete',
+        'proxy_buffering off; proxy_pass http://%%cut%%;'
     ],
     [ config    => '502 config - -', 'return 502;' ],
     [ config504 => '504 config - -', 'return 504;' ],
