@@ -357,6 +357,19 @@ my @reused = (
         causes   => 'keepalive_race, -',
     ),
     cached(
+        name  => 'closed on reuse, kept without being told to',
+        site  => 'E5b',
+        since => '1.29.7',
+        b     =>
+          sequence( [ 'read', [ write => http_ok() ], 'read', 'close' ], $OK ),
+        http     => 'upstream %%u%% { server %%b%%; }',
+        conf     => 'proxy_pass http://%%u%%;',
+        status   => 200,
+        rescued  => 1,
+        attempts => 2,
+        causes   => 'keepalive_race, -',
+    ),
+    cached(
         name   => 'closed on reuse: POST is not',
         site   => 'E5b',
         b      => [ 'read', [ write => http_ok() ], 'read', 'close' ],
