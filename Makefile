@@ -47,6 +47,7 @@ test-unit-asan: deps-test  ## unit tests under ASan and UBSan
 	@tools/unit-tests.sh $(BUILD)/cmake-asan -DSANITIZE=ON
 
 test-nginx: deps-test module  ## the module in a real nginx (T=t/some.t)
+	@$(if $(T),,rm -rf $(BUILD)/sites)
 	prove -I t/lib -r $(or $(T),t)
 
 test-asan: deps-test  ## the same with module and sanitizers in one (T=...)

@@ -7,13 +7,15 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Temp ();
 use Test::More;
+use Upstream502::Sites;
 use Upstream502::Test qw(:DEFAULT gained);
 use Upstream502::Wire;
 
 # Holds client connections that are inside a request until a proxied request
 # cannot have one of its own, then checks how it failed.
-sub exhaust ( $name, $alert, $errno, %conf ) {
+sub exhaust ( $name, $site, $alert, $errno, %conf ) {
     subtest $name => sub {
         my $t = Upstream502::Test->new( allow => [$alert] );
         $t->tcp( ok => [ 'read', [ write => http_last() ], 'close' ] );
@@ -48,16 +50,21 @@ sub exhaust ( $name, $alert, $errno, %conf ) {
         is gained( $before, $after, \'good', 'causes', 'local_exhausted' ), 1,
           'counted';
         is gained( $before, $after, 'totals', 'responses', 500 ), 1, 'one 500';
+        my %seen = ( events => $after->{events}, log => $t->error_log );
+        ok Upstream502::Sites::note_reached( $site, 'proxy', \%seen, $name ),
+          "site $site was reached";
         close $_ for @held;
         $t->finish;
     };
 }
 
+Upstream502::Sites::start_notes(
+    Upstream502::Nginx->new( File::Temp::tempdir( CLEANUP => 1 ) )->version );
 exhaust(
-    'worker_connections', qr/worker_connections are not enough/,
-    '-',                  events => 'worker_connections 12;'
+    'worker_connections', 'B4a', qr/worker_connections are not enough/,
+    '-', events => 'worker_connections 12;'
 );
-exhaust( 'files', qr/socket\(\) failed \(24: |accept4?\(\) failed \(24: /,
+exhaust( 'files', 'B3a', qr/socket\(\) failed \(24: |accept4?\(\) failed \(24: /,
     24, main => 'worker_rlimit_nofile 24;' );
 
 done_testing;

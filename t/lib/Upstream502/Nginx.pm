@@ -43,7 +43,8 @@ sub _exec ( $self, $out, @arguments ) {
     open STDIN,  '<',  '/dev/null';
     open STDOUT, '>',  $out;
     open STDERR, '>&', \*STDOUT;
-    exec $self->{binary}, '-p', "$self->{dir}/", @arguments
+    my @as = @{ $self->{as} // [] };
+    exec @as, $self->{binary}, '-p', "$self->{dir}/", @arguments
       or POSIX::_exit(127);
 }
 

@@ -53,12 +53,12 @@ sub race ( $t, $row, $uri, %send ) {
     return $t->read($sent);
 }
 
-# [remote port, state, bytes to read] of all TCP sockets
+# [remote port, state, bytes to read, local port] of all TCP sockets
 sub sockets () {
     my @sockets;
     for ( split /\n/, Upstream502::Nginx::slurp('/proc/net/tcp') ) {
-        /^\s*\d+: \S+ \w+:(\w+) (\w+) \w+:(\w+)/ or next;
-        push @sockets, [ map { hex } $1, $2, $3 ];
+        /^\s*\d+: \w+:(\w+) \w+:(\w+) (\w+) \w+:(\w+)/ or next;
+        push @sockets, [ map { hex } $2, $3, $4, $1 ];
     }
     return @sockets;
 }

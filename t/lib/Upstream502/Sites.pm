@@ -16,8 +16,7 @@ use Exporter   qw(import);
 use File::Path ();
 use FindBin    ();
 
-our @EXPORT_OK =
-  qw(all_sites site_exists reached note start_notes notes version_number);
+our @EXPORT_OK = qw(all_sites site_exists notes version_number);
 
 my @COLUMNS = qw(id via since before function level message errno cause phase
   state by how);
@@ -94,7 +93,7 @@ sub shows ( $site, $seen ) {
     if ( $site->{cause} eq '-' || $site->{level} eq 'second' ) {
         return logged( $site, $seen->{log} );
     }
-    if ( $site->{level} =~ /^(?:info|warn)$/ && !logged( $site, $seen->{log} ) )
+    if ( $site->{level} =~ /^(?:info|warn|early)$/ && !logged( $site, $seen->{log} ) )
     {
         return 0;
     }
@@ -104,7 +103,7 @@ sub shows ( $site, $seen ) {
 sub is_event_of ( $site, $event ) {
     my $message = $event->{message} // '';
     my %errno   = map { $_ => 1 } split /,/, $site->{errno};
-    my $silent  = $site->{level} =~ /^(?:-|info|warn)$/;
+    my $silent  = $site->{level} =~ /^(?:-|info|warn|early)$/;
     return
          $event->{cause} eq $site->{cause}
       && $event->{phase} eq $site->{phase}
@@ -170,6 +169,13 @@ sub start_notes ($version) {
 # `what` is "reached" or why it was not.
 sub note ( $key, $row, $what = 'reached' ) {
     say $notes join "\t", $key, $row, $what;
+}
+
+# For a test without a table: notes what `row` reached of `id`; true if it did.
+sub note_reached ( $id, $protocol, $seen, $row ) {
+    my @keys = reached( $id, $protocol, $seen );
+    note( $_, $row ) for @keys;
+    return scalar @keys;
 }
 
 # All notes: test => [ [key, row, what], ... ], of one version of nginx.
