@@ -134,8 +134,10 @@ for my $uri (qw(/named /uri)) {
     };
 }
 
+# The second time, theirs is an upstream that is known.
 for my $case (
     [ '/keeps',        502, 'nginx',    'connection_refused', 'dead' ],
+    [ '/keeps-theirs', 502, 'upstream', 'error_status',       'theirs' ],
     [ '/keeps-theirs', 502, 'upstream', 'error_status',       'theirs' ],
     [ '/keeps-504',    504, 'nginx',    'read_timeout',       'hold' ],
     [ '/keeps-500',    500, 'nginx',    'internal_error',     'good' ],

@@ -84,13 +84,13 @@ my @send = (
         errno  => qr/^(?:104|32)$/,
     },
     {
-        name    => 'an answer that is early, and nobody reads any more',
-        site    => 'D15a',
-        b       => [ [ read_bytes => 1000 ], [ write => $EARLY ], 'ignore' ],
-        conf    => "client_max_body_size 0; proxy_send_timeout 300ms; $PASS",
-        method  => 'POST',
-        body    => $BIG,
-        status  => 200,
+        name   => 'an answer that is early, and nobody reads any more',
+        site   => 'D15a',
+        b      => [ [ read_bytes => 1000 ], [ write => $EARLY ], 'ignore' ],
+        conf   => "client_max_body_size 0; proxy_send_timeout 300ms; $PASS",
+        method => 'POST',
+        body   => $BIG,
+        status => 200,
         outcome => 'cut',
         cause   => 'body_timeout',
         phase   => 'body',
@@ -125,7 +125,7 @@ sub cut_short (%row) {
         body   => $BIG,
         during => sub ( $t, $row, @ ) {
             my $socket = blocked( $t, $row );
-            my $file   = ( sort glob $t->dir . '/client_body/*' )[-1];
+            my $file = ( sort glob $t->dir . '/client_body/*' )[-1];
             truncate $file, 0 or die "$file: $!\n";
             $row->{held} = $socket;
             1 while sysread $socket, my $bytes, 1 << 20;
@@ -180,11 +180,11 @@ my @header = (
         phase => 'header',
     },
     {
-        name  => 'closed inside the header, with a cache',
-        site  => 'E5c',
-        b     => answer("HTTP/1.1 200 OK\r\nX: y\r\n"),
-        http  => 'proxy_cache_path %%DIR%%/header-cache keys_zone=%%u%%:1m;',
-        conf  => "proxy_cache %%u%%; $PASS",
+        name => 'closed inside the header, with a cache',
+        site => 'E5c',
+        b    => answer("HTTP/1.1 200 OK\r\nX: y\r\n"),
+        http => 'proxy_cache_path %%DIR%%/header-cache keys_zone=%%u%%:1m;',
+        conf => "proxy_cache %%u%%; $PASS",
         cause => 'header_incomplete',
         phase => 'header',
     },
@@ -286,7 +286,7 @@ my @header = (
     {
         invalid_length( E17 => 'both lengths, chunked last' )->%*,
         b => answer(
-                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
               . "Transfer-Encoding: chunked\r\n\r\nok"
         ),
     },
@@ -460,24 +460,6 @@ my @status = (
         origin => 'upstream',
         received_status => 502,
     },
-    {
-        name => 'the upstream says 502 once more, another one has the page',
-        site => 'H4',
-        b    => answer( http_status(502) ),
-        b2   => answer( http_ok() ),
-        conf => "proxy_intercept_errors on; error_page 502 %%loc%%page;
-            $PASS",
-        server => 'location = %%loc%%page { internal;
-            proxy_pass http://%%b2%%; }',
-        warmup          => 1,
-        warmup_status   => 502,
-        attempts        => 2,
-        cause           => 'error_status',
-        causes          => 'error_status : -',
-        phase           => 'header',
-        origin          => 'upstream',
-        received_status => 502,
-    },
     two(
         name            => 'the upstream says 502, retried',
         site            => 'H1',
@@ -526,10 +508,10 @@ my @retry = (
     {
         name  => 'reset, closed, then answered',
         sites => [qw(E1 E5)],
-        b     => [ 'read', 'rst' ],
-        b2    => [ 'read', 'close' ],
-        b3    => $OK,
-        http  => 'upstream %%u%% { server %%b%% weight=2; server %%b2%%;
+        b    => [ 'read', 'rst' ],
+        b2   => [ 'read', 'close' ],
+        b3   => $OK,
+        http => 'upstream %%u%% { server %%b%% weight=2; server %%b2%%;
             server %%b3%% backup; }',
         conf     => 'proxy_pass http://%%u%%;',
         status   => 200,
