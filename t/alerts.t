@@ -35,7 +35,7 @@ sub by_path (%answers) {
     return sub ($c) {
         Upstream502::Steps::fill($c) while $c->{in} !~ /\r\n\r\n/;
         my ($path) = $c->{in} =~ m{^\w+ (/\w+)};
-        Upstream502::Steps::put( $c, $answers{$path} // http_ok() );
+        Upstream502::Steps::put( $c, $answers{$path} // http_last() );
         Upstream502::Steps::leave( $c, 0 );
     };
 }
@@ -95,7 +95,7 @@ $t->start;
 # Another machine, which is short of connections and of memory.
 my $poor =
   Upstream502::Test->new( allow => [qr/worker_connections are not enough/] );
-$poor->tcp( ok => [ 'read', [ write => http_ok() ], 'close' ] );
+$poor->tcp( ok => [ 'read', [ write => http_last() ], 'close' ] );
 my ( undef, $complaint ) =
   $poor->check_config( http => 'upstream_502_zone tiny:8k events=16;' );
 my ($least) = $complaint =~ /at least (\d+k)/;

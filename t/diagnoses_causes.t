@@ -178,7 +178,7 @@ subtest 'a socket may not be written to' => sub {
 subtest 'this machine runs out' => sub {
     my $poor =
       Upstream502::Test->new( allow => [qr/worker_connections are not enough/] );
-    $poor->tcp( ok => [ 'read', [ write => http_ok() ], 'close' ] );
+    $poor->tcp( ok => [ 'read', [ write => http_last() ], 'close' ] );
     $poor->conf(
         events => 'worker_connections 12;',
         http   => 'upstream good { server %%ok%%; }',

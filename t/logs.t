@@ -20,7 +20,7 @@ my $t       = Upstream502::Test->new;
 $t->write_raw( 'log_format.conf',
     Upstream502::Nginx::slurp("$contrib/log_format.conf") );
 $t->tcp( rst  => [ 'read', 'rst' ] );
-$t->tcp( good => [ 'read', [ write => http_ok() ] ] );
+$t->tcp( good => [ 'read', [ write => http_last() ] ] );
 $t->tcp( slow => [ 'read', 'hold' ] );
 $t->tcp( said => [ 'read', [ write => http_status(502) ] ] );
 $t->tcp(

@@ -65,7 +65,7 @@ if ( system("$python -c 'import jsonschema' 2>/dev/null") != 0 ) {
 }
 
 my $t = Upstream502::Test->new;
-$t->tcp( good => [ 'read', [ write => http_ok() ] ] );
+$t->tcp( good => [ 'read', [ write => http_last() ] ] );
 $t->tcp( said => [ 'read', [ write => http_status(502) ] ] );
 $t->tcp( cut  => [
         'read', [ write => "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok" ]

@@ -24,8 +24,8 @@ my $imports = Upstream502::Imports->new( $t->dir, $t->{path} )
   // plan skip_all => 'needs x86-64 and a compiler';
 
 $t->tcp( kept => at_once( [ http_ok(), 'keep' ],  http => 1 ) );
-$t->tcp( once => at_once( [ http_ok(), 'close' ], http => 1 ) );
-$t->unix( unix => at_once( [ http_ok(), 'close' ], http => 1 ) );
+$t->tcp( once => at_once( [ http_last(), 'close' ], http => 1 ) );
+$t->unix( unix => at_once( [ http_last(), 'close' ], http => 1 ) );
 $t->tcp(
     fcgi => at_once( [ fcgi( 6, "A: b\r\n\r\nok" ) . fcgi_end(), 'close' ] ) );
 $t->conf(
