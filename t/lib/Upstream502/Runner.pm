@@ -68,7 +68,7 @@ sub play ( $rows, %options ) {
     my $t       = Upstream502::Test->new(%options);
     my $wanted  = $ENV{TEST_SCENARIO} // '';
     $options{setup}->($t) if $options{setup};
-    Upstream502::Sites::start_notes( $t->nginx->version );
+    Upstream502::Sites::start_notes( $t->nginx->version ) if $wanted eq '';
     my @rows = grep { is_played( $t, $_ ) }
       grep { join( ' ', sites_of($_), $_->{name} ) =~ /$wanted/ } @$rows;
     my ( $http, $server ) = ( $options{http} // '', '' );

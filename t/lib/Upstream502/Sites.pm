@@ -168,6 +168,7 @@ sub start_notes ($version) {
 
 # `what` is "reached" or why it was not.
 sub note ( $key, $row, $what = 'reached' ) {
+    return if !$notes;    # a part of the table only
     say $notes join "\t", $key, $row, $what;
 }
 
