@@ -304,9 +304,8 @@ my @header = (
         site  => 'E20',
         since => '1.29.0',
         b     => answer(
-            "HTTP/1.1 103 Early\r\n",
-            ( map { "X-$_: " . 'x' x 90 . "\r\n" } 1 .. 60 ),
-            "\r\n", http_ok()
+            "HTTP/1.1 103 Early\r\nX: @{[ 'x' x 2000 ]}\r\n\r\n" x 3,
+            http_ok()
         ),
         conf   => "proxy_buffer_size 4k; proxy_buffers 4 4k; $PASS",
         status => 200,
