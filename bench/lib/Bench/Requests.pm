@@ -9,6 +9,7 @@ use Exporter         qw(import);
 use IO::Select       ();
 use IO::Socket::IP   ();
 use POSIX            ();
+use Socket           qw(IPPROTO_TCP TCP_CORK);
 use Upstream502::Net  qw(listen_tcp reserve_port);
 use Upstream502::Wire qw(http_ok fcgi fcgi_end);
 
@@ -93,6 +94,9 @@ sub backend ( $end, $answer, $keep ) {
                 next;
             }
             if ($got) {
+
+                # The end of the connection comes with the last byte, always.
+                setsockopt $socket, IPPROTO_TCP, TCP_CORK, 1 if !$keep;
                 syswrite $socket, $answer;
             }
             delete $read{$socket};
