@@ -71,6 +71,8 @@ inside() {
     source=$1 folder=$2 network=$3
     shift 3
     mount --make-rprivate /
+    # A root that is no mount cannot be unshared again.
+    mount --bind "$folder" "$folder"
     mount -t proc proc "$folder/proc"
     mount -t sysfs sysfs "$folder/sys"
     mount --rbind /dev "$folder/dev"
