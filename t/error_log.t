@@ -132,6 +132,9 @@ sub logs_of ( $t, $module ) {
 }
 
 sub plain ($text) {
+
+    # What the module says of its zone at the start is its own.
+    $text =~ s{^.*\[notice\] [^:]*: upstream_502_zone "[^"]*" holds .*\n}{}mg;
     $text =~ s{^\d+/\d\d/\d\d \d\d:\d\d:\d\d }{TIME }mg;
     $text =~ s{ \d+#\d+: }{ PID: }g;
     $text =~ s{\b(process|from) \d+}{$1 PID}g;
