@@ -136,9 +136,9 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
                outcome.record == nullptr ? "" : Causes(*outcome.record), &json);
   absl::StrAppend(&json, "\"failures\":", outcome.failures, ",");
   if (outcome.failure == nullptr) {
-    return absl::StrCat(json, "\"hint\":null,\"event\":null,\"attempts\":",
-                        outcome.attempts, ",\"rescued\":false,",
-                        "\"client_status\":", outcome.status, "}");
+    return absl::StrCat(
+        json, "\"hint\":null,\"event\":null,\"attempts\":", outcome.attempts,
+        ",\"rescued\":false,", "\"client_status\":", outcome.status, "}");
   }
   EventFacts facts;
   EventText text;
