@@ -138,8 +138,8 @@ struct alignas(kCacheLine) Header {
   Counter overflow{0};
   Counter overflow_told{0};  // at the last warning
   Time overflow_warned{0};
-  Counter events{0};        // ids handed out
-  Counter events_floor{0};  // ids up to here were reset away
+  Counter events{0};              // ids handed out
+  Counter events_floor{0};        // ids up to here were reset away
   Counter serials[kMaxCauses]{};  // events written, per cause
   Counter causes[kMaxCauses]{};
   Counter time_buckets[kMaxCauses][kTimeBuckets + 1]{};

@@ -68,8 +68,7 @@ char* Append(absl::string_view text, char* out) {
 // One word of a slot that may be being written.
 template <typename Field>
 Field PeekAt(const EventSlot& slot, size_t offset) {
-  const uint64_t word =
-      slot.words[offset / sizeof(uint64_t)].load(kRelaxed);
+  const uint64_t word = slot.words[offset / sizeof(uint64_t)].load(kRelaxed);
   Field field;
   std::memcpy(&field,
               reinterpret_cast<const char*>(&word) + offset % sizeof(uint64_t),
@@ -80,8 +79,7 @@ Field PeekAt(const EventSlot& slot, size_t offset) {
 // Values of a newer binary may be unknown to this one.
 bool IsKnown(const EventFacts& facts) {
   return static_cast<size_t>(facts.cause) < kCauseCount &&
-         facts.phase <= Phase::kBody &&
-         facts.protocol <= Protocol::kTunnel &&
+         facts.phase <= Phase::kBody && facts.protocol <= Protocol::kTunnel &&
          static_cast<size_t>(facts.errno_class) < kErrnoClassCount;
 }
 
@@ -114,8 +112,7 @@ void EncodeEvent(uint64_t id, uint32_t serial, const EventFacts& facts,
   }
 
   char* const begin = reinterpret_cast<char*>(encoded->words);
-  auto* prefix = new (begin)
-      Prefix{0, id, facts, rows, serial, {}, {}};
+  auto* prefix = new (begin) Prefix{0, id, facts, rows, serial, {}, {}};
   char* out = begin + sizeof(Prefix);
   for (size_t i = 0; i < kTexts; ++i) {
     prefix->lengths[i] = static_cast<uint16_t>(texts[i].size());
@@ -131,8 +128,8 @@ void EncodeEvent(uint64_t id, uint32_t serial, const EventFacts& facts,
 SlotPeek PeekSlot(const EventSlot& slot) {
   return {PeekAt<uint64_t>(slot, offsetof(Prefix, id)),
           PeekAt<uint32_t>(slot, offsetof(Prefix, serial)),
-          PeekAt<uint8_t>(slot, offsetof(Prefix, facts) +
-                                    offsetof(EventFacts, cause))};
+          PeekAt<uint8_t>(
+              slot, offsetof(Prefix, facts) + offsetof(EventFacts, cause))};
 }
 
 void CopySlot(const EventSlot& from, EventSlot* to) {

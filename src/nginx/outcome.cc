@@ -240,8 +240,8 @@ void FillEvent(ngx_http_request_t* r, const Outcome& outcome,
   *facts = failure.facts;
   facts->rescued = outcome.rescued ? 1 : 0;
   facts->client_status = static_cast<uint16_t>(RequestStatus(r->main));
-  facts->attempts = static_cast<uint16_t>(
-      std::min<uint32_t>(outcome.attempts, UINT16_MAX));
+  facts->attempts =
+      static_cast<uint16_t>(std::min<uint32_t>(outcome.attempts, UINT16_MAX));
   text->upstream = View(failure.upstream);
   text->peer = View(failure.peer);
   text->message = View(failure.message);

@@ -56,8 +56,7 @@ size_t TextStart(absl::string_view line, ngx_uint_t level) {
   const size_t level_end = sizeof("1970/09/28 12:00:00 [error] ") - 1 -
                            (level == NGX_LOG_CRIT ? 1 : 0);
   size_t start = level_end + process.length;
-  if (process.pid != ngx_pid || start > line.size() ||
-      line[start - 2] != ':') {
+  if (process.pid != ngx_pid || start > line.size() || line[start - 2] != ':') {
     start = line.find('#');
     start = start == absl::string_view::npos ? start : line.find(": ", start);
     if (start == absl::string_view::npos) {
