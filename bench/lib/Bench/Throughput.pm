@@ -86,28 +86,34 @@ sub load ( $client, $requests, $rounds, $percent, @servers ) {
 }
 
 # For each server: the median over PAIRS of its throughput's ratio to the first
-# one's, latencies, and CPU time per request in nanoseconds. One side of a pair
-# is worth the lower quartile of its bursts: interrupted ones say nothing.
+# one's and of its latencies, and CPU time per request in nanoseconds. One side
+# of a pair is worth the lower quartile of its bursts: interrupted ones say
+# nothing. Each pair has connections of its own, which the workers share out
+# anew.
 sub compare ( $dir, $client, $workers, $percent, @variants ) {
     my $farm    = servers( $dir, $workers, @variants );
     my @servers = @{ $farm->{servers} };
-    my @load    = ( $client, REQUESTS, BURSTS * PAIRS, $percent, @servers );
-    load( @load[ 0, 1 ], 2, @load[ 3 .. $#load ] );    # warm up
+    load( $client, REQUESTS, 2, $percent, @servers );    # warm up
     my @before = map { cpu_time($_) } @servers;
-    my ( $rounds, @results ) = load(@load);
-    for my $i ( 0 .. $#servers ) {
-        $results[$i]{cpu} = ( cpu_time( $servers[$i] ) - $before[$i] ) /
-          ( REQUESTS * BURSTS * PAIRS );
-        check( $results[$i]{failed}, $percent );
-    }
-    my @ratios;
-    while ( my @pair = splice @$rounds, 0, BURSTS ) {
+    my ( @all, @results );
+    for ( 1 .. PAIRS ) {
+        my ( $rounds, @each ) =
+          load( $client, REQUESTS, BURSTS, $percent, @servers );
+        my @times = map { my $i = $_; quick( map { $_->[$i] } @$rounds ) }
+          0 .. $#servers;
         for my $i ( 0 .. $#servers ) {
-            push @{ $ratios[$i] },
-              quick( map { $_->[0] } @pair ) / quick( map { $_->[$i] } @pair );
+            check( $each[$i]{failed}, $percent );
+            push @{ $all[$i]{ratio} }, $times[0] / $times[$i];
+            push @{ $all[$i]{$_} }, $each[$i]{$_} for qw(p50 p99);
         }
     }
-    $results[$_]{ratio} = median( @{ $ratios[$_] } ) for 0 .. $#servers;
+    for my $i ( 0 .. $#servers ) {
+        my $cpu = cpu_time( $servers[$i] ) - $before[$i];
+        $results[$i] = {
+            cpu => $cpu / ( REQUESTS * BURSTS * PAIRS ),
+            map { $_ => median( @{ $all[$i]{$_} } ) } qw(ratio p50 p99)
+        };
+    }
     stop($farm);
     return @results;
 }
