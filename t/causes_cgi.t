@@ -9,8 +9,12 @@ use lib "$FindBin::Bin/lib";
 
 use Upstream502::Runner;
 use Upstream502::Scenarios::Cgi;
+use Upstream502::Scenarios::Memcached;
 
 play(
-    Upstream502::Scenarios::Cgi::rows(),
+    [
+        map { @$_ } Upstream502::Scenarios::Cgi::rows(),
+        Upstream502::Scenarios::Memcached::rows()
+    ],
     %Upstream502::Scenarios::Cgi::OPTIONS
 );

@@ -9,8 +9,12 @@ use lib "$FindBin::Bin/lib";
 
 use Upstream502::Runner;
 use Upstream502::Scenarios::Proxy;
+use Upstream502::Scenarios::Send;
 
 play(
-    Upstream502::Scenarios::Proxy::rows(),
-    %Upstream502::Scenarios::Proxy::OPTIONS
+    [
+        map { @$_ } Upstream502::Scenarios::Proxy::rows(),
+        Upstream502::Scenarios::Send::rows()
+    ],
+    %Upstream502::Scenarios::Send::OPTIONS
 );
