@@ -56,11 +56,7 @@ FailedAttempt* FindFailure(const Record& record, uint32_t element) {
 // body for whole that is shorter than its Content-Length. Record headers are
 // in read_length too, so that this is certain where it is said.
 bool IsCutFastcgi(const ngx_http_upstream_t* u) {
-  const ngx_event_pipe_t* pipe = u->pipe;
-  return pipe != nullptr && pipe->upstream_eof && !pipe->upstream_done &&
-         u->headers_in.content_length_n > 0 && pipe->read_length > 0 &&
-         pipe->read_length < u->headers_in.content_length_n &&
-         View(u->schema) == "fastcgi://";
+  return EndedShort(u) && View(u->schema) == "fastcgi://";
 }
 
 // Whether the last attempt of a run that ended with `rc`, and of which no line

@@ -55,6 +55,14 @@ inline bool ServedStale(const ngx_http_upstream_t* u) {
 #endif
 }
 
+// The connection ended, and with it a body shorter than was announced.
+inline bool EndedShort(const ngx_http_upstream_t* u) {
+  const ngx_event_pipe_t* pipe = u->pipe;
+  return pipe != nullptr && pipe->upstream_eof && !pipe->upstream_done &&
+         u->headers_in.content_length_n > 0 && pipe->read_length > 0 &&
+         pipe->read_length < u->headers_in.content_length_n;
+}
+
 // Where the row of the peer with this name, a string that stays where it is,
 // is remembered.
 inline uint32_t* RememberedRow(MainConf* conf, const ngx_str_t* name) {

@@ -28,8 +28,7 @@ bool CountUsualRun(const ngx_http_request_t* r, uint32_t row, ngx_int_t rc) {
   }
   const State& state = States(r)[0];
   if (state.peer == nullptr || state.header_time == kUnsetTime ||
-      IsGatewayStatus(state.status) || ServedStale(&u) ||
-      (u.pipe != nullptr && u.pipe->upstream_eof)) {
+      IsGatewayStatus(state.status) || ServedStale(&u) || EndedShort(&u)) {
     return false;
   }
   MainConf* conf = GetMainConf(r);
