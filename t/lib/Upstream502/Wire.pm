@@ -8,7 +8,7 @@ use v5.36;
 use Exporter qw(import);
 
 our @EXPORT = qw(http_ok http_last http_status fcgi fcgi_end h2 h2_settings h2_headers
-  tls_alert dns_answers);
+  tls_alert dns_answers question);
 
 # A whole HTTP/1.1 response.
 sub http_status ( $status, $body = '', @headers ) {

@@ -5,9 +5,9 @@ package Upstream502::Scenarios::Balancers;
 
 use v5.36;
 
-use Socket               qw(AI_ADDRCONFIG SOCK_STREAM getaddrinfo);
+use Socket qw(AI_ADDRCONFIG MSG_DONTWAIT SOCK_STREAM getaddrinfo);
 use Upstream502::Backend qw(sequence);
-use Upstream502::Net     qw(wait_for);
+use Upstream502::Net     qw(accept_from bind_udp reset_close wait_for);
 use Upstream502::Wire;
 
 my $OK        = [ 'read', [ write => http_last() ], 'close' ];
@@ -192,6 +192,21 @@ sub race ( $balancer, $shared ) {
     );
 }
 
+# Since the start nginx waits for the address of this name: with it the upstream
+# gets another peer.
+sub answer_look_up ( $t, $name ) {
+    my $waiting = wait_for "the look-up of $name", sub {
+        while ( my $from = $t->{late}->recv( my $query, 512, MSG_DONTWAIT ) ) {
+            $t->{look_ups}{ ( question($query) )[0] } = [ $query, $from ];
+        }
+        $t->{look_ups}{$name};
+    };
+    my ( $query, $from ) = @$waiting;
+    my $answer = dns_answers( $name => '127.0.0.1' )->($query);
+    $t->{late}->send( $answer, 0, $from );
+    $t->status;    # the worker reads the answer before it reads this
+}
+
 # A name is looked up behind the scenes: its peers come after the start.
 sub resolved ($balancer) {
     my $peers = 'resolver %%dns%% ipv6=off; server';
@@ -219,6 +234,29 @@ sub resolved ($balancer) {
             peer    => '%%u%%',
             @NO_LIVE,
             site => 'B1f',
+        ),
+        on(
+            $balancer, 1, 0,
+            name    => 'the name gets an address between two attempts',
+            site    => 'B1e',
+            since   => '1.27.3',
+            b       => 'own',
+            servers => 'server %%b%%; server %%b%%; server %%u%%.test resolve;
+                resolver %%late%% ipv6=off; resolver_timeout 10m;',
+            during => sub ( $t, $row ) {
+                my $attempt = accept_from( $row->{listener}{b} );
+                answer_look_up( $t, "u$row->{number}.test" );
+                shutdown $row->{listener}{b}, 2;    # no second attempt
+                reset_close($attempt);
+            },
+            @NO_LIVE,
+            attempts => 2,
+            failures => 2,
+            causes   => 'reset_before_response, no_live_upstreams',
+            events   => [
+                [ 'reset_before_response', 'header', 104 ],
+                [ 'no_live_upstreams',     'select' ],
+            ],
         ),
     );
 }
@@ -342,6 +380,8 @@ sub localhost () {
 
 sub setup ($t) {
     $t->udp( dns => dns_answers( 'host.test' => '127.0.0.1' ) );
+    $t->{late}          = bind_udp();
+    $t->{address}{late} = '127.0.0.1:' . $t->{late}->sockport;
 }
 
 sub rows () { return [ balancers(), targets(), localhost() ] }
