@@ -60,10 +60,10 @@ sub check_streams ( $t, $rounds, $send ) {
         my $row    = $t->row($id);
         my $object = $t->object($id) // {};
         is_deeply [
-            $status{$id}, $object->{cause} // '-',
+            $status{$id}, $row->{status}, $object->{cause} // '-',
             map { $row->{"upstream_502_$_"} } qw(cause errno failures)
           ],
-          [ $status, $cause, $cause, $errno, $cause eq '-' ? '-' : 1 ],
+          [ $status, $status, $cause, $cause, $errno, $cause eq '-' ? '-' : 1 ],
           "stream $id";
     }
     my $after = $t->status('limit=1000');
