@@ -14,6 +14,7 @@ use Upstream502::Test;
 
 my ($NODE) = grep { -x } map { "$_/node" } split /:/, $ENV{PATH};
 plan skip_all => 'no Node: apt-get install nodejs' if !$NODE;
+my ($MAJOR) = `$NODE --version` =~ /(\d+)/;
 
 # A worker that exits is replaced.
 my $APPLICATION = <<'JAVASCRIPT';
@@ -93,6 +94,49 @@ sub row ( $name, $path, %row ) {
     };
 }
 
+# Played where Node, stopped while a connection idles, closes it before it
+# reads a request that came meanwhile.
+my @races = (
+    row(
+        'server.keepAliveTimeout shorter than keepalive_timeout', '/well',
+        http => 'upstream %%u%% { server %%node%%; keepalive 1; }',
+        conf => 'proxy_http_version 1.1; proxy_set_header Connection "";
+            proxy_pass http://%%u%%/well;',
+        before => sub ( $t, $row ) {
+            awake( $t, $row );
+            prime( $t, $row, $node, $t->port('node') );
+        },
+        ask    => \&race,
+        method => 'POST',
+        body   => 'once',
+        cause  => 'keepalive_race',
+        phase  => qr/^(?:send|header)$/,
+        errno  => qr/^(?:-|32|104)$/,
+        reused => 1,
+        hint   => qr/keepalive_timeout in upstream.*server\.keepAliveTimeout/,
+    ),
+    row(
+        'the same, and GET is saved',
+        '/well',
+        http => 'upstream %%u%% { server %%node%%; keepalive 1; }',
+        conf => 'proxy_http_version 1.1; proxy_set_header Connection "";
+            proxy_pass http://%%u%%/well;',
+        before => sub ( $t, $row ) {
+            awake( $t, $row );
+            prime( $t, $row, $node, $t->port('node') );
+        },
+        ask      => \&race,
+        status   => 200,
+        rescued  => 1,
+        attempts => 2,
+        causes   => 'keepalive_race, -',
+        cause    => 'keepalive_race',
+        phase    => qr/^(?:send|header)$/,
+        errno    => qr/^(?:-|32|104)$/,
+        reused   => 1,
+    )
+);
+
 my @rows = (
     row(
         'all is well', '/well',
@@ -161,44 +205,7 @@ my @rows = (
         failed   => 0,
         protocol => undef,
     ),
-    row(
-        'server.keepAliveTimeout shorter than keepalive_timeout', '/well',
-        http => 'upstream %%u%% { server %%node%%; keepalive 1; }',
-        conf => 'proxy_http_version 1.1; proxy_set_header Connection "";
-            proxy_pass http://%%u%%/well;',
-        before => sub ( $t, $row ) {
-            awake( $t, $row );
-            prime( $t, $row, $node, $t->port('node') );
-        },
-        ask    => \&race,
-        method => 'POST',
-        body   => 'once',
-        cause  => 'keepalive_race',
-        phase  => qr/^(?:send|header)$/,
-        errno  => qr/^(?:-|32|104)$/,
-        reused => 1,
-        hint   => qr/keepalive_timeout in upstream.*server\.keepAliveTimeout/,
-    ),
-    row(
-        'the same, and GET is saved',
-        '/well',
-        http => 'upstream %%u%% { server %%node%%; keepalive 1; }',
-        conf => 'proxy_http_version 1.1; proxy_set_header Connection "";
-            proxy_pass http://%%u%%/well;',
-        before => sub ( $t, $row ) {
-            awake( $t, $row );
-            prime( $t, $row, $node, $t->port('node') );
-        },
-        ask      => \&race,
-        status   => 200,
-        rescued  => 1,
-        attempts => 2,
-        causes   => 'keepalive_race, -',
-        cause    => 'keepalive_race',
-        phase    => qr/^(?:send|header)$/,
-        errno    => qr/^(?:-|32|104)$/,
-        reused   => 1,
-    ),
+    ( $MAJOR >= 20 ? @races : () ),
     row(
         'it is not running',
         '/well',

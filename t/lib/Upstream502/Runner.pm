@@ -70,7 +70,7 @@ sub play ( $rows, %options ) {
     $options{setup}->($t) if $options{setup};
     Upstream502::Sites::start_notes( $t->nginx->version ) if $wanted eq '';
     my @rows = grep { is_played( $t, $_ ) }
-      grep { join( ' ', sites_of($_), $_->{name} ) =~ /$wanted/ } @$rows;
+      grep { join( ' ', sites_of($_), $_->{name} ) =~ /(?:$wanted)/ } @$rows;
     my ( $http, $server ) = ( $options{http} // '', '' );
     my $number = 0;
     for my $row (@rows) {
