@@ -14,20 +14,12 @@
 
 namespace upstream_502 {
 
-// An event as the words of a slot. Text is cut so that all of it fits, at
-// UTF-8 boundaries; the message keeps at least half of what names leave free.
-struct EncodedEvent {
-  uint64_t words[kEventWords];
-  size_t used = 0;
-};
-
-// `serial` counts the events of this cause. Names of `rows` are left out.
-void EncodeEvent(uint64_t id, uint32_t serial, const EventFacts& facts,
-                 const EventText& text, const EventRows& rows,
-                 EncodedEvent* encoded);
-
-// Stores the event unless the slot holds a newer one.
-void WriteSlot(EventSlot* slot, const EncodedEvent& encoded);
+// Stores an event. Text is cut so that all of it fits, at UTF-8 boundaries; the
+// message keeps at least half of what names leave free. Names of `rows` are
+// left out. `serial` counts the events of this cause.
+void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
+               const EventFacts& facts, const EventText& text,
+               const EventRows& rows);
 
 // What the slot seems to hold, without a look at the rest.
 struct SlotPeek {

@@ -1,5 +1,6 @@
 #include "upstream_502/event_ring.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -39,9 +40,7 @@ EventText SomeText() {
 }
 
 void Write(EventSlot* slot, uint64_t id, const EventText& text) {
-  EncodedEvent encoded;
-  EncodeEvent(id, 7, SomeFacts(), text, {}, &encoded);
-  WriteSlot(slot, encoded);
+  WriteSlot(slot, id, 7, SomeFacts(), text, {});
 }
 
 bool Read(const EventSlot& slot, Event* event) {
@@ -80,6 +79,17 @@ TEST(EventSlot, KeepsEmptyTextAndAnyBytes) {
   EXPECT_EQ(RoundTrip({.uri = bytes}).uri, bytes);
 }
 
+TEST(EventText, ComesBackWhateverItsLength) {
+  const std::string letters = "abcdefghijklmnopqrstuvwxyz";
+  for (size_t size = 0; size <= letters.size(); ++size) {
+    const std::string text = letters.substr(0, size);
+    const Event event = RoundTrip({.host = text, .uri = text, .message = text});
+    EXPECT_EQ(event.host, text);
+    EXPECT_EQ(event.message, text);
+    EXPECT_EQ(event.uri, text);
+  }
+}
+
 TEST(EventSlot, ReadsAsAbsentBeforeTheFirstEvent) {
   const auto slot = std::make_unique<EventSlot>();
   Event event;
@@ -99,10 +109,8 @@ TEST(EventSlot, HoldsTheLatestEventWhateverItsLength) {
 
 TEST(EventSlot, LeavesOutNamesThatRowsStandFor) {
   const auto slot = std::make_unique<EventSlot>();
-  EncodedEvent encoded;
-  EncodeEvent(1, 1, SomeFacts(), SomeText(), {.upstream = 2, .peer = 3},
-              &encoded);
-  WriteSlot(slot.get(), encoded);
+  WriteSlot(slot.get(), 1, 1, SomeFacts(), SomeText(),
+            {.upstream = 2, .peer = 3});
   Event event;
   EventRows rows;
   ASSERT_TRUE(ReadSlot(*slot, &event, &rows));
@@ -172,6 +180,24 @@ TEST(EventText, IsCutToFitWhereEverythingIsHuge) {
   EXPECT_GE(event.uri.size(), 64U);
 }
 
+TEST(EventText, FillsTheSlotToTheLastByteAndNoFurther) {
+  const std::string letters(600, 'x');
+  for (const size_t host : {0U, 1U, 79U, 80U, 81U}) {
+    for (size_t size = 0; size < letters.size(); size += 3) {
+      const EventText text = {
+          .method = "GET",
+          .host = absl::string_view(letters).substr(0, host),
+          .uri = absl::string_view(letters).substr(0, letters.size() - size),
+          .message = absl::string_view(letters).substr(0, size)};
+      const Event event = RoundTrip(text);
+      EXPECT_EQ(event.host.size(), std::min<size_t>(host, 80));
+      EXPECT_EQ(event.message, text.message.substr(0, event.message.size()));
+      EXPECT_EQ(event.uri, text.uri.substr(0, event.uri.size()));
+      EXPECT_GE(event.uri.size() + event.message.size(), 400U);
+    }
+  }
+}
+
 TEST(EventText, IsNotCutInsideACharacter) {
   std::string uri = "/";
   while (uri.size() < 2000) {
@@ -186,19 +212,23 @@ TEST(EventText, IsNotCutInsideACharacter) {
   }
 }
 
+// A message that fills the slot to its last byte.
+size_t LongestMessage() {
+  return RoundTrip({.message = std::string(1000, 'x')}).message.size();
+}
+
 TEST(TornSlot, ReadsAsAbsentWhicheverWordIsOfAnotherEvent) {
-  const std::string text(500, 'a');
-  EncodedEvent first;
-  EncodedEvent second;
-  EncodeEvent(1, 1, SomeFacts(), {.message = text}, {}, &first);
-  EncodeEvent(2, 2, {}, {.message = std::string(text.size(), 'b')}, {},
-              &second);
-  ASSERT_EQ(first.used, second.used);
+  const size_t room = LongestMessage();
+  const auto first = std::make_unique<EventSlot>();
+  const auto second = std::make_unique<EventSlot>();
+  WriteSlot(first.get(), 1, 1, SomeFacts(), {.message = std::string(room, 'a')},
+            {});
+  WriteSlot(second.get(), 2, 2, {}, {.message = std::string(room, 'b')}, {});
   Event event;
-  for (size_t torn = 1; torn < first.used; ++torn) {
+  for (size_t torn = 1; torn < kEventWords; ++torn) {
     const auto slot = std::make_unique<EventSlot>();
-    for (size_t i = 0; i < first.used; ++i) {
-      slot->words[i] = i < torn ? second.words[i] : first.words[i];
+    for (size_t i = 0; i < kEventWords; ++i) {
+      slot->words[i] = (i < torn ? second : first)->words[i].load();
     }
     EXPECT_FALSE(Read(*slot, &event)) << torn << " words of the second";
   }
@@ -248,9 +278,7 @@ TEST(EventSlot, ReadsAsAbsentWhereAnotherBinaryKnowsMore) {
   unknown[3].errno_class = static_cast<ErrnoClass>(kErrnoClassCount);
   for (const EventFacts& facts : unknown) {
     const auto slot = std::make_unique<EventSlot>();
-    EncodedEvent encoded;
-    EncodeEvent(1, 1, facts, {}, {}, &encoded);
-    WriteSlot(slot.get(), encoded);
+    WriteSlot(slot.get(), 1, 1, facts, {}, {});
     Event event;
     EXPECT_FALSE(Read(*slot, &event));
   }
