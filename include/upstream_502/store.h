@@ -137,6 +137,14 @@ class Store {
   uint32_t SearchUpstream(absl::string_view name, Protocol protocol);
   uint32_t SearchPeer(uint32_t upstream, absl::string_view addr);
 
+  // Begin the slot that `now_ms` falls into.
+  [[gnu::cold]] static void OpenMinute(UpstreamRow* row, int64_t now_ms);
+  [[gnu::cold]] static void OpenMinute(PeerRow* row, int64_t now_ms);
+  [[gnu::cold]] static void OpenMinute(Header* header, int64_t now_ms);
+  [[gnu::cold]] static void OpenRecent(UpstreamRow* row, int64_t now_ms);
+  template <typename Row>
+  static void RollMinute(Row* row, int64_t now_ms);
+
   Header* header_ = nullptr;
   Capacity capacity_{};
   Word* upstream_index_ = nullptr;
@@ -148,10 +156,89 @@ class Store {
 };
 
 // What every request asks: a subtraction rather than a division.
+inline bool IsWithin(const Time& running, int64_t width_ms, int64_t now_ms) {
+  const int64_t elapsed = now_ms - running.load(std::memory_order_relaxed);
+  return static_cast<uint64_t>(elapsed) < static_cast<uint64_t>(width_ms);
+}
+
 template <typename Row>
-bool IsWithinMinute(const Row& row, int64_t now_ms) {
-  const int64_t elapsed = now_ms - row.minute.load(std::memory_order_relaxed);
-  return static_cast<uint64_t>(elapsed) < kMinuteMs;
+void Store::RollMinute(Row* row, int64_t now_ms) {
+  if (!IsWithin(row->minute, kMinuteMs, now_ms)) [[unlikely]] {
+    OpenMinute(row, now_ms);
+  }
+}
+
+inline void Add(Counter* counter, uint64_t value = 1) {
+  counter->fetch_add(value, std::memory_order_relaxed);
+}
+
+inline void Store::AddRequest(uint32_t upstream, uint32_t worker,
+                              int64_t now_ms, uint32_t attempts) {
+  UpstreamRow& row = upstreams_[upstream];
+  RollMinute(&row, now_ms);
+  Shard& shard = row.shards[worker % kUpstreamShards];
+  Add(&shard.requests);
+  Add(&shard.attempts, attempts);
+}
+
+inline void Store::AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms,
+                              bool success) {
+  PeerRow& row = peers_[peer];
+  RollMinute(&row, now_ms);
+  Shard& shard = row.shards[worker % kPeerShards];
+  Add(&shard.attempts);
+  if (success) {
+    shard.last_success.store(now_ms, std::memory_order_relaxed);
+  }
+}
+
+// Most failures are quick.
+inline size_t TimeBucket(uint64_t ms) {
+  size_t bucket = 0;
+  while (bucket < kTimeBuckets && ms > kTimeBounds[bucket]) {
+    ++bucket;
+  }
+  return bucket;
+}
+
+inline void Store::AddFailure(uint32_t upstream, uint32_t peer,
+                              const Failure& failure) {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  const auto cause = static_cast<size_t>(failure.cause);
+  const auto errno_class = static_cast<size_t>(failure.errno_class);
+  const int64_t now_ms = failure.time_ms;
+
+  UpstreamRow& row = upstreams_[upstream];
+  RollMinute(&row, now_ms);
+  RollMinute(header_, now_ms);
+  if (!IsWithin(row.recent, kRecentMs, now_ms)) [[unlikely]] {
+    OpenRecent(&row, now_ms);
+  }
+  Add(&header_->causes[cause]);
+  Add(&row.causes[cause]);
+  Add(&row.errno_classes[errno_class]);
+  if (failure.time_to_failure >= 0) {
+    const auto ms = static_cast<uint64_t>(failure.time_to_failure);
+    const size_t bucket = TimeBucket(ms);
+    Add(&row.time_buckets[bucket]);
+    Add(&row.time_sum, ms);
+    Add(&header_->time_buckets[cause][bucket]);
+    Add(&header_->time_sums[cause], ms);
+  }
+  if (peer == kNoPeer) {
+    return;
+  }
+
+  PeerRow& peer_row = peers_[peer];
+  RollMinute(&peer_row, now_ms);
+  Add(&peer_row.causes[cause]);
+  Add(&peer_row.errno_classes[errno_class]);
+  if (peer_row.first_failure.load(kRelaxed) == 0) {
+    int64_t never = 0;
+    peer_row.first_failure.compare_exchange_strong(never, now_ms, kRelaxed);
+  }
+  peer_row.last_failure.store(now_ms, kRelaxed);
+  peer_row.last_cause.store(static_cast<uint8_t>(cause), kRelaxed);
 }
 
 // These two are inline: most requests pay for them and for nothing else.
@@ -169,17 +256,16 @@ inline bool Store::AddSuccess(uint32_t upstream, uint32_t peer, uint32_t worker,
                               int64_t now_ms) {
   UpstreamRow& upstream_row = upstreams_[upstream];
   PeerRow& peer_row = peers_[peer];
-  if (!IsWithinMinute(peer_row, now_ms) ||
-      !IsWithinMinute(upstream_row, now_ms)) {
+  if (!IsWithin(peer_row.minute, kMinuteMs, now_ms) ||
+      !IsWithin(upstream_row.minute, kMinuteMs, now_ms)) {
     return false;
   }
-  constexpr auto kRelaxed = std::memory_order_relaxed;
   Shard& attempts = peer_row.shards[worker % kPeerShards];
-  attempts.attempts.fetch_add(1, kRelaxed);
-  attempts.last_success.store(now_ms, kRelaxed);
+  Add(&attempts.attempts);
+  attempts.last_success.store(now_ms, std::memory_order_relaxed);
   Shard& requests = upstream_row.shards[worker % kUpstreamShards];
-  requests.requests.fetch_add(1, kRelaxed);
-  requests.attempts.fetch_add(1, kRelaxed);
+  Add(&requests.requests);
+  Add(&requests.attempts);
   return true;
 }
 

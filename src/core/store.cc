@@ -136,31 +136,6 @@ uint32_t Sum(const Shard (&shards)[N], Counter Shard::*counter) {
   return static_cast<uint32_t>(sum);
 }
 
-[[gnu::cold]] void OpenMinute(UpstreamRow* row, int64_t now_ms) {
-  static_assert(kResponseCodes[1] == 502);
-  Roll(&row->minute, row->minutes, kMinuteMs, now_ms, [row](MinuteSlot* slot) {
-    slot->requests.store(Sum(row->shards, &Shard::requests), kRelaxed);
-    slot->failures.store(Sum(row->causes), kRelaxed);
-    slot->responses_502.store(Sum(row->responses[1]), kRelaxed);
-    row->seen.store(1, kRelaxed);
-  });
-}
-
-[[gnu::cold]] void OpenMinute(PeerRow* row, int64_t now_ms) {
-  Roll(&row->minute, row->minutes, kMinuteMs, now_ms,
-       [row](PeerMinuteSlot* slot) {
-         slot->attempts.store(Sum(row->shards, &Shard::attempts), kRelaxed);
-         slot->failures.store(Sum(row->causes), kRelaxed);
-       });
-}
-
-template <typename Row>
-void RollMinute(Row* row, int64_t now_ms) {
-  if (!IsWithinMinute(*row, now_ms)) [[unlikely]] {
-    OpenMinute(row, now_ms);
-  }
-}
-
 template <size_t N>
 void RollCauses(Time* running, CauseSlot (&slots)[N], int64_t width_ms,
                 int64_t now_ms, const Counter (&causes)[kMaxCauses]) {
@@ -170,12 +145,6 @@ void RollCauses(Time* running, CauseSlot (&slots)[N], int64_t width_ms,
                             kRelaxed);
     }
   });
-}
-
-size_t TimeBucket(uint64_t ms) {
-  return static_cast<size_t>(
-      std::lower_bound(kTimeBounds.begin(), kTimeBounds.end(), ms) -
-      kTimeBounds.begin());
 }
 
 }  // namespace
@@ -272,60 +241,31 @@ void Store::SetProtocol(uint32_t upstream, Protocol protocol) {
   }
 }
 
-void Store::AddRequest(uint32_t upstream, uint32_t worker, int64_t now_ms,
-                       uint32_t attempts) {
-  UpstreamRow& row = upstreams_[upstream];
-  RollMinute(&row, now_ms);
-  Shard& shard = row.shards[worker % kUpstreamShards];
-  shard.requests.fetch_add(1, kRelaxed);
-  shard.attempts.fetch_add(attempts, kRelaxed);
+void Store::OpenMinute(UpstreamRow* row, int64_t now_ms) {
+  static_assert(kResponseCodes[1] == 502);
+  Roll(&row->minute, row->minutes, kMinuteMs, now_ms, [row](MinuteSlot* slot) {
+    slot->requests.store(Sum(row->shards, &Shard::requests), kRelaxed);
+    slot->failures.store(Sum(row->causes), kRelaxed);
+    slot->responses_502.store(Sum(row->responses[1]), kRelaxed);
+    row->seen.store(1, kRelaxed);
+  });
 }
 
-void Store::AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms,
-                       bool success) {
-  PeerRow& row = peers_[peer];
-  RollMinute(&row, now_ms);
-  Shard& shard = row.shards[worker % kPeerShards];
-  shard.attempts.fetch_add(1, kRelaxed);
-  if (success) {
-    shard.last_success.store(now_ms, kRelaxed);
-  }
+void Store::OpenMinute(PeerRow* row, int64_t now_ms) {
+  Roll(&row->minute, row->minutes, kMinuteMs, now_ms,
+       [row](PeerMinuteSlot* slot) {
+         slot->attempts.store(Sum(row->shards, &Shard::attempts), kRelaxed);
+         slot->failures.store(Sum(row->causes), kRelaxed);
+       });
 }
 
-void Store::AddFailure(uint32_t upstream, uint32_t peer,
-                       const Failure& failure) {
-  const auto cause = static_cast<size_t>(failure.cause);
-  const auto errno_class = static_cast<size_t>(failure.errno_class);
-  const int64_t now_ms = failure.time_ms;
+void Store::OpenRecent(UpstreamRow* row, int64_t now_ms) {
+  RollCauses(&row->recent, row->recents, kRecentMs, now_ms, row->causes);
+}
 
-  UpstreamRow& row = upstreams_[upstream];
-  RollMinute(&row, now_ms);
-  RollCauses(&row.recent, row.recents, kRecentMs, now_ms, row.causes);
-  RollCauses(&header_->minute, header_->minutes, kMinuteMs, now_ms,
-             header_->causes);
-  header_->causes[cause].fetch_add(1, kRelaxed);
-  row.causes[cause].fetch_add(1, kRelaxed);
-  row.errno_classes[errno_class].fetch_add(1, kRelaxed);
-  if (failure.time_to_failure >= 0) {
-    const auto ms = static_cast<uint64_t>(failure.time_to_failure);
-    const size_t bucket = TimeBucket(ms);
-    row.time_buckets[bucket].fetch_add(1, kRelaxed);
-    row.time_sum.fetch_add(ms, kRelaxed);
-    header_->time_buckets[cause][bucket].fetch_add(1, kRelaxed);
-    header_->time_sums[cause].fetch_add(ms, kRelaxed);
-  }
-  if (peer == kNoPeer) {
-    return;
-  }
-
-  PeerRow& peer_row = peers_[peer];
-  RollMinute(&peer_row, now_ms);
-  peer_row.causes[cause].fetch_add(1, kRelaxed);
-  peer_row.errno_classes[errno_class].fetch_add(1, kRelaxed);
-  int64_t never = 0;
-  peer_row.first_failure.compare_exchange_strong(never, now_ms, kRelaxed);
-  peer_row.last_failure.store(now_ms, kRelaxed);
-  peer_row.last_cause.store(static_cast<uint8_t>(cause), kRelaxed);
+void Store::OpenMinute(Header* header, int64_t now_ms) {
+  RollCauses(&header->minute, header->minutes, kMinuteMs, now_ms,
+             header->causes);
 }
 
 void Store::AddRescued(uint32_t upstream) {
@@ -374,9 +314,7 @@ void Store::WriteEvent(uint64_t id, const EventFacts& facts,
   const auto serial = static_cast<uint32_t>(
       header_->serials[static_cast<size_t>(facts.cause)].fetch_add(1,
                                                                    kRelaxed));
-  EncodedEvent encoded;
-  EncodeEvent(id, serial, facts, text, rows, &encoded);
-  WriteSlot(slot, encoded);
+  WriteSlot(slot, id, serial, facts, text, rows);
 }
 
 void Store::NoteLoad(int64_t now_ms) {
