@@ -21,6 +21,22 @@ enum class Ending : uint8_t {
   kNoAttempt,  // nginx gave up before it could try (resolver, DNS)
 };
 
+// What an error line is worth.
+enum class Line : uint8_t {
+  kFailure,  // names the cause of a failed attempt
+  kNoise,    // logged at error level without being a failure
+  kOther,    // not known: kept as the message if the attempt fails
+};
+
+// What RecognizeLine has made of a line.
+struct RecognizedLine {
+  Line worth = Line::kOther;
+  uint8_t pattern = 0;  // which line it is; 0: not asked
+  uint8_t says = 0;     // and what it says, for Classify
+  ErrnoClass errno_class = ErrnoClass::kNone;
+  int errno_number = 0;  // what nginx ended it with; 0: nothing
+};
+
 // The facts `Classify` decides on. "At the line" means: when nginx wrote the
 // error line that was captured, before it tore the attempt down.
 struct Attempt {
@@ -28,7 +44,7 @@ struct Attempt {
   // empty where nothing was logged. An errno is still in it, as nginx
   // wrote it: "recv() failed (104: Connection reset by peer)".
   absl::string_view message = "";
-  uint8_t line = 0;  // what RecognizeLine has made of it; 0: not asked
+  RecognizedLine line = {};  // what it was recognized as, if it was
 
   Protocol protocol = Protocol::kUnknown;
   Ending ending = Ending::kFinal;
@@ -56,16 +72,9 @@ struct Attempt {
   int rc = 0;
 };
 
-// What an error line is worth.
-enum class Line : uint8_t {
-  kFailure,  // names the cause of a failed attempt
-  kNoise,    // logged at error level without being a failure
-  kOther,    // not known: kept as the message if the attempt fails
-};
-
 // Whether `message` (as in Attempt) tells a failure of an upstream attempt.
-// Cheap: compares prefixes only. `line` is for Attempt.
-Line RecognizeLine(absl::string_view message, uint8_t* line = nullptr);
+// Cheap: compares prefixes only.
+RecognizedLine RecognizeLine(absl::string_view message);
 
 // The errno in nginx's " (111: Connection refused)" at the end of `message`,
 // or 0. Only for messages that nginx ends that way; quoted text from the
@@ -76,10 +85,10 @@ struct Verdict {
   bool failed = false;  // false: not a failed attempt, the rest is unset
   Cause cause = Cause::kUnknown;
   Phase phase = Phase::kHeader;
-  int errno_number = 0;  // 0: none
   ErrnoClass errno_class = ErrnoClass::kNone;
-  int tls_alert = -1;  // the alert the upstream sent; -1: none
-  int dns_rcode = -1;  // the resolver's answer; -1: none
+  int errno_number = 0;    // 0: none
+  int16_t tls_alert = -1;  // the alert the upstream sent; -1: none
+  int16_t dns_rcode = -1;  // the resolver's answer; -1: none
 };
 
 // How many of these bytes, the HTTP/2 frames a server has sent, are of its

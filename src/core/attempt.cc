@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "messages.h"
@@ -11,9 +12,8 @@ namespace {
 
 using enum Says;
 
-bool TellsFailure(const Pattern& line) {
-  return line.says != kNothing && line.says != kHarmless &&
-         line.says != kOpenFailed;
+bool TellsFailure(Says says) {
+  return says != kNothing && says != kHarmless && says != kOpenFailed;
 }
 
 bool TellsEof(absl::string_view ssl_message) {
@@ -68,7 +68,7 @@ Verdict ResolveFailed(const Attempt& a) {
   }
   if (code != 0) {
     Verdict verdict = Fails(Cause::kDnsError, Phase::kResolve);
-    verdict.dns_rcode = code;
+    verdict.dns_rcode = static_cast<int16_t>(code);
     return verdict;
   }
   if (MissesResolver(a.message)) {
@@ -78,8 +78,8 @@ Verdict ResolveFailed(const Attempt& a) {
                Phase::kResolve);
 }
 
-Verdict ConnectFailed(const Attempt& a, int number) {
-  switch (ClassifyErrno(number)) {
+Verdict ConnectFailed(const Attempt& a, ErrnoClass errno_class) {
+  switch (errno_class) {
     case ErrnoClass::kRefused:
       return Fails(Cause::kConnectionRefused, Phase::kConnect);
     case ErrnoClass::kTimedOut:
@@ -108,9 +108,9 @@ Verdict ConnectFailed(const Attempt& a, int number) {
 // nginx asks for a pending error before it sends. The kernel answers a RST
 // to a SYN with ECONNREFUSED, so ECONNRESET and EPIPE, like anything on a
 // connection that was in use already, mean that the connection had stood.
-bool HadConnected(const Attempt& a, int number) {
-  return number == ECONNRESET || number == EPIPE || a.tls_handshaked ||
-         a.reused;
+bool HadConnected(const Attempt& a, ErrnoClass errno_class) {
+  return errno_class == ErrnoClass::kReset ||
+         errno_class == ErrnoClass::kBrokenPipe || a.tls_handshaked || a.reused;
 }
 
 // The connection ended under way: by FIN (`orderly`) or by RST. Whether nginx
@@ -168,17 +168,18 @@ Verdict TlsFailed(const Attempt& a) {
                Phase::kTls);
 }
 
-Verdict Trouble(const Attempt& a, const Pattern& line) {
-  if (a.header_done || !line.phase) {
+Verdict Trouble(const Attempt& a, const RecognizedLine& line) {
+  const std::optional<Phase> phase = PatternAt(line.pattern).phase;
+  if (a.header_done || !phase) {
     return Fails(Cause::kInternalError, Reached(a));
   }
   return Fails(Cause::kInternalError,
-               AwaitsTls(a) ? std::min(*line.phase, Phase::kTls) : *line.phase);
+               AwaitsTls(a) ? std::min(*phase, Phase::kTls) : *phase);
 }
 
-// Whether `number` is about the connection and not about this machine.
-bool IsOfConnection(int number) {
-  switch (ClassifyErrno(number)) {
+// Whether the errno is about the connection and not about this machine.
+bool IsOfConnection(const RecognizedLine& line) {
+  switch (line.errno_class) {
     case ErrnoClass::kNone:
     case ErrnoClass::kRefused:
     case ErrnoClass::kReset:
@@ -192,30 +193,30 @@ bool IsOfConnection(int number) {
     case ErrnoClass::kExhausted:
       return false;
     case ErrnoClass::kOther:
-      return number == ENOTCONN;
+      return line.errno_number == ENOTCONN;
   }
   return false;
 }
 
 // Reading or writing failed, and OpenSSL may have said why.
-Verdict ExchangeFailed(const Attempt& a, const Pattern& line, int number) {
-  const bool sending = line.says == kWriteFailed;
+Verdict ExchangeFailed(const Attempt& a, const RecognizedLine& line) {
+  const bool sending = Says{line.says} == kWriteFailed;
   const bool ssl = absl::StrContains(a.message, "(SSL:");
   if (ssl && TellsEof(a.message)) {
     return Lost(a, sending, true);
   }
-  if (ssl && (number == 0 || AlertNumber(a.message) >= 0)) {
+  if (ssl && (line.errno_number == 0 || AlertNumber(a.message) >= 0)) {
     return Fails(Cause::kTlsProtocolError, Phase::kTls);
   }
-  if (sending && !IsOfConnection(number)) {
+  if (sending && !IsOfConnection(line)) {
     return Fails(Cause::kInternalError, Phase::kSend);
   }
   return Lost(a, sending, false);
 }
 
 // A line after the response header: the client has it, or a part of it.
-Verdict BodyFailed(const Pattern& line, int number) {
-  switch (line.says) {
+Verdict BodyFailed(const RecognizedLine& line) {
+  switch (Says{line.says}) {
     case kTimedOut:
       return Fails(Cause::kBodyTimeout, Phase::kBody);
     case kFraming:
@@ -228,9 +229,9 @@ Verdict BodyFailed(const Pattern& line, int number) {
     case kExhausted:
       return Fails(Cause::kInternalError, Phase::kBody);
     case kWriteFailed:
-      return Fails(IsOfConnection(number) ? Cause::kBodyIncomplete
-                                          : Cause::kInternalError,
-                   Phase::kBody);
+      return Fails(
+          IsOfConnection(line) ? Cause::kBodyIncomplete : Cause::kInternalError,
+          Phase::kBody);
     case kNothing:
     case kHarmless:
     case kUnresolved:
@@ -252,24 +253,26 @@ Verdict BodyFailed(const Pattern& line, int number) {
   return Fails(Cause::kBodyIncomplete, Phase::kBody);
 }
 
-Verdict LineTells(const Attempt& a, const Pattern& line, int number) {
-  if (a.header_done || line.says == kBadChunk) {
-    return BodyFailed(line, number);
+Verdict LineTells(const Attempt& a, const RecognizedLine& line) {
+  const Says says{line.says};
+  if (a.header_done || says == kBadChunk) {
+    return BodyFailed(line);
   }
-  switch (line.says) {
+  switch (says) {
     case kUnresolved:
       return ResolveFailed(a);
     case kNoLive:
       return Fails(Cause::kNoLiveUpstreams, Phase::kSelect);
     case kExhausted:
-      return Fails(
-          number == 0 || ClassifyErrno(number) == ErrnoClass::kExhausted
-              ? Cause::kLocalExhausted
-              : Cause::kInternalError,
-          Phase::kConnect);
+      return Fails(line.errno_class == ErrnoClass::kNone ||
+                           line.errno_class == ErrnoClass::kExhausted
+                       ? Cause::kLocalExhausted
+                       : Cause::kInternalError,
+                   Phase::kConnect);
     case kConnectFailed:
-      return HadConnected(a, number) ? Lost(a, false, false)
-                                     : ConnectFailed(a, number);
+      return HadConnected(a, line.errno_class)
+                 ? Lost(a, false, false)
+                 : ConnectFailed(a, line.errno_class);
     case kTimedOut:
       return TimedOut(a);
     case kTlsClosed:
@@ -285,7 +288,7 @@ Verdict LineTells(const Attempt& a, const Pattern& line, int number) {
     case kReadFailed:
     case kTlsReadFailed:
     case kWriteFailed:
-      return ExchangeFailed(a, line, number);
+      return ExchangeFailed(a, line);
     case kTooBigHeader:
       return Fails(Cause::kHeaderTooBig, Phase::kHeader);
     case kInvalidHeader:
@@ -387,20 +390,25 @@ bool HasFailed(const Attempt& a, bool line_tells) {
 
 }  // namespace
 
-Line RecognizeLine(absl::string_view message, uint8_t* line) {
-  const uint8_t number = FindPattern(message);
-  if (line != nullptr) {
-    *line = number;
-  }
-  const Pattern& pattern = PatternAt(number);
+RecognizedLine RecognizeLine(absl::string_view message) {
+  RecognizedLine line;
+  line.pattern = FindPattern(message);
+  const LinePattern& pattern = PatternAt(line.pattern);
+  line.says = static_cast<uint8_t>(pattern.says);
   if (pattern.says == kHarmless) {
-    return Line::kNoise;
+    line.worth = Line::kNoise;
+  } else if (TellsFailure(pattern.says)) {
+    line.worth = Line::kFailure;
   }
-  return TellsFailure(pattern) ? Line::kFailure : Line::kOther;
+  if (pattern.has_errno) {
+    line.errno_number = NumberAtEnd(message);
+    line.errno_class = ClassifyErrno(line.errno_number);
+  }
+  return line;
 }
 
 int ParseErrno(absl::string_view message) {
-  return PatternAt(FindPattern(message)).has_errno ? NumberAtEnd(message) : 0;
+  return RecognizeLine(message).errno_number;
 }
 
 uint64_t Http2ResponseBytes(absl::string_view frames) {
@@ -417,13 +425,13 @@ uint64_t Http2ResponseBytes(absl::string_view frames) {
 }
 
 Verdict Classify(const Attempt& attempt) {
-  const Pattern& line = PatternAt(
-      attempt.line != 0 ? attempt.line : FindPattern(attempt.message));
+  const RecognizedLine line =
+      attempt.line.pattern != 0 ? attempt.line : RecognizeLine(attempt.message);
   // An open() that failed may be a missing error page; where the body broke
   // off on this side, it is the temporary file.
   const bool line_tells =
-      TellsFailure(line) ||
-      (line.says == kOpenFailed && attempt.ending == Ending::kFinal &&
+      line.worth == Line::kFailure ||
+      (Says{line.says} == kOpenFailed && attempt.ending == Ending::kFinal &&
        attempt.rc == -1 && attempt.header_done);
   if (!HasFailed(attempt, line_tells)) {
     return {};
@@ -435,13 +443,12 @@ Verdict Classify(const Attempt& attempt) {
   if (attempted && !line_tells) {
     return SilentlyFailed(attempt);
   }
-  const int number = line.has_errno ? NumberAtEnd(attempt.message) : 0;
   Verdict verdict =
-      attempted ? LineTells(attempt, line, number) : ResolveFailed(attempt);
-  verdict.errno_number = number;
-  verdict.errno_class = ClassifyErrno(number);
+      attempted ? LineTells(attempt, line) : ResolveFailed(attempt);
+  verdict.errno_number = line.errno_number;
+  verdict.errno_class = line.errno_class;
   if (absl::StartsWith(attempt.message, "SSL_")) {
-    verdict.tls_alert = AlertNumber(attempt.message);
+    verdict.tls_alert = static_cast<int16_t>(AlertNumber(attempt.message));
   }
   return verdict;
 }

@@ -1,6 +1,6 @@
 #include "upstream_502/cause.h"
 
-#include <cerrno>
+#include <array>
 #include <cstddef>
 #include <iterator>
 
@@ -356,62 +356,6 @@ absl::string_view Name(const absl::string_view (&names)[kSize], Enum value) {
   return i < kSize ? names[i] : absl::string_view();
 }
 
-struct ErrnoInfo {
-  int number;
-  absl::string_view name;
-  ErrnoClass errno_class = ErrnoClass::kOther;
-};
-
-// What the socket and file calls of nginx can end with.
-constexpr ErrnoInfo kErrnos[] = {
-    {ECONNREFUSED, "ECONNREFUSED", ErrnoClass::kRefused},
-    {ECONNRESET, "ECONNRESET", ErrnoClass::kReset},
-    {EPIPE, "EPIPE", ErrnoClass::kBrokenPipe},
-    {ETIMEDOUT, "ETIMEDOUT", ErrnoClass::kTimedOut},
-    {EHOSTUNREACH, "EHOSTUNREACH", ErrnoClass::kUnreachable},
-    {EHOSTDOWN, "EHOSTDOWN", ErrnoClass::kUnreachable},
-    {ENETUNREACH, "ENETUNREACH", ErrnoClass::kUnreachable},
-    {ENETDOWN, "ENETDOWN", ErrnoClass::kUnreachable},
-    {ENOENT, "ENOENT", ErrnoClass::kNotFound},
-    {ENOTDIR, "ENOTDIR", ErrnoClass::kNotFound},
-    {EACCES, "EACCES", ErrnoClass::kPermission},
-    {EPERM, "EPERM", ErrnoClass::kPermission},
-    {EAGAIN, "EAGAIN", ErrnoClass::kBacklog},
-    {EADDRNOTAVAIL, "EADDRNOTAVAIL", ErrnoClass::kExhausted},
-    {EMFILE, "EMFILE", ErrnoClass::kExhausted},
-    {ENFILE, "ENFILE", ErrnoClass::kExhausted},
-    {ENOBUFS, "ENOBUFS", ErrnoClass::kExhausted},
-    {ENOMEM, "ENOMEM", ErrnoClass::kExhausted},
-    {EADDRINUSE, "EADDRINUSE"},
-    {EAFNOSUPPORT, "EAFNOSUPPORT"},
-    {EBADF, "EBADF"},
-    {ECONNABORTED, "ECONNABORTED"},
-    {EEXIST, "EEXIST"},
-    {EINVAL, "EINVAL"},
-    {EIO, "EIO"},
-    {ELOOP, "ELOOP"},
-    {EMSGSIZE, "EMSGSIZE"},
-    {ENAMETOOLONG, "ENAMETOOLONG"},
-    {ENOSPC, "ENOSPC"},
-    {ENOTCONN, "ENOTCONN"},
-    {ENOTSOCK, "ENOTSOCK"},
-    {EOPNOTSUPP, "EOPNOTSUPP"},
-    {EPROTO, "EPROTO"},
-    {EPROTONOSUPPORT, "EPROTONOSUPPORT"},
-    {EPROTOTYPE, "EPROTOTYPE"},
-    {EROFS, "EROFS"},
-    {ESHUTDOWN, "ESHUTDOWN"},
-};
-
-const ErrnoInfo* FindErrno(int number) {
-  for (const ErrnoInfo& info : kErrnos) {
-    if (info.number == number) {
-      return &info;
-    }
-  }
-  return nullptr;
-}
-
 struct ProtocolInfo {
   Protocol protocol;
   absl::string_view name;
@@ -433,6 +377,30 @@ constexpr ProtocolInfo kProtocols[] = {
 };
 static_assert(std::size(kProtocols) ==
               static_cast<size_t>(Protocol::kTunnel) + 1);
+
+// First letter and length tell the names apart.
+constexpr uint8_t KeyOf(absl::string_view name) {
+  return static_cast<uint8_t>(static_cast<size_t>(name[0]) << 4 |
+                              (name.size() & 15));
+}
+
+constexpr auto kByKey = [] {
+  std::array<Protocol, 256> table{};
+  for (const ProtocolInfo& info : kProtocols) {
+    table[KeyOf(info.name)] = info.protocol;
+  }
+  return table;
+}();
+
+constexpr bool KeysDiffer() {
+  for (const ProtocolInfo& info : kProtocols) {
+    if (kByKey[KeyOf(info.name)] != info.protocol) {
+      return false;
+    }
+  }
+  return true;
+}
+static_assert(KeysDiffer());
 
 const ProtocolInfo& Info(Protocol protocol) {
   const auto i = static_cast<size_t>(protocol);
@@ -472,29 +440,15 @@ bool ParseCause(absl::string_view name, Cause* cause) {
 
 Protocol ParseProtocol(absl::string_view schema) {
   const absl::string_view name = absl::StripSuffix(schema, "://");
-  for (const ProtocolInfo& info : kProtocols) {
-    if (info.name == name) {
-      return info.protocol;
-    }
+  if (name.empty()) {
+    return Protocol::kUnknown;
   }
-  return Protocol::kUnknown;
+  const Protocol found = kByKey[KeyOf(name)];
+  return Info(found).name == name ? found : Protocol::kUnknown;
 }
 
 absl::string_view DirectivePrefix(Protocol protocol) {
   return Info(protocol).directive_prefix;
-}
-
-absl::string_view ErrnoName(int number) {
-  const ErrnoInfo* info = FindErrno(number);
-  return info == nullptr ? absl::string_view() : info->name;
-}
-
-ErrnoClass ClassifyErrno(int number) {
-  if (number == 0) {
-    return ErrnoClass::kNone;
-  }
-  const ErrnoInfo* info = FindErrno(number);
-  return info == nullptr ? ErrnoClass::kOther : info->errno_class;
 }
 
 }  // namespace upstream_502

@@ -24,7 +24,7 @@ constexpr bool kErrno = true;
 
 // The first that matches counts. Text from outside follows a quotation mark
 // or another fixed text, so it never decides which line this is.
-constexpr Pattern kPatterns[] = {
+constexpr LinePattern kPatterns[] = {
     // Lines that look like failures.
     {"FastCGI sent in stderr", kHarmless},
     {"upstream sent no valid HTTP/1.0 header", kHarmless},
@@ -167,56 +167,83 @@ constexpr Pattern kPatterns[] = {
 };
 
 // Lines that are not told by how they begin.
-constexpr Pattern kOthers[] = {
+constexpr LinePattern kOthers[] = {
     {"", kNothing}, {"", kUnresolved}, {"", kExhausted}};
 constexpr uint8_t kUnrecognised = std::size(kPatterns) + 1;
 constexpr uint8_t kResolveFailed = kUnrecognised + 1;
 constexpr uint8_t kNoConnections = kResolveFailed + 1;
 
-// The first bytes of a text as a word, zeroes behind a shorter one.
-constexpr uint64_t FirstWord(absl::string_view text) {
-  uint64_t word = 0;
-  for (size_t i = 0; i < sizeof(word) && i < text.size(); ++i) {
-    word |= uint64_t{static_cast<unsigned char>(text[i])} << (8 * i);
+// How a text begins: two words, zeroes behind a shorter one.
+struct Beginning {
+  uint64_t first = 0;
+  uint64_t second = 0;
+};
+constexpr size_t kBeginning = sizeof(Beginning);
+
+constexpr Beginning BeginningOf(absl::string_view text) {
+  Beginning beginning;
+  for (size_t i = 0; i < kBeginning && i < text.size(); ++i) {
+    const uint64_t byte = static_cast<unsigned char>(text[i]);
+    (i < 8 ? beginning.first : beginning.second) |= byte << (8 * (i % 8));
   }
-  return word;
+  return beginning;
 }
 
-// The patterns by their first letter, in their order among those, with what
-// they begin with as a word: a line is compared with few, and quickly.
+// All patterns have these many bytes to be found by.
+constexpr size_t kKeyBytes = 4;
+constexpr size_t kBuckets = 128;
+
+constexpr size_t BucketOf(const Beginning& beginning) {
+  const auto key = static_cast<uint32_t>(beginning.first);
+  return key * kMultiplier >> 32 & (kBuckets - 1);
+}
+
+// The patterns by how they begin, in their order among those that begin alike:
+// a line is compared with few, and quickly.
 struct Index {
   struct Entry {
-    uint64_t first_word;
-    uint64_t mask;
+    Beginning beginning;
+    Beginning mask;
     uint8_t pattern;
+    bool whole;  // the beginning is all of the pattern
   };
   Entry entries[std::size(kPatterns)];
-  uint8_t begin[129];
+  uint8_t begin[kBuckets + 1];
 };
 
 constexpr Index MakeIndex() {
   static_assert(std::size(kPatterns) < 250);
+  static_assert(std::all_of(
+      std::begin(kPatterns), std::end(kPatterns),
+      [](const LinePattern& p) { return p.prefix.size() >= kKeyBytes; }));
+  constexpr absl::string_view kOnes =
+      "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"
+      "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
   Index index{};
-  uint8_t next = 0;
-  for (int letter = 0; letter < 128; ++letter) {
-    index.begin[letter] = next;
-    for (size_t i = 0; i < std::size(kPatterns); ++i) {
-      const absl::string_view prefix = kPatterns[i].prefix;
-      if (prefix[0] == letter) {
-        const size_t bits = 8 * std::min(prefix.size(), sizeof(uint64_t));
-        index.entries[next++] = {FirstWord(prefix), UINT64_MAX >> (64 - bits),
-                                 static_cast<uint8_t>(i)};
-      }
-    }
+  Index::Entry all[std::size(kPatterns)]{};
+  uint8_t next[kBuckets + 1]{};
+  for (size_t i = 0; i < std::size(kPatterns); ++i) {
+    const absl::string_view prefix = kPatterns[i].prefix;
+    all[i] = {BeginningOf(prefix),
+              BeginningOf(kOnes.substr(0, std::min(prefix.size(), kBeginning))),
+              static_cast<uint8_t>(i),
+              prefix.size() <= kBeginning && kPatterns[i].suffix.empty()};
+    ++next[BucketOf(all[i].beginning) + 1];
   }
-  index.begin[128] = next;
+  for (size_t bucket = 0; bucket < kBuckets; ++bucket) {
+    next[bucket + 1] = static_cast<uint8_t>(next[bucket + 1] + next[bucket]);
+    index.begin[bucket + 1] = next[bucket + 1];
+  }
+  for (const Index::Entry& entry : all) {
+    index.entries[next[BucketOf(entry.beginning)]++] = entry;
+  }
   return index;
 }
 
 constexpr Index kIndex = MakeIndex();
-static_assert(kIndex.begin[128] == std::size(kPatterns));
+static_assert(kIndex.begin[kBuckets] == std::size(kPatterns));
 
-bool Matches(absl::string_view message, const Pattern& pattern) {
+bool Matches(absl::string_view message, const LinePattern& pattern) {
   if (!absl::StartsWith(message, pattern.prefix)) {
     return false;
   }
@@ -232,25 +259,26 @@ bool Matches(absl::string_view message, const Pattern& pattern) {
 }  // namespace
 
 int NumberAtEnd(absl::string_view message) {
-  if (!absl::ConsumeSuffix(&message, ")")) {
+  const char* const begin = message.data();
+  const char* const end = begin + message.size();
+  if (message.empty() || end[-1] != ')') {
     return 0;
   }
   const auto* open =
-      static_cast<const char*>(memrchr(message.data(), '(', message.size()));
-  if (open == nullptr || open == message.data() || open[-1] != ' ') {
+      static_cast<const char*>(memrchr(begin, '(', message.size()));
+  if (open == nullptr || open == begin || open[-1] != ' ') {
     return 0;
   }
-  message.remove_prefix(static_cast<size_t>(open + 1 - message.data()));
-  // No errno has as many as nine digits.
+  // The parenthesis at the end stops it. No errno has as many as nine digits.
   int number = 0;
-  size_t digits = 0;
-  while (digits < std::min<size_t>(message.size(), 9) &&
-         absl::ascii_isdigit(static_cast<unsigned char>(message[digits]))) {
-    number = number * 10 + (message[digits] - '0');
-    ++digits;
+  const char* at = open + 1;
+  for (; absl::ascii_isdigit(static_cast<unsigned char>(*at)); ++at) {
+    if (at - open > 9) {
+      return 0;
+    }
+    number = number * 10 + (*at - '0');
   }
-  return digits > 0 && absl::StartsWith(message.substr(digits), ": ") ? number
-                                                                      : 0;
+  return at > open + 1 && at[0] == ':' && at[1] == ' ' ? number : 0;
 }
 
 // The name is the client's to choose, the end is not.
@@ -264,17 +292,20 @@ int ResolverCode(absl::string_view message) {
 }
 
 uint8_t FindPattern(absl::string_view message) {
-  const uint64_t word = message.size() < sizeof(word)
-                            ? FirstWord(message)
-                            : Load<uint64_t>(message.data());
-  const uint64_t letter = word & 0xFF;
-  if (letter < 128) {
-    for (size_t i = kIndex.begin[letter]; i < kIndex.begin[letter + 1]; ++i) {
-      const Index::Entry& entry = kIndex.entries[i];
-      if ((word & entry.mask) == entry.first_word &&
-          Matches(message, kPatterns[entry.pattern])) {
-        return static_cast<uint8_t>(entry.pattern + 1);
-      }
+  Beginning word;
+  if (message.size() >= kBeginning) [[likely]] {
+    word = {Load<uint64_t>(message.data()), Load<uint64_t>(message.data() + 8)};
+  } else {
+    word = BeginningOf(message);
+  }
+  const size_t bucket = BucketOf(word);
+  const size_t end = kIndex.begin[bucket + 1];
+  for (size_t i = kIndex.begin[bucket]; i < end; ++i) {
+    const Index::Entry& entry = kIndex.entries[i];
+    if ((word.first & entry.mask.first) == entry.beginning.first &&
+        (word.second & entry.mask.second) == entry.beginning.second &&
+        (entry.whole || Matches(message, kPatterns[entry.pattern]))) {
+      return static_cast<uint8_t>(entry.pattern + 1);
     }
   }
   if (absl::EndsWith(message, " worker_connections are not enough")) {
@@ -286,7 +317,7 @@ uint8_t FindPattern(absl::string_view message) {
   return kUnrecognised;
 }
 
-const Pattern& PatternAt(uint8_t number) {
+const LinePattern& PatternAt(uint8_t number) {
   return number < kUnrecognised ? kPatterns[number - 1]
                                 : kOthers[number - kUnrecognised];
 }

@@ -43,7 +43,7 @@ enum class Says : uint8_t {
 };
 
 // A line that starts with `prefix` and ends, but for the errno, with `suffix`.
-struct Pattern {
+struct LinePattern {
   absl::string_view prefix;
   Says says;
   bool has_errno = false;  // nginx ends the line with " (N: text)"
@@ -54,7 +54,7 @@ struct Pattern {
 // The number of `message`'s pattern, from 1; that of one that says kNothing
 // where it is not known.
 uint8_t FindPattern(absl::string_view message);
-const Pattern& PatternAt(uint8_t number);
+const LinePattern& PatternAt(uint8_t number);
 
 // The N of a line that ends with " (N: text)"; 0 where it does not. Text from
 // outside may end so too: only for lines that are known to end with an errno.

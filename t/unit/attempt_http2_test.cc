@@ -103,7 +103,7 @@ constexpr Http2Line kHttp2Lines[] = {
 
 TEST(AttemptHttp2Test, EveryLineHasItsCauseInBothPhases) {
   for (const Http2Line& line : kHttp2Lines) {
-    EXPECT_EQ(RecognizeLine(line.message), Line::kFailure);
+    EXPECT_EQ(RecognizeLine(line.message).worth, Line::kFailure);
 
     Attempt header = kInHeader;
     header.protocol = Protocol::kGrpc;

@@ -44,7 +44,7 @@ TEST(ClassifyTest, TroubleBeforeAnAttemptIsInternal) {
            "no port in upstream \"name\"",
            "no upstream configuration",
        }) {
-    EXPECT_EQ(RecognizeLine(message), Line::kFailure) << message;
+    EXPECT_EQ(RecognizeLine(message).worth, Line::kFailure) << message;
     EXPECT_EQ(
         Judge({.message = message, .ending = Ending::kNoAttempt, .rc = 500}),
         "internal_error resolve")

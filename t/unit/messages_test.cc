@@ -33,7 +33,7 @@ TEST(RecognizeLineTest, LinesThatLookLikeFailuresAreNoise) {
            "so upstream connection is closed too (104: Connection reset by "
            "peer)",
        }) {
-    EXPECT_EQ(RecognizeLine(message), Line::kNoise) << message;
+    EXPECT_EQ(RecognizeLine(message).worth, Line::kNoise) << message;
   }
 }
 
@@ -50,7 +50,7 @@ TEST(RecognizeLineTest, OtherLinesAreKeptAtMost) {
            "x could not be resolved (3)",
            "x could not be resolved (:)",
        }) {
-    EXPECT_EQ(RecognizeLine(message), Line::kOther) << message;
+    EXPECT_EQ(RecognizeLine(message).worth, Line::kOther) << message;
   }
 }
 
@@ -58,10 +58,12 @@ TEST(RecognizeLineTest, OtherLinesAreKeptAtMost) {
 // into another.
 TEST(RecognizeLineTest, QuotedTextDoesNotDecide) {
   EXPECT_EQ(RecognizeLine("upstream sent duplicate header line: \"X: a\", "
-                          "previous value: \"X: \", ignored\""),
+                          "previous value: \"X: \", ignored\"")
+                .worth,
             Line::kFailure);
   EXPECT_EQ(RecognizeLine("FastCGI sent in stderr: \"x could not be resolved "
-                          "(3: Host not found)"),
+                          "(3: Host not found)")
+                .worth,
             Line::kNoise);
 }
 
@@ -83,6 +85,7 @@ TEST(ParseErrnoTest, ReadsWhatNginxWrites) {
   };
   for (const auto& c : kCases) {
     EXPECT_EQ(ParseErrno(c.message), c.number) << c.message;
+    EXPECT_EQ(RecognizeLine(c.message).errno_class, ClassifyErrno(c.number));
   }
 }
 

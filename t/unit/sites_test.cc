@@ -216,6 +216,13 @@ TEST(SitesTest, EverySiteHasItsCause) {
         const int seen = message.empty() ? 0 : number;
         EXPECT_EQ(verdict.errno_number, seen);
         EXPECT_EQ(verdict.errno_class, ClassifyErrno(seen));
+
+        // The same where the line was recognized before.
+        attempt.line = RecognizeLine(message);
+        const Verdict again = Classify(attempt);
+        EXPECT_EQ(again.cause, verdict.cause);
+        EXPECT_EQ(again.phase, verdict.phase);
+        EXPECT_EQ(again.errno_number, verdict.errno_number);
       }
     }
   }
@@ -228,7 +235,7 @@ TEST(SitesTest, LinesAreKnownForWhatTheyAre) {
       continue;
     }
     const std::string message = Render(site.message, site.numbers[0]);
-    const Line line = RecognizeLine(message);
+    const Line line = RecognizeLine(message).worth;
     SCOPED_TRACE(absl::StrCat(site.id, ": ", message));
     if (site.causes.empty()) {
       EXPECT_TRUE(line != Line::kFailure || site.level == "second");
