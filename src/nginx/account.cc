@@ -32,26 +32,6 @@ int32_t Milliseconds(ngx_msec_t value) {
              : static_cast<int32_t>(std::min<ngx_msec_t>(value, INT32_MAX));
 }
 
-const LoggedLine* FindLine(const Record& record, uint32_t element) {
-  for (const LoggedLine* line = record.lines; line != nullptr;
-       line = line->next) {
-    if (line->element == element) {
-      return line;
-    }
-  }
-  return nullptr;
-}
-
-FailedAttempt* FindFailure(const Record& record, uint32_t element) {
-  for (FailedAttempt* failure = record.failures; failure != nullptr;
-       failure = failure->older) {
-    if (failure->element == element && failure->run == record.runs) {
-      return failure;
-    }
-  }
-  return nullptr;
-}
-
 // FastCGI without keep-alive ends its body with the connection: nginx takes a
 // body for whole that is shorter than its Content-Length. Record headers are
 // in read_length too, so that this is certain where it is said.
@@ -66,56 +46,44 @@ bool EndedWell(const ngx_http_upstream_t* u, const State& state, int rc) {
          !IsCutFastcgi(u);
 }
 
-ngx_str_t PeerOf(const State& state, const LoggedLine* line) {
-  if (state.peer != nullptr) {
-    return *state.peer;
-  }
-  return line != nullptr ? line->peer : ngx_str_t{0, nullptr};
-}
-
-// Everything Classify wants to know of an element.
-Attempt Describe(const Run& run, const State& state, const LoggedLine* line,
-                 absl::string_view peer, bool last) {
+// Completes what Classify wants to know of an element.
+void Describe(const Run& run, const State& state, absl::string_view peer,
+              bool last, bool recognized, Attempt* attempt) {
   const ngx_http_upstream_t* u = run.upstream;
-  Attempt attempt;
   const bool header_done = state.header_time != kUnsetTime;
-  if (line != nullptr) {
-    attempt = line->attempt;
-    attempt.message = View(line->message);
-  }
   // What a line said that did not end the attempt is out of date by now.
-  if (line == nullptr || !line->recognized) {
-    attempt.connected = state.connect_time != kUnsetTime;
-    attempt.request_sent = attempt.connected;
-    attempt.header_done = header_done;
-    attempt.bytes_received = static_cast<uint64_t>(state.bytes_received);
+  if (!recognized) {
+    attempt->connected = state.connect_time != kUnsetTime;
+    attempt->request_sent = attempt->connected;
+    attempt->header_done = header_done;
+    attempt->bytes_received = static_cast<uint64_t>(state.bytes_received);
   }
-  attempt.protocol = ProtocolOf(u);
-  attempt.ending = last ? Ending::kFinal : Ending::kRetried;
-  attempt.unix_socket = peer.substr(0, kUnixPrefix.size()) == kUnixPrefix;
+  attempt->protocol = ProtocolOf(u);
+  attempt->ending = last ? Ending::kFinal : Ending::kRetried;
+  attempt->unix_socket = peer.substr(0, kUnixPrefix.size()) == kUnixPrefix;
 #if (NGX_HTTP_SSL)
-  attempt.tls = u->ssl;
+  attempt->tls = u->ssl;
 #endif
-  attempt.upgraded = last && u->upgrade;
-  attempt.status = static_cast<uint16_t>(state.status);
+  attempt->upgraded = last && u->upgrade;
+  attempt->status = static_cast<uint16_t>(state.status);
+  attempt->rc = run.rc;
   if (header_done) {
     // Stale content replaces what the upstream has said.
-    attempt.received_status = static_cast<uint16_t>(
+    attempt->received_status = static_cast<uint16_t>(
         last && !ServedStale(u) && u->headers_in.status_n != 0
             ? u->headers_in.status_n
             : state.status);
-  }
-  attempt.rc = run.rc;
-  if (last && ServedStale(u) && header_done &&
-      state.status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-    attempt.ending = Ending::kRetried;  // given up for the stale copy
+    if (last && ServedStale(u) &&
+        state.status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+      attempt->ending = Ending::kRetried;  // given up for the stale copy
+    }
   }
   if (last && run.rc == 0 && IsCutFastcgi(u)) {
-    attempt.rc = NGX_HTTP_BAD_GATEWAY;  // what nginx says of other cut bodies
+    attempt->rc = NGX_HTTP_BAD_GATEWAY;  // what nginx says of other cut bodies
   }
-  return attempt;
 }
 
+// nginx's own limit that decided; -1 where none did.
 int64_t DecidingLimit(const ngx_http_upstream_t* u, Cause cause,
                       absl::string_view message) {
   const ngx_http_upstream_conf_t* conf = u->conf;
@@ -128,17 +96,18 @@ int64_t DecidingLimit(const ngx_http_upstream_t* u, Cause cause,
   if (cause == Cause::kBodyTimeout) {
     return Milliseconds(conf->read_timeout);
   }
-  if (!absl::StartsWith(message, "upstream timed out")) {
-    return -1;
-  }
+  ngx_msec_t timeout = kUnsetTime;
   if (cause == Cause::kReadTimeout) {
-    return Milliseconds(conf->read_timeout);
+    timeout = conf->read_timeout;
+  } else if (cause == Cause::kSendTimeout) {
+    timeout = conf->send_timeout;
+  } else if (cause == Cause::kConnectionTimeout ||
+             cause == Cause::kTlsTimeout) {
+    timeout = conf->connect_timeout;
   }
-  if (cause == Cause::kSendTimeout) {
-    return Milliseconds(conf->send_timeout);
-  }
-  return cause == Cause::kConnectionTimeout || cause == Cause::kTlsTimeout
-             ? Milliseconds(conf->connect_timeout)
+  return timeout != kUnsetTime &&
+                 absl::StartsWith(message, "upstream timed out")
+             ? Milliseconds(timeout)
              : -1;
 }
 
@@ -172,25 +141,30 @@ ngx_str_t KeepPeer(const Run& run, const ngx_str_t& peer, uint32_t row) {
              : Str(run.store->PeerName(row));
 }
 
-// Remembers the failure for variables and its event.
-void Remember(const Run& run, uint32_t element, const Attempt& attempt,
-              const Verdict& verdict, const ngx_str_t& peer, uint32_t peer_row,
-              bool last) {
-  FailedAttempt* failure = FindFailure(*run.record, element);
-  if (failure == nullptr) {
-    void* memory = ngx_palloc(run.request->pool, sizeof(FailedAttempt));
-    if (memory == nullptr) {
-      return;
-    }
-    failure = new (memory) FailedAttempt;
-    failure->older = run.record->failures;
-    failure->written = false;
-    failure->event_id = 0;
-    run.record->failures = failure;
+// A noted attempt has failed.
+void MoveToFailures(Record* record, NotedAttempt* failure) {
+  if (failure->failed) {
+    return;
   }
-  failure->element = element;
-  failure->run = run.record->runs;
-  failure->last = last;
+  NotedAttempt** at = &record->noted;
+  while (*at != failure) {
+    at = &(*at)->older;
+  }
+  *at = failure->older;
+  failure->older = record->failures;
+  failure->failed = true;
+  failure->event_id = 0;
+  record->failures = failure;
+  ++record->failure_count;
+}
+
+// Remembers the failure for variables and its event.
+void Remember(const Run& run, NotedAttempt* failure, const Verdict& verdict,
+              const ngx_str_t& peer, uint32_t peer_row) {
+  const Attempt& attempt = failure->attempt;
+  MoveToFailures(run.record, failure);
+  failure->last =
+      failure->element == kNoElement || failure->element + 1 == run.end;
   failure->run_status = run.rc;
   failure->verdict = verdict;
   failure->facts = {
@@ -205,12 +179,11 @@ void Remember(const Run& run, uint32_t element, const Attempt& attempt,
       .errno_number = verdict.errno_number,
       .limit = DecidingLimit(run.upstream, verdict.cause, attempt.message),
   };
-  if (element != kNoElement) {
-    AddTimes(run, element, &failure->facts);
+  if (failure->element != kNoElement) {
+    AddTimes(run, failure->element, &failure->facts);
   }
   failure->upstream = run.name;
   failure->peer = KeepPeer(run, peer, peer_row);
-  failure->message = Str(attempt.message);
   failure->rows = {run.row, peer_row};
 }
 
@@ -232,10 +205,27 @@ inline uint32_t FindPeer(Zone* zone, uint32_t upstream, const ngx_str_t& peer,
   return row;
 }
 
-uint32_t PeerRowOf(const Run& run, const ngx_str_t& peer) {
-  return peer.len == 0 ? kNoPeer
-                       : FindPeer(&GetMainConf(run.request)->zone, run.row,
-                                  peer, run.now);
+// The peer of an element: its name, where that is kept, and its row.
+struct Peer {
+  ngx_str_t name;
+  uint32_t row;
+};
+
+// Rows of names that stay where they are can be remembered.
+Peer PeerOf(const Run& run, const State& state, const NotedAttempt* noted) {
+  MainConf* conf = GetMainConf(run.request);
+  if (state.peer != nullptr && state.peer->len != 0) {
+    uint32_t* row = RememberedRow(conf, state.peer);
+    if (!run.store->IsPeer(*row, run.row, View(*state.peer).data(),
+                           state.peer->len)) {
+      *row = FindPeer(&conf->zone, run.row, *state.peer, run.now);
+    }
+    return {*state.peer, *row};
+  }
+  if (noted == nullptr || noted->peer.len == 0) {
+    return {{0, nullptr}, kNoPeer};
+  }
+  return {noted->peer, FindPeer(&conf->zone, run.row, noted->peer, run.now)};
 }
 
 void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
@@ -247,44 +237,69 @@ void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
                          .time_to_failure = time_to_failure});
 }
 
+// Whether and why an attempt has failed; then it is remembered. `noted` may be
+// nullptr: there was no line.
+Verdict Conclude(const Run& run, uint32_t element, const Attempt& attempt,
+                 NotedAttempt* noted, const Peer& peer) {
+  const Verdict verdict = Classify(attempt);
+  if (!verdict.failed) {
+    return verdict;
+  }
+  if (noted == nullptr) {
+    noted = AddAttempt(run.record, element, 0);
+    if (noted == nullptr) {
+      return verdict;
+    }
+    noted->attempt = attempt;
+  }
+  Remember(run, noted, verdict, peer.name, peer.row);
+  return verdict;
+}
+
+Verdict Judge(const Run& run, uint32_t element, NotedAttempt* noted,
+              const Peer& peer) {
+  const auto judge = [&](bool recognized, Attempt* attempt) {
+    Describe(run, States(run.request)[element], View(peer.name),
+             element + 1 == run.end, recognized, attempt);
+    return Conclude(run, element, *attempt, noted, peer);
+  };
+  if (noted != nullptr) {
+    return judge(noted->recognized, &noted->attempt);
+  }
+  Attempt silent;
+  return judge(false, &silent);
+}
+
 void AccountElement(const Run& run, uint32_t element) {
   const State& state = States(run.request)[element];
-  const LoggedLine* line = FindLine(*run.record, element);
-  const ngx_str_t peer = PeerOf(state, line);
-  const uint32_t peer_row = PeerRowOf(run, peer);
-  const bool last = element + 1 == run.end;
-  const bool plain =
-      last && line == nullptr && EndedWell(run.upstream, state, run.rc);
+  NotedAttempt* noted = FindAttempt(*run.record, element);
+  const Peer peer = PeerOf(run, state, noted);
   Verdict verdict;
-  if (!plain) {
-    const Attempt attempt = Describe(run, state, line, View(peer), last);
-    verdict = Classify(attempt);
+  if (noted != nullptr || element + 1 != run.end ||
+      !EndedWell(run.upstream, state, run.rc)) {
+    verdict = Judge(run, element, noted, peer);
     if (verdict.failed) {
-      Remember(run, element, attempt, verdict, peer, peer_row, last);
-      CountFailure(run, peer_row, verdict, Milliseconds(state.response_time));
+      CountFailure(run, peer.row, verdict, Milliseconds(state.response_time));
     }
   }
-  if (peer_row != kNoPeer) {
-    run.store->AddAttempt(peer_row, Worker(), run.now,
+  if (peer.row != kNoPeer) {
+    run.store->AddAttempt(peer.row, Worker(), run.now,
                           !verdict.failed && state.header_time != kUnsetTime);
   }
 }
 
 void AccountNoAttempt(const Run& run) {
-  const LoggedLine* line = FindLine(*run.record, kNoElement);
-  Attempt attempt;
-  if (line != nullptr) {
-    attempt = line->attempt;
-    attempt.message = View(line->message);
-  }
+  NotedAttempt* noted = FindAttempt(*run.record, kNoElement);
+  Attempt silent;
+  Attempt& attempt = noted != nullptr ? noted->attempt : silent;
   attempt.protocol = ProtocolOf(run.upstream);
   attempt.ending = Ending::kNoAttempt;
   attempt.rc = run.rc;
   attempt.connected = attempt.request_sent = attempt.header_done = false;
   attempt.bytes_received = 0;
-  const Verdict verdict = Classify(attempt);
+  const Verdict verdict =
+      Conclude(run, kNoElement, attempt, noted, {{0, nullptr}, kNoPeer});
   if (verdict.failed) {
-    Remember(run, kNoElement, attempt, verdict, {0, nullptr}, kNoPeer, true);
     CountFailure(run, kNoPeer, verdict, -1);
   }
 }
@@ -343,14 +358,14 @@ bool FailedSilently(const ngx_http_request_t* r) {
 
 }  // namespace
 
-void AccountRun(Record* record, int rc) {
+[[gnu::flatten]] void AccountRun(Record* record, int rc) {
   if (!record->open) {
     return;
   }
   record->open = false;
   CountRun(record, rc);
   record->accounted = StateCount(record->request);
-  record->lines = nullptr;
+  record->noted = nullptr;
 }
 
 bool CountPlainRun(const ngx_http_request_t* r, const UpstreamHook& hook,
@@ -413,7 +428,7 @@ void CatchUp(ngx_http_request_t* r, int status) {
 
 void Settle(ngx_http_request_t* r) {
   ForEachRecord(r, [](Record* record) {
-    if (record->open || StateCount(record->request) > record->accounted) {
+    if (IsUnsettled(*record)) {
       CatchUp(record->request, RequestStatus(record->request));
     }
   });
@@ -432,15 +447,9 @@ void Peek(Record* record) {
     const bool last = i + 1 == run.end;
     const bool relayed =
         IsGatewayStatus(state.status) && state.header_time != kUnsetTime;
-    if ((last && !relayed) || FindFailure(*record, i) != nullptr) {
-      continue;
-    }
-    const LoggedLine* line = FindLine(*record, i);
-    const ngx_str_t peer = PeerOf(state, line);
-    const Attempt attempt = Describe(run, state, line, View(peer), last);
-    const Verdict verdict = Classify(attempt);
-    if (verdict.failed) {
-      Remember(run, i, attempt, verdict, peer, PeerRowOf(run, peer), last);
+    NotedAttempt* noted = FindAttempt(*record, i);
+    if ((!last || relayed) && (noted == nullptr || !noted->failed)) {
+      Judge(run, i, noted, PeerOf(run, state, noted));
     }
   }
 }

@@ -33,10 +33,19 @@ void SeeRun(ngx_http_request_t* r, ngx_http_upstream_t* u) {
   return next_header_filter(r);
 }
 
+// Whether the run of `u`, which has a hook, is over and counted.
+bool IsCounted(const ngx_http_request_t* r, const ngx_http_upstream_t* u) {
+  const auto* record = static_cast<Record*>(
+      ngx_http_get_module_ctx(r, ngx_http_upstream_502_module));
+  return u->upstream != nullptr && record != nullptr && !record->open;
+}
+
 ngx_int_t FilterHeader(ngx_http_request_t* r) {
   const ngx_http_upstream_t* u = r->upstream;
-  if (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR ||
-      (u != nullptr && (u->upstream == nullptr || u->cleanup == nullptr))) {
+  if ((u != nullptr && (u->upstream == nullptr || u->cleanup == nullptr) &&
+       !IsCounted(r, u)) ||
+      (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR &&
+       GetLocConf(r)->proxy_status)) {
     return FilterOtherHeader(r);
   }
   return next_header_filter(r);
@@ -78,90 +87,96 @@ uint64_t ResponseBytes(const ngx_http_request_t* r, bool header_done) {
 }
 
 // What nginx's structs say of the attempt right now.
-Attempt Observe(const ngx_http_request_t* r) {
-  Attempt attempt;
+void Observe(const ngx_http_request_t* r, Attempt* attempt) {
   const ngx_http_upstream_t* u = r->upstream;
   const ngx_connection_t* c = u->peer.connection;
-  attempt.has_line = true;
-  attempt.timer = RunOutTimer(c);
+  attempt->has_line = true;
+  attempt->timer = RunOutTimer(c);
 #if (NGX_HTTP_SSL)
-  attempt.tls_started = c != nullptr && c->ssl != nullptr;
-  attempt.tls_handshaked = attempt.tls_started && c->ssl->handshaked;
+  attempt->tls_started = c != nullptr && c->ssl != nullptr;
+  attempt->tls_handshaked = attempt->tls_started && c->ssl->handshaked;
 #endif
-  attempt.reused = u->peer.cached;
-  attempt.request_sent = u->request_sent;
-  attempt.sending = u->request_sent && !u->request_body_sent;
+  attempt->reused = u->peer.cached;
+  attempt->request_sent = u->request_sent;
+  attempt->sending = u->request_sent && !u->request_body_sent;
   if (u->state != nullptr) {
-    attempt.connected = u->state->connect_time != kUnsetTime;
-    attempt.header_done = u->state->header_time != kUnsetTime;
-    attempt.bytes_received = ResponseBytes(r, attempt.header_done);
+    attempt->connected = u->state->connect_time != kUnsetTime;
+    attempt->header_done = u->state->header_time != kUnsetTime;
+    attempt->bytes_received = ResponseBytes(r, attempt->header_done);
   }
-  return attempt;
 }
 
-LoggedLine* LineOf(Record* record, ngx_pool_t* pool, uint32_t element) {
-  LoggedLine* line = record->lines;
-  if (line == nullptr || line->element != element) {
-    line = PoolNew<LoggedLine>(pool);
-    if (line != nullptr) {
-      line->next = record->lines;
-      line->element = element;
-      record->lines = line;
-    }
+// Where one request after the other fails, it does so with the same line.
+struct LastLine {
+  char text[64];
+  size_t size;
+  RecognizedLine line;
+};
+
+constinit LastLine last_line = {};
+
+RecognizedLine Recognize(absl::string_view message) {
+  if (message.size() == last_line.size && !message.empty() &&
+      std::memcmp(message.data(), last_line.text, message.size()) == 0) {
+    return last_line.line;
+  }
+  const RecognizedLine line = RecognizeLine(message);
+  if (message.size() <= sizeof(last_line.text)) {
+    last_line.size = message.copy(last_line.text, message.size());
+    last_line.line = line;
   }
   return line;
 }
 
 // In the room of the one before where it fits: a script may fill its standard
 // error for hours in one request.
-void SetMessage(LoggedLine* line, ngx_pool_t* pool, absl::string_view message) {
-  if (line->message.data == nullptr || line->room < message.size()) {
-    line->message = PoolCopy(pool, message);
-    line->room = line->message.len;
+void SetMessage(NotedAttempt* noted, ngx_pool_t* pool,
+                absl::string_view message) {
+  char* data = const_cast<char*>(noted->attempt.message.data());
+  if (noted->room < message.size()) {
+    const ngx_str_t copy = PoolCopy(pool, message);
+    data = reinterpret_cast<char*>(copy.data);
+    message = message.substr(0, copy.len);
+    noted->room = copy.len;
   } else {
-    line->message.len = message.copy(
-        reinterpret_cast<char*>(line->message.data), message.size());
+    std::memcpy(data, message.data(), message.size());
   }
+  noted->attempt.message = {data, message.size()};
 }
 
 }  // namespace
 
-void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
-  ngx_http_upstream_t* u = sr->upstream;
-  uint8_t number = 0;
-  const Line worth = RecognizeLine(message, &number);
-  const bool at_work = u->cleanup != nullptr;
-  if (!GetLocConf(sr)->enable || (!at_work && worth != Line::kFailure)) {
+[[gnu::flatten]] void CaptureLine(ngx_http_request_t* sr,
+                                  absl::string_view message) {
+  if (!GetLocConf(sr)->enable) {
     return;
   }
-  Record* known = FindRecord(sr);
-  if (!at_work && known != nullptr && known->upstream == u && !known->open) {
-    return;  // after the end of its run
-  }
-  Record* record = known;
-  if (known == nullptr || !IsOpen(u)) {
-    record =
-        OpenRun(sr, u, HookOf(sr, u), at_work ? RunBegin(sr) : StateCount(sr));
-  }
+  const RecognizedLine line = Recognize(message);
+  ngx_http_upstream_t* u = sr->upstream;
+  Record* record = TakeRecordForLine(sr, line.worth == Line::kFailure,
+                                     sizeof(NotedAttempt) + message.size());
   if (record == nullptr) {
     return;
   }
   const uint32_t count = StateCount(sr);
   const uint32_t element = count > record->begin ? count - 1 : kNoElement;
-  LoggedLine* line = LineOf(record, sr->pool, element);
+  NotedAttempt* noted = FindAttempt(*record, element);
+  if (noted == nullptr) {
+    noted = AddAttempt(record, element, message.size());
+  }
   // The first line that is understood is the cause; until it comes, the last
   // of the others is kept.
-  if (line == nullptr || line->recognized) {
+  if (noted == nullptr || noted->recognized) {
     return;
   }
-  line->recognized = worth == Line::kFailure;
-  line->attempt = Observe(sr);
-  line->attempt.line = number;
-  SetMessage(line, sr->pool, message);
+  noted->recognized = line.worth == Line::kFailure;
+  Observe(sr, &noted->attempt);
+  noted->attempt.line = line;
+  SetMessage(noted, sr->pool, message);
   // Inside connect() the element does not name its peer yet, and may never.
   if (element != kNoElement && States(sr)[element].peer == nullptr &&
-      line->peer.data == nullptr && u->peer.name != nullptr) {
-    line->peer = PoolCopy(sr->pool, View(*u->peer.name));
+      noted->peer.data == nullptr && u->peer.name != nullptr) {
+    noted->peer = PoolCopy(sr->pool, View(*u->peer.name));
   }
 }
 

@@ -60,7 +60,7 @@ ngx_int_t EnterLocation(ngx_http_request_t* r) {
 // A run whose u->upstream is set was seen, or is not to be counted.
 ngx_int_t SettleRequest(ngx_http_request_t* r) {
   const ngx_http_upstream_t* u = r->upstream;
-  return (u != nullptr && u->upstream == nullptr) || HasRecords(r)
+  return (u != nullptr && u->upstream == nullptr) || HasUnsettledRecords(r)
              ? SettleOther(r)
              : NGX_OK;
 }

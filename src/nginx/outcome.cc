@@ -1,5 +1,8 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
+#include <algorithm>
+#include <cstring>
+
 #include "account.h"
 #include "bridge.h"
 #include "outcome.h"
@@ -22,17 +25,25 @@ bool FromCache(const ngx_http_request_t* r) {
 
 // The last failure where it ended the request's last run: what came of the
 // request after that (error_page, `return 502`) came of this failure.
-const FailedAttempt* Deciding(const Record* record) {
+const NotedAttempt* Deciding(const Record* record) {
   if (record == nullptr || record->failures == nullptr) {
     return nullptr;
   }
-  const FailedAttempt* failure = record->failures;
+  const NotedAttempt* failure = record->failures;
   return failure->last && failure->run == record->runs ? failure : nullptr;
 }
 
-bool CutInBody(const FailedAttempt& failure) {
+bool CutInBody(const NotedAttempt& failure) {
   return failure.verdict.phase == Phase::kBody &&
          failure.facts.header_time != -1;
+}
+
+uint32_t CountAttempts(const ngx_http_request_t* r) {
+  uint32_t attempts = 0;
+  for (uint32_t i = 0; i < StateCount(r); ++i) {
+    attempts += IsSeparator(States(r)[i]) ? 0u : 1u;
+  }
+  return attempts;
 }
 
 // The last failure among the subrequests of `r` that it waits for.
@@ -42,14 +53,15 @@ void TakeSubrequestFailure(const ngx_http_request_t* r, Outcome* outcome) {
         outcome->failure == nullptr && record->failures != nullptr) {
       outcome->failure = record->failures;
       outcome->record = record;
+      outcome->attempts = CountAttempts(record->request);
     }
   });
 }
 
 // The failure whose status the client gets although another run followed:
 // `error_page` without a status of its own, or `post_action`.
-const FailedAttempt* Causing(const Outcome& outcome) {
-  const FailedAttempt* failure = outcome.failure;
+const NotedAttempt* Causing(const Outcome& outcome) {
+  const NotedAttempt* failure = outcome.failure;
   while (failure != nullptr &&
          !(failure->last &&
            (failure->run_status > 0
@@ -64,7 +76,7 @@ Origin OriginOf(const ngx_http_request_t* r, const Outcome& outcome) {
   if (outcome.record != nullptr && outcome.record->request != r) {
     return Origin::kNginx;  // an auth_request whose subrequest failed
   }
-  const FailedAttempt* failure = Deciding(outcome.record);
+  const NotedAttempt* failure = Deciding(outcome.record);
   if (failure == nullptr) {
     failure = Causing(outcome);
   }
@@ -87,23 +99,15 @@ bool IsGateway(const ngx_http_request_t* r, const Outcome& outcome) {
   if (outcome.record->request != r) {
     return true;  // only looked for where the request made no attempt
   }
-  const FailedAttempt* failure = Causing(outcome);
+  const NotedAttempt* failure = Causing(outcome);
   return failure != nullptr && failure->run_status == 500;
 }
 
 bool IsWhole(const ngx_http_request_t* r, const Outcome& outcome) {
-  const FailedAttempt* deciding = Deciding(outcome.record);
+  const NotedAttempt* deciding = Deciding(outcome.record);
   return outcome.status != 0 && outcome.status != 499 &&
          !r->connection->error &&
          (deciding == nullptr || !CutInBody(*deciding));
-}
-
-uint32_t CountAttempts(const ngx_http_request_t* r) {
-  uint32_t attempts = 0;
-  for (uint32_t i = 0; i < StateCount(r); ++i) {
-    attempts += IsSeparator(States(r)[i]) ? 0u : 1u;
-  }
-  return attempts;
 }
 
 // A subrequest is rescued with its main request, unless its failure is part
@@ -123,7 +127,14 @@ absl::string_view RecordedUri(const ngx_http_request_t* r) {
     return {};
   }
   const absl::string_view uri = View(r == r->main ? r->unparsed_uri : r->uri);
-  return mode == RecordUri::kFull ? uri : uri.substr(0, uri.find('?'));
+  if (mode == RecordUri::kFull || uri.empty()) {
+    return uri;
+  }
+  const void* query = std::memchr(uri.data(), '?', uri.size());
+  return query == nullptr
+             ? uri
+             : uri.substr(0, static_cast<size_t>(
+                                 static_cast<const char*>(query) - uri.data()));
 }
 
 // Only where something else has asked for it: nobody could look up an id that
@@ -140,18 +151,45 @@ absl::string_view RequestId(ngx_http_request_t* r) {
   return {reinterpret_cast<const char*>(value.data), value.len};
 }
 
+// What became of `r`, whose record is up to date; nullptr: it has none.
+Outcome OutcomeOf(ngx_http_request_t* r, const Record* record) {
+  Outcome outcome;
+  outcome.status = RequestStatus(r);
+  if (record == nullptr && !GetLocConf(r)->enable) {
+    return outcome;
+  }
+  outcome.attempts = CountAttempts(r);
+  if (record != nullptr && record->failures != nullptr) {
+    outcome.record = record;
+    outcome.failure = record->failures;
+  } else if (outcome.attempts == 0 && outcome.status >= 500) {
+    TakeSubrequestFailure(r, &outcome);
+  }
+  if (outcome.record != nullptr) {
+    outcome.failures = outcome.record->failure_count;
+  }
+  outcome.gateway = IsGateway(r, outcome);
+  outcome.origin = OriginOf(r, outcome);
+  if (outcome.failure == nullptr) {
+    return outcome;
+  }
+  outcome.rescued = r == r->main
+                        ? !outcome.gateway && IsWhole(r, outcome)
+                        : IsRescued(r, outcome, DescribeOutcome(r->main));
+  return outcome;
+}
+
 void StoreEvents(Store* store, ngx_http_request_t* main, const Outcome& outcome,
                  Record* record) {
-  for (FailedAttempt* failure = record->failures; failure != nullptr;
+  for (NotedAttempt* failure = record->failures; failure != nullptr;
        failure = failure->older) {
     if (failure->written) {
       continue;
     }
     failure->written = true;
-    EventFacts facts;
-    EventText text;
-    FillEvent(main, outcome, *record, *failure, &facts, &text);
-    store->WriteEvent(EventId(main, failure), facts, text, failure->rows);
+    const EventText text = FillEvent(main, outcome, *record, failure);
+    store->WriteEvent(EventId(main, failure), failure->facts, text,
+                      failure->rows);
   }
 }
 
@@ -188,42 +226,14 @@ void IndexRequestId(ngx_conf_t* cf) {
 }
 
 Outcome DescribeOutcome(ngx_http_request_t* r) {
-  Outcome outcome;
-  outcome.status = RequestStatus(r);
   Record* record = TakeRecord(r);
   if (record != nullptr) {
     Peek(record);
-  } else if (!GetLocConf(r)->enable) {
-    return outcome;
   }
-  outcome.attempts = CountAttempts(r);
-  if (record != nullptr && record->failures != nullptr) {
-    outcome.record = record;
-    outcome.failure = record->failures;
-  } else if (outcome.attempts == 0 && outcome.status >= 500) {
-    TakeSubrequestFailure(r, &outcome);
-    if (outcome.record != nullptr) {
-      outcome.attempts = CountAttempts(outcome.record->request);
-    }
-  }
-  if (outcome.record != nullptr) {
-    for (const FailedAttempt* failure = outcome.record->failures;
-         failure != nullptr; failure = failure->older) {
-      ++outcome.failures;
-    }
-  }
-  outcome.gateway = IsGateway(r, outcome);
-  outcome.origin = OriginOf(r, outcome);
-  if (r == r->main) {
-    outcome.rescued =
-        outcome.failure != nullptr && !outcome.gateway && IsWhole(r, outcome);
-  } else if (outcome.failure != nullptr) {
-    outcome.rescued = IsRescued(r, outcome, DescribeOutcome(r->main));
-  }
-  return outcome;
+  return OutcomeOf(r, record);
 }
 
-uint64_t EventId(ngx_http_request_t* r, FailedAttempt* failure) {
+uint64_t EventId(ngx_http_request_t* r, NotedAttempt* failure) {
   if (failure->event_id == 0) {
     // Oldest first, so that ids rise with time within a request.
     if (failure->older != nullptr) {
@@ -234,47 +244,49 @@ uint64_t EventId(ngx_http_request_t* r, FailedAttempt* failure) {
   return failure->event_id;
 }
 
-void FillEvent(ngx_http_request_t* r, const Outcome& outcome,
-               const Record& record, const FailedAttempt& failure,
-               EventFacts* facts, EventText* text) {
-  *facts = failure.facts;
-  facts->rescued = outcome.rescued ? 1 : 0;
-  facts->client_status = static_cast<uint16_t>(RequestStatus(r->main));
-  facts->attempts =
+EventText FillEvent(ngx_http_request_t* r, const Outcome& outcome,
+                    const Record& record, NotedAttempt* failure) {
+  failure->facts.rescued = outcome.rescued ? 1 : 0;
+  failure->facts.client_status = static_cast<uint16_t>(RequestStatus(r->main));
+  failure->facts.attempts =
       static_cast<uint16_t>(std::min<uint32_t>(outcome.attempts, UINT16_MAX));
-  text->upstream = View(failure.upstream);
-  text->peer = View(failure.peer);
-  text->message = View(failure.message);
-  text->method = View(record.request->method_name);
-  text->uri = RecordedUri(record.request);
-  text->request_id = RequestId(r->main);
-  if (r->headers_in.host != nullptr) {
-    text->host = View(r->headers_in.host->value);
-  }
+  return {
+      .upstream = View(failure->upstream),
+      .peer = View(failure->peer),
+      .method = View(record.request->method_name),
+      .host = r->headers_in.host == nullptr ? absl::string_view()
+                                            : View(r->headers_in.host->value),
+      .uri = RecordedUri(record.request),
+      .request_id = RequestId(r->main),
+      .message = failure->attempt.message,
+  };
 }
 
-void Finish(ngx_http_request_t* r) {
-  bool failed = IsGatewayStatus(RequestStatus(r));
-  ForEachRecord(r,
-                [&](Record* record) { failed |= record->failures != nullptr; });
+[[gnu::flatten]] void Finish(ngx_http_request_t* r) {
+  Record* record = FindRecord(r);
+  bool failed = (record != nullptr && record->failures != nullptr) ||
+                IsGatewayStatus(RequestStatus(r));
   if (!failed) {
-    return;
+    ForEachRecord(r,
+                  [&](Record* other) { failed |= other->failures != nullptr; });
+    if (!failed) {
+      return;
+    }
   }
-  const Outcome outcome = DescribeOutcome(r);
+  const Outcome outcome = OutcomeOf(r, record);
   Store& store = GetMainConf(r)->zone.store;
   if (outcome.gateway) {
     CountResponse(r, outcome);
   }
-  ForEachRecord(r, [&](Record* record) {
-    if (record->failures == nullptr) {
-      return;
+  ForEachRecord(r, [&](Record* each) {
+    if (each->failures != nullptr) {
+      const Outcome own =
+          each == record ? outcome : DescribeOutcome(each->request);
+      if (own.rescued) {
+        store.AddRescued(each->failures->rows.upstream);
+      }
+      StoreEvents(&store, r, own, each);
     }
-    const Outcome own =
-        record->request == r ? outcome : DescribeOutcome(record->request);
-    if (own.rescued) {
-      store.AddRescued(record->failures->rows.upstream);
-    }
-    StoreEvents(&store, r, own, record);
   });
 }
 

@@ -15,7 +15,7 @@ struct Outcome {
   Origin origin = Origin::kConfig;
   // The last failed attempt and whose it is: the request's own, or where it
   // made none and ends in 5xx, a subrequest's. nullptr where there is none.
-  FailedAttempt* failure = nullptr;
+  NotedAttempt* failure = nullptr;
   const Record* record = nullptr;
   uint32_t attempts = 0;  // of `record`'s request
   uint32_t failures = 0;
@@ -25,12 +25,12 @@ struct Outcome {
 Outcome DescribeOutcome(ngx_http_request_t* r);
 
 // The id of the failure's event, handed out at the first question.
-uint64_t EventId(ngx_http_request_t* r, FailedAttempt* failure);
+uint64_t EventId(ngx_http_request_t* r, NotedAttempt* failure);
 
-// The failure as the event that Finish stores, in views of the request.
-void FillEvent(ngx_http_request_t* r, const Outcome& outcome,
-               const Record& record, const FailedAttempt& failure,
-               EventFacts* facts, EventText* text);
+// Completes the facts of the failure's event as Finish stores it; its text, in
+// views of the request.
+EventText FillEvent(ngx_http_request_t* r, const Outcome& outcome,
+                    const Record& record, NotedAttempt* failure);
 
 // At configuration: lets events carry $request_id where it is used.
 void IndexRequestId(ngx_conf_t* cf);

@@ -9,10 +9,10 @@
 namespace upstream_502 {
 namespace {
 
-void AppendFailure(const FailedAttempt& failure, bool details,
+void AppendFailure(const NotedAttempt& failure, bool details,
                    std::string* member) {
   const Verdict& verdict = failure.verdict;
-  const absl::string_view message = View(failure.message);
+  const absl::string_view message = failure.attempt.message;
   const absl::string_view error = Rfc9209Error(
       verdict.cause, message, absl::StartsWith(View(failure.peer), "unix:"));
   if (!error.empty()) {

@@ -38,26 +38,16 @@ Record* FindDetachedRecord(const ngx_http_request_t* r) {
   return record;
 }
 
-Record* FindOrAddRecord(ngx_http_request_t* r) {
-  Record* record = FindRecord(r);
-  if (record == nullptr) {
-    record = PoolNew<Record>(r->pool);
-    if (record == nullptr) {
-      return nullptr;
+NotedAttempt* FindOtherAttempt(const Record& record, uint32_t element) {
+  for (NotedAttempt* attempt : {record.noted, record.failures}) {
+    for (; attempt != nullptr && attempt->run == record.runs;
+         attempt = attempt->older) {
+      if (attempt->element == element) {
+        return attempt;
+      }
     }
-    record->request = r;
-    // As ngx_pool_cleanup_add() does, without another piece of memory.
-    record->cleanup = {RecordCleanup, record, r->pool->cleanup};
-    r->pool->cleanup = &record->cleanup;
   }
-  ngx_http_set_ctx(r, record, ngx_http_upstream_502_module);
-  return record;
-}
-
-bool IsSeparator(const State& state) {
-  return state.peer == nullptr && state.status == 0 &&
-         state.connect_time == 0 && state.header_time == 0 &&
-         state.response_time == 0 && state.bytes_received == 0;
+  return nullptr;
 }
 
 ngx_str_t ConfiguredName(ngx_pool_t* pool,
@@ -76,7 +66,7 @@ UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   return upstream == nullptr ? nullptr : FindHook(*GetMainConf(r), upstream);
 }
 
-Protocol ProtocolOf(const ngx_http_upstream_t* u) {
+Protocol OtherProtocolOf(const ngx_http_upstream_t* u) {
   // A tunnel has no scheme.
   return ParseProtocol(u->schema.len == 0 && u->conf != nullptr
                            ? View(u->conf->module)

@@ -1,5 +1,5 @@
 // What is remembered of a request that uses an upstream: one small object per
-// request or subrequest, and one per failed attempt.
+// request or subrequest, and one per attempt with an error line or a failure.
 
 #ifndef UPSTREAM_502_SRC_NGINX_RECORD_H_
 #define UPSTREAM_502_SRC_NGINX_RECORD_H_
@@ -7,6 +7,7 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
 #include <cstdint>
+#include <new>
 
 #include "conf.h"
 #include "upstream_502/attempt.h"
@@ -20,49 +21,62 @@ using FinalizeHandler = void (*)(ngx_http_request_t* r, ngx_int_t rc);
 // "No element of r->upstream_states": nginx gave up before an attempt.
 inline constexpr uint32_t kNoElement = UINT32_MAX;
 
-// An error line about an attempt of the open run, and what nginx's structs
-// said at that moment.
-struct LoggedLine {
-  LoggedLine* next;
-  uint32_t element;
-  bool recognized;
-  Attempt attempt;
-  ngx_str_t message;
-  size_t room;  // for messages, at message.data
-  ngx_str_t peer;
-};
+// What is kept of an attempt: an error line about it with what nginx's structs
+// said at that moment, and how it failed. Most never need one. Times and texts
+// live in the request's pool.
+struct NotedAttempt {
+  NotedAttempt() {}
 
-// A failed attempt. Times and texts live in the request's pool.
-struct FailedAttempt {
-  FailedAttempt* older;
+  NotedAttempt* older;
   uint32_t element;
   uint32_t run;
-  bool written;    // its event is in the ring
-  bool last;       // the last attempt of its run
-  int run_status;  // what the run ended with, nginx's rc
-  Verdict verdict;
-  EventFacts facts;
+  bool recognized = false;  // its line names the cause
+  bool failed = false;      // it is known to, and what follows peer is set
+  bool written = false;     // its event is in the ring
+  bool last;                // the last attempt of its run
+  int run_status;           // what the run ended with, nginx's rc
+  size_t room;              // for messages, where attempt.message lies
+  Attempt attempt;
+  ngx_str_t peer = {0, nullptr};
   ngx_str_t upstream;
-  ngx_str_t peer;
-  ngx_str_t message;
-  EventRows rows;
   uint64_t event_id;  // 0: not handed out yet
+  // Without initial values: what most of the time is not needed.
+  union {
+    Verdict verdict;
+  };
+  union {
+    EventFacts facts;
+  };
+  union {
+    EventRows rows;
+  };
 };
+
+// Runs with the pool and marks its cleanup as ours.
+void RecordCleanup(void* data);
 
 // One (sub)request with an upstream. It is found through r->ctx, or through
 // its pool cleanup once error_page or X-Accel-Redirect has cleared that.
 struct Record {
+  Record(ngx_http_request_t* r, size_t bytes)
+      : cleanup{RecordCleanup, this, r->pool->cleanup},
+        request(r),
+        spare(bytes) {}
+
   ngx_pool_cleanup_t cleanup;  // in the request's pool, for nothing but that
   ngx_http_request_t* request;
-  ngx_http_upstream_t* upstream;  // of the open run, else of the last one
-  FinalizeHandler finalize;       // the upstream module's own; open runs only
-  UpstreamHook* hook;             // nullptr for a target from a variable
-  LoggedLine* lines;              // of the open run, newest first
-  FailedAttempt* failures;        // newest first
-  uint32_t begin;                 // first element of the open or last run
-  uint32_t accounted;             // elements before this one are counted
-  uint32_t runs;
-  bool open;
+  // Of the open run, else of the last one.
+  ngx_http_upstream_t* upstream = nullptr;
+  FinalizeHandler finalize = nullptr;  // the upstream module's; open runs only
+  UpstreamHook* hook = nullptr;        // nullptr for a target from a variable
+  NotedAttempt* noted = nullptr;       // of the open run, newest first
+  NotedAttempt* failures = nullptr;    // known to have failed, newest first
+  size_t spare;                        // bytes behind this, for an attempt
+  uint32_t begin = 0;                  // first element of the open or last run
+  uint32_t accounted = 0;              // elements before this one are counted
+  uint32_t runs = 0;
+  uint32_t failure_count = 0;
+  bool open = false;
 };
 
 // nullptr where there is none.
@@ -72,16 +86,56 @@ inline Record* FindRecord(const ngx_http_request_t* r) {
       ngx_http_get_module_ctx(r, ngx_http_upstream_502_module));
   return record != nullptr ? record : FindDetachedRecord(r);
 }
-// nullptr only when memory is out.
-Record* FindOrAddRecord(ngx_http_request_t* r);
+// nullptr only when memory is out. A new one comes with `spare` bytes.
+inline Record* FindOrAddRecord(ngx_http_request_t* r, size_t spare = 0) {
+  Record* record = FindRecord(r);
+  if (record == nullptr) {
+    void* memory = ngx_palloc(r->pool, sizeof(Record) + spare);
+    if (memory == nullptr) {
+      return nullptr;
+    }
+    record = new (memory) Record(r, spare);
+    // As ngx_pool_cleanup_add() does, without another piece of memory.
+    r->pool->cleanup = &record->cleanup;
+  }
+  ngx_http_set_ctx(r, record, ngx_http_upstream_502_module);
+  return record;
+}
+
+// What is kept of an attempt of the last run; nullptr where nothing is.
+NotedAttempt* FindOtherAttempt(const Record& record, uint32_t element);
+inline NotedAttempt* FindAttempt(const Record& record, uint32_t element) {
+  NotedAttempt* newest = record.noted;
+  if (newest != nullptr && newest->element == element) {
+    return newest;
+  }
+  return newest == nullptr && record.failures == nullptr
+             ? nullptr
+             : FindOtherAttempt(record, element);
+}
+// A new one, with room for a message behind it. nullptr when memory is out.
+inline NotedAttempt* AddAttempt(Record* record, uint32_t element, size_t room) {
+  const size_t size = sizeof(NotedAttempt) + room;
+  void* memory = record + 1;
+  if (record->spare >= size) {
+    record->spare = 0;
+  } else {
+    memory = ngx_palloc(record->request->pool, size);
+    if (memory == nullptr) {
+      return nullptr;
+    }
+  }
+  auto* noted = new (memory) NotedAttempt;
+  noted->older = record->noted;
+  noted->element = element;
+  noted->run = record->runs;
+  noted->room = room;
+  noted->attempt.message = {reinterpret_cast<char*>(noted + 1), 0};
+  record->noted = noted;
+  return noted;
+}
 
 // The records of a request and all its subrequests: they share a pool.
-template <typename Visit>
-void ForEachRecord(const ngx_http_request_t* r, const Visit& visit);
-
-// Runs with the pool and marks its cleanup as ours.
-void RecordCleanup(void* data);
-
 template <typename Visit>
 void ForEachRecord(const ngx_http_request_t* r, const Visit& visit) {
   for (const ngx_pool_cleanup_t* cleanup = r->pool->cleanup; cleanup != nullptr;
@@ -90,6 +144,29 @@ void ForEachRecord(const ngx_http_request_t* r, const Visit& visit) {
       visit(static_cast<Record*>(cleanup->data));
     }
   }
+}
+
+inline uint32_t StateCount(const ngx_http_request_t* r) {
+  return r->upstream_states == nullptr
+             ? 0
+             : static_cast<uint32_t>(r->upstream_states->nelts);
+}
+
+inline State* States(const ngx_http_request_t* r) {
+  return static_cast<State*>(r->upstream_states->elts);
+}
+
+// Whether `record` has attempts that are not counted yet.
+inline bool IsUnsettled(const Record& record) {
+  return record.open || StateCount(record.request) > record.accounted;
+}
+
+// Whether there is such a record in the request's pool.
+inline bool HasUnsettledRecords(const ngx_http_request_t* r) {
+  bool found = false;
+  ForEachRecord(r,
+                [&](const Record* record) { found |= IsUnsettled(*record); });
+  return found;
 }
 
 // Whether there is any record in the request's pool.
@@ -102,23 +179,25 @@ inline bool HasRecords(const ngx_http_request_t* r) {
 }
 
 // An element that nginx puts between two runs of one request.
-bool IsSeparator(const State& state);
-
-inline uint32_t StateCount(const ngx_http_request_t* r) {
-  return r->upstream_states == nullptr
-             ? 0
-             : static_cast<uint32_t>(r->upstream_states->nelts);
-}
-
-inline State* States(const ngx_http_request_t* r) {
-  return static_cast<State*>(r->upstream_states->elts);
+inline bool IsSeparator(const State& state) {
+  return state.peer == nullptr && state.status == 0 &&
+         state.connect_time == 0 && state.header_time == 0 &&
+         state.response_time == 0 && state.bytes_received == 0;
 }
 
 // The hook of `u`'s upstream; nullptr for a target from a variable.
 UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u);
 
 // What nginx speaks with `u`'s upstream.
-Protocol ProtocolOf(const ngx_http_upstream_t* u);
+Protocol OtherProtocolOf(const ngx_http_upstream_t* u);
+inline Protocol ProtocolOf(const ngx_http_upstream_t* u) {
+  constexpr absl::string_view kHttp = "http://";
+  return u->schema.len == kHttp.size() &&
+                 SameText(reinterpret_cast<char*>(u->schema.data), kHttp.data(),
+                          kHttp.size())
+             ? Protocol::kHttp
+             : OtherProtocolOf(u);
+}
 
 // The name of `u`'s upstream as users wrote it; from the hook where there is
 // one.

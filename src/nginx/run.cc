@@ -41,6 +41,17 @@ bool CountUsualRun(const ngx_http_request_t* r, uint32_t row, ngx_int_t rc) {
                           NowMs());
 }
 
+// `record`'s open run is `u`'s from now on.
+void Begin(Record* record, ngx_http_upstream_t* u, UpstreamHook* hook,
+           uint32_t begin) {
+  record->upstream = u;
+  record->hook = hook;
+  record->begin = begin;
+  record->noted = nullptr;
+  record->finalize = nullptr;
+  record->open = true;
+}
+
 // u->finalize_request of a run with a record: it is over and all its elements
 // are complete.
 void FinalizeRun(ngx_http_request_t* r, ngx_int_t rc) {
@@ -175,24 +186,19 @@ void RegisterUpstreams(MainConf* conf) {
 Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
                 UpstreamHook* hook, uint32_t begin) {
   Record* record = FindOrAddRecord(r);
-  if (record == nullptr || IsOpen(u)) {
+  if (record == nullptr || u->finalize_request == FinalizeRun) {
     return record;
   }
   if (u->finalize_request == FinalizeUsualRun && hook != nullptr) {
     u->finalize_request = hook->finalize;
   }
-  if (!record->open || record->upstream != u) {
-    if (record->open) {
-      CloseRun(record, NGX_HTTP_INTERNAL_SERVER_ERROR);
-    }
+  if (record->open && record->upstream != u) {
+    CloseRun(record, NGX_HTTP_INTERNAL_SERVER_ERROR);
+  }
+  if (!record->open) {
     ++record->runs;
   }
-  record->upstream = u;
-  record->hook = hook;
-  record->begin = begin;
-  record->lines = nullptr;
-  record->finalize = nullptr;
-  record->open = true;
+  Begin(record, u, hook, begin);
   // Before u->cleanup is set the run may yet end without being finalized.
   if (u->cleanup != nullptr && u->finalize_request != nullptr) {
     record->finalize = u->finalize_request;
@@ -201,15 +207,36 @@ Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
   return record;
 }
 
-bool IsOpen(const ngx_http_upstream_t* u) {
-  return u->finalize_request == FinalizeRun;
+Record* TakeRecord(ngx_http_request_t* r, size_t spare) {
+  ngx_http_upstream_t* u = r->upstream;
+  if (u == nullptr || u->finalize_request != FinalizeUsualRun) {
+    return FindRecord(r);
+  }
+  UpstreamHook* hook = FindHook(*GetMainConf(r), u->upstream);
+  Record* record = FindOrAddRecord(r, spare);
+  if (record == nullptr || hook == nullptr) {
+    return nullptr;  // without a hook it would not be usual
+  }
+  ++record->runs;
+  Begin(record, u, hook, 0);
+  record->finalize = hook->finalize;
+  u->finalize_request = FinalizeRun;
+  return record;
 }
 
-Record* TakeRecord(ngx_http_request_t* r) {
+[[gnu::flatten]] Record* TakeRecordForLine(ngx_http_request_t* r, bool failure,
+                                           size_t spare) {
   ngx_http_upstream_t* u = r->upstream;
-  return u != nullptr && u->finalize_request == FinalizeUsualRun
-             ? OpenRun(r, u, HookOf(r, u), 0)
-             : FindRecord(r);
+  Record* record = TakeRecord(r, spare);
+  if (u->finalize_request == FinalizeRun) [[likely]] {
+    return record;
+  }
+  if (u->cleanup != nullptr) {
+    return OpenRun(r, u, HookOf(r, u), RunBegin(r));
+  }
+  const bool over = record != nullptr && record->upstream == u && !record->open;
+  return failure && !over ? OpenRun(r, u, HookOf(r, u), StateCount(r))
+                          : nullptr;
 }
 
 }  // namespace upstream_502

@@ -20,12 +20,14 @@ void RegisterUpstreams(MainConf* conf);
 Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
                 UpstreamHook* hook, uint32_t begin);
 
-// Whether OpenRun has hooked the end of `u`'s run.
-bool IsOpen(const ngx_http_upstream_t* u);
+// The record of `r`; made now, with `spare` bytes, where nothing is kept yet of
+// a run at work. nullptr where there is none.
+Record* TakeRecord(ngx_http_request_t* r, size_t spare = 0);
 
-// The record of `r`; made now where nothing is kept yet of a run at work.
-// nullptr where there is none.
-Record* TakeRecord(ngx_http_request_t* r);
+// The record of `r` for a line about its upstream, with that run open; nullptr
+// where the line is of no run. Only one that tells a `failure` may be of a run
+// that has not begun.
+Record* TakeRecordForLine(ngx_http_request_t* r, bool failure, size_t spare);
 
 }  // namespace upstream_502
 

@@ -1,8 +1,8 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
-#include <algorithm>
+#include <cstring>
+#include <utility>
 
-#include "absl/strings/match.h"
 #include "bridge.h"
 #include "capture.h"
 #include "tap.h"
@@ -18,7 +18,6 @@ struct Note {
   ngx_http_request_t* request = nullptr;     // the main request
   ngx_http_request_t* subrequest = nullptr;  // whose upstream is at work
   const u_char* at = nullptr;  // where the handler's own text begins
-  size_t suffix = 0;  // length of " while …, client: …" before that
 };
 
 Note note;
@@ -27,19 +26,20 @@ Note note;
 // one is left alone.
 ngx_http_log_handler_pt next_handler = nullptr;
 
-// How much ngx_http_log_error() has written before it called the handler.
-size_t SuffixLength(const ngx_http_request_t* r) {
-  const char* action = r->connection->log->action;
-  const size_t client = sizeof(", client: ") - 1 + r->connection->addr_text.len;
+u_char* NoteRequest(ngx_http_request_t* r, ngx_http_request_t* sr, u_char* buf,
+                    size_t len) {
+  note = {r, sr, buf};
+  return next_handler(r, sr, buf, len);
+}
+
+// How much ngx_http_log_error() has written before it called the handler:
+// " while ACTION, client: ADDRESS".
+size_t SuffixLength(const ngx_connection_t* c) {
+  const char* action = c->log->action;
+  const size_t client = sizeof(", client: ") - 1 + c->addr_text.len;
   return action == nullptr
              ? client
              : sizeof(" while ") - 1 + std::strlen(action) + client;
-}
-
-u_char* NoteRequest(ngx_http_request_t* r, ngx_http_request_t* sr, u_char* buf,
-                    size_t len) {
-  note = {r, sr, buf, SuffixLength(r)};
-  return next_handler(r, sr, buf, len);
 }
 
 // The length of "pid#tid: ", which is the same for all lines of a process.
@@ -50,20 +50,30 @@ struct Process {
 
 Process process = {0, 0};
 
+// Finds that length; false where the line is not nginx's.
+[[gnu::cold, gnu::noinline]] bool MeasureProcess(absl::string_view line,
+                                                 size_t level_end) {
+  size_t start = line.find('#');
+  start = start == absl::string_view::npos ? start : line.find(": ", start);
+  if (start == absl::string_view::npos || start + 2 < level_end) {
+    return false;
+  }
+  process = {ngx_pid, start + 2 - level_end};
+  return true;
+}
+
 // Where what nginx says begins in "time [level] pid#tid: *connection TEXT".
 size_t TextStart(absl::string_view line, ngx_uint_t level) {
   // "alert", "crit", "error"
   const size_t level_end = sizeof("1970/09/28 12:00:00 [error] ") - 1 -
                            (level == NGX_LOG_CRIT ? 1 : 0);
   size_t start = level_end + process.length;
-  if (process.pid != ngx_pid || start > line.size() || line[start - 2] != ':') {
-    start = line.find('#');
-    start = start == absl::string_view::npos ? start : line.find(": ", start);
-    if (start == absl::string_view::npos) {
+  if (process.pid != ngx_pid || start > line.size() || line[start - 2] != ':')
+      [[unlikely]] {
+    if (!MeasureProcess(line, level_end)) {
       return 0;
     }
-    start += 2;
-    process = {ngx_pid, start - std::min(start, level_end)};
+    start = level_end + process.length;
   }
   if (start < line.size() && line[start] == '*') {
     while (start < line.size() && line[start++] != ' ') {
@@ -72,28 +82,32 @@ size_t TextStart(absl::string_view line, ngx_uint_t level) {
   return start;
 }
 
+// A line that was cut leaves no room for what the handler writes.
+bool IsOfHandler(const u_char* at, size_t left, size_t len) {
+  return (left >= kSuffix.size() &&
+          std::memcmp(at, kSuffix.data(), kSuffix.size()) == 0) ||
+         len >= NGX_MAX_ERROR_STR - 64;
+}
+
 void WriteLine(ngx_log_t*, ngx_uint_t level, u_char* buf, size_t len) {
-  if (note.request == nullptr || note.at < buf || note.at > buf + len) {
+  const size_t head =
+      reinterpret_cast<uintptr_t>(note.at) - reinterpret_cast<uintptr_t>(buf);
+  if (note.request == nullptr || head > len) {
     return;  // a line of nobody's, or one that nests in another
   }
-  const Note noted = note;
+  const ngx_connection_t* c = note.request->connection;
+  ngx_http_request_t* sr = note.subrequest;
   note.request = nullptr;
-  if (level > NGX_LOG_ERR || noted.subrequest == nullptr ||
-      noted.subrequest->upstream == nullptr) {
-    return;  // debug_connection sends every level to every writer
-  }
-  const absl::string_view line(reinterpret_cast<char*>(buf), len);
-  const auto head = static_cast<size_t>(noted.at - buf);
-  // A line that was cut leaves no room for what the handler writes.
-  if (!absl::StartsWith(line.substr(head), kSuffix) &&
-      len < NGX_MAX_ERROR_STR - 64) {
+  // debug_connection sends every level to every writer.
+  if (level > NGX_LOG_ERR || sr == nullptr || sr->upstream == nullptr ||
+      !IsOfHandler(note.at, len - head, len)) {
     return;
   }
-  const size_t start = TextStart(line, level);
-  const size_t end = std::max(start, head - std::min(head, noted.suffix));
-  Guarded(ngx_cycle->log, [&] {
-    CaptureLine(noted.subrequest, line.substr(start, end - start));
-  });
+  const char* line = reinterpret_cast<char*>(buf);
+  const size_t suffix = SuffixLength(c);
+  const size_t start = TextStart({line, len}, level);
+  const size_t size = head > suffix + start ? head - suffix - start : 0;
+  Guarded(ngx_cycle->log, [&] { CaptureLine(sr, {line + start, size}); });
 }
 
 }  // namespace

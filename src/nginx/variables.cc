@@ -76,7 +76,7 @@ std::string Seconds(int64_t ms) {
 
 // The cause of element `element` of `record`, "-" where it did not fail.
 absl::string_view CauseOf(const Record& record, uint32_t element) {
-  for (const FailedAttempt* failure = record.failures; failure != nullptr;
+  for (const NotedAttempt* failure = record.failures; failure != nullptr;
        failure = failure->older) {
     if (failure->element == element) {
       return CauseName(failure->verdict.cause);
@@ -105,7 +105,7 @@ std::string Causes(const Record& record) {
   return count == 0 ? std::string(CauseOf(record, kNoElement)) : causes;
 }
 
-std::string HintOf(const FailedAttempt& failure) {
+std::string HintOf(const NotedAttempt& failure) {
   return Hint({.cause = failure.verdict.cause,
                .phase = failure.verdict.phase,
                .protocol = failure.facts.protocol,
@@ -140,12 +140,11 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
         json, "\"hint\":null,\"event\":null,\"attempts\":", outcome.attempts,
         ",\"rescued\":false,", "\"client_status\":", outcome.status, "}");
   }
-  EventFacts facts;
-  EventText text;
-  FillEvent(r, outcome, *outcome.record, *outcome.failure, &facts, &text);
+  const EventText text =
+      FillEvent(r, outcome, *outcome.record, outcome.failure);
   Event event;
   event.id = EventId(r, outcome.failure);
-  event.facts = facts;
+  event.facts = outcome.failure->facts;
   event.upstream = std::string(text.upstream);
   event.peer = std::string(text.peer);
   event.method = std::string(text.method);
@@ -161,7 +160,7 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
 
 std::string FailureText(ngx_http_request_t* r, const Outcome& outcome,
                         Field field) {
-  FailedAttempt& failure = *outcome.failure;
+  NotedAttempt& failure = *outcome.failure;
   const Verdict& verdict = failure.verdict;
   switch (field) {
     case Field::kCause:
@@ -190,7 +189,7 @@ std::string FailureText(ngx_http_request_t* r, const Outcome& outcome,
     case Field::kReused:
       return failure.facts.reused ? "1" : "";
     case Field::kMessage:
-      return std::string(View(failure.message));
+      return std::string(failure.attempt.message);
     case Field::kHint:
       return HintOf(failure);
     case Field::kEvent:
