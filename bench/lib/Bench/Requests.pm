@@ -19,6 +19,12 @@ our @KINDS = (
     { name => 'success, keep-alive',    uri => '/kept', keep => 1 },
     { name => 'success, no keep-alive', uri => '/new' },
     { name => 'refused, 502', uri => '/refused', keep => 1, status => 502 },
+    {
+        name   => 'refused, 502, error_log crit',
+        uri    => '/unlogged',
+        keep   => 1,
+        status => 502
+    },
     { name => 'premature close, 502', uri => '/close', keep => 1, status => 502 },
     { name => 'rescued by a retry', uri => '/retry',   keep => 1 },
     { name => 'success, FastCGI',   uri => '/fastcgi', keep => 1 },
@@ -45,6 +51,10 @@ proxy_set_header Connection "";
 location /kept { proxy_pass http://kept; }
 location /new { proxy_pass http://127.0.0.1:$port{once}; }
 location /refused { proxy_pass http://127.0.0.1:$port{refused}; }
+location /unlogged {
+    error_log stderr crit;
+    proxy_pass http://127.0.0.1:$port{refused};
+}
 location /close { proxy_pass http://127.0.0.1:$port{close}; }
 location /retry { proxy_pass http://retry; }
 location /fastcgi { fastcgi_pass fastcgi; fastcgi_keep_conn on; }
