@@ -358,6 +358,7 @@ bool FailedSilently(const ngx_http_request_t* r) {
 
 }  // namespace
 
+// Flattened: calls are a tenth of what a failure costs.
 [[gnu::flatten]] void AccountRun(Record* record, int rc) {
   if (!record->open) {
     return;

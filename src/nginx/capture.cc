@@ -146,6 +146,7 @@ void SetMessage(NotedAttempt* noted, ngx_pool_t* pool,
 
 }  // namespace
 
+// Flattened: calls are a tenth of what a failure costs.
 [[gnu::flatten]] void CaptureLine(ngx_http_request_t* sr,
                                   absl::string_view message) {
   if (!GetLocConf(sr)->enable) {

@@ -262,6 +262,7 @@ EventText FillEvent(ngx_http_request_t* r, const Outcome& outcome,
   };
 }
 
+// Flattened: calls are a tenth of what a failure costs.
 [[gnu::flatten]] void Finish(ngx_http_request_t* r) {
   Record* record = FindRecord(r);
   bool failed = (record != nullptr && record->failures != nullptr) ||
