@@ -19,6 +19,16 @@ $t->tcp( rst     => [ 'read', 'rst' ] );
 $t->tcp( hold    => [ 'read', 'hold' ] );
 $t->tcp( theirs  => [ 'read', [ write => http_status(502) ], 'close' ] );
 $t->tcp( missing => [ 'read', [ write => http_status(404) ], 'close' ] );
+$t->tcp( shut => [ 'read', 'close' ] );
+$t->tcp(
+    chunk => [
+        'read',
+        [
+            write => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+        ],
+        'close'
+    ]
+);
 $t->tcp(
     accel => [
         'read', [ write => http_last( '', 'X-Accel-Redirect: /behind' ) ],
@@ -72,6 +82,8 @@ location = /add-header {
     add_header X-Origin $upstream_502_origin always;
     proxy_pass http://dead;
 }
+location = /shut { proxy_pass http://%%shut%%; }
+location = /chunk { proxy_http_version 1.1; proxy_pass http://%%chunk%%; }
 location = /mirror { mirror /mirror-dead; proxy_pass http://good; }
 location = /mirror-dead { internal; proxy_pass http://dead; }
 location = /forty { proxy_pass http://forty; }
@@ -87,6 +99,19 @@ sub play ( $uri, %o ) { return $t->observe( $uri, %o ) }
 sub causes ($p) {
     return [ map { $_->{cause} } @{ $p->{events} } ];
 }
+
+subtest 'lines of one length are told apart' => sub {
+    for ( 1 .. 2 ) {
+        my $chunk = $t->row( $t->get('/chunk') );
+        is $chunk->{upstream_502_cause}, 'body_incomplete', 'a chunk';
+        is $chunk->{upstream_502_message},
+          'upstream sent invalid chunked response', 'its line';
+        my $shut = $t->row( $t->get('/shut') );
+        is $shut->{upstream_502_cause}, 'closed_before_response', 'an end';
+        is $shut->{upstream_502_message},
+          'upstream prematurely closed connection', 'its line';
+    }
+};
 
 subtest 'error_page with a page keeps the 502' => sub {
     my $p = play('/static');
