@@ -27,6 +27,8 @@ $t->tcp( flaky => sequence( map { $_ % 3 ? $OK : [ 'read', 'rst' ] } 1 .. 30 ) )
 $t->tcp(
     paths => sub ($c) {
         Upstream502::Steps::fill($c) while $c->{in} !~ /\r\n\r\n/;
+
+        # Slower than nginx waits, and yet an answer for the check that asks.
         Time::HiRes::sleep(0.5) if $c->{in} =~ m{^GET /report};
         Upstream502::Steps::put( $c, http_last() );
         Upstream502::Steps::leave( $c, 0 );

@@ -1,7 +1,6 @@
 #include "upstream_502/store.h"
 
 #include <algorithm>
-#include <cstring>
 #include <iterator>
 
 #include "rows.h"

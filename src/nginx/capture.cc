@@ -146,7 +146,7 @@ void SetMessage(NotedAttempt* noted, ngx_pool_t* pool,
 
 }  // namespace
 
-// Flattened: calls are a tenth of what a failure costs.
+// Flattened: their calls would cost a failure 200 instructions more.
 [[gnu::flatten]] void CaptureLine(ngx_http_request_t* sr,
                                   absl::string_view message) {
   if (!GetLocConf(sr)->enable) {

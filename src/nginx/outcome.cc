@@ -1,7 +1,6 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
 #include <algorithm>
-#include <cstring>
 
 #include "account.h"
 #include "bridge.h"
@@ -127,14 +126,7 @@ absl::string_view RecordedUri(const ngx_http_request_t* r) {
     return {};
   }
   const absl::string_view uri = View(r == r->main ? r->unparsed_uri : r->uri);
-  if (mode == RecordUri::kFull || uri.empty()) {
-    return uri;
-  }
-  const void* query = std::memchr(uri.data(), '?', uri.size());
-  return query == nullptr
-             ? uri
-             : uri.substr(0, static_cast<size_t>(
-                                 static_cast<const char*>(query) - uri.data()));
+  return mode == RecordUri::kFull ? uri : uri.substr(0, uri.find('?'));
 }
 
 // Only where something else has asked for it: nobody could look up an id that
@@ -262,7 +254,7 @@ EventText FillEvent(ngx_http_request_t* r, const Outcome& outcome,
   };
 }
 
-// Flattened: calls are a tenth of what a failure costs.
+// Flattened: their calls would cost a failure 200 instructions more.
 [[gnu::flatten]] void Finish(ngx_http_request_t* r) {
   Record* record = FindRecord(r);
   bool failed = (record != nullptr && record->failures != nullptr) ||
