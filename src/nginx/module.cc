@@ -34,7 +34,7 @@ ngx_int_t Decline(ngx_http_request_t*) { return NGX_DECLINED; }
 // Every way to an upstream leads through the PREACCESS phase, also that of
 // subrequests, named locations and error pages of requests that are not valid.
 ngx_int_t EnterLocation(ngx_http_request_t* r) {
-  WatchRequest(r->main);
+  WatchConnection(r->connection);
   if (r->upstream != nullptr || r->subrequest_in_memory) [[unlikely]] {
     LeaveLocation(r);
   }
@@ -52,7 +52,6 @@ ngx_int_t EnterLocation(ngx_http_request_t* r) {
   if (r == r->main) {
     Guarded(r->connection->log, [r] { Finish(r); });
   }
-  ForgetRequest(r);
   return NGX_OK;
 }
 
@@ -65,14 +64,10 @@ ngx_int_t SettleRequest(ngx_http_request_t* r) {
              : NGX_OK;
 }
 
-// Log phase, after the access log: what is logged while a request is logged
-// may have been noted, too.
+// Log phase, after the access log, whose variables may ask for more.
 ngx_int_t FinishRequest(ngx_http_request_t* r) {
-  if (HasRecords(r) || IsGatewayStatus(RequestStatus(r))) {
-    return FinishOther(r);
-  }
-  ForgetRequest(r);
-  return NGX_OK;
+  return HasRecords(r) || IsGatewayStatus(RequestStatus(r)) ? FinishOther(r)
+                                                            : NGX_OK;
 }
 
 bool AddPhaseHandler(ngx_http_phases phase, ngx_http_handler_pt handler,

@@ -1,6 +1,5 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
-#include <cstring>
 #include <utility>
 
 #include "bridge.h"
@@ -10,37 +9,17 @@
 namespace upstream_502 {
 namespace {
 
-constexpr absl::string_view kSuffix = ", server: ";
+// nginx's own handler. All connections have the same one; one with another
+// handler is left alone.
+ngx_log_handler_pt next_handler = nullptr;
 
-// What the request's log handler tells the writer, which is called next for
-// the same line. One per worker: lines do not nest between the two.
-struct Note {
-  ngx_http_request_t* request = nullptr;     // the main request
-  ngx_http_request_t* subrequest = nullptr;  // whose upstream is at work
-  const u_char* at = nullptr;  // where the handler's own text begins
-};
+// While a line is captured: what is logged then ("malloc() failed") is about
+// this module and must not come back to it.
+bool capturing = false;
 
-Note note;
-
-// nginx's own handler. All requests have the same one; a request with another
-// one is left alone.
-ngx_http_log_handler_pt next_handler = nullptr;
-
-u_char* NoteRequest(ngx_http_request_t* r, ngx_http_request_t* sr, u_char* buf,
-                    size_t len) {
-  note = {r, sr, buf};
-  return next_handler(r, sr, buf, len);
-}
-
-// How much ngx_http_log_error() has written before it called the handler:
-// " while ACTION, client: ADDRESS".
-size_t SuffixLength(const ngx_connection_t* c) {
-  const char* action = c->log->action;
-  const size_t client = sizeof(", client: ") - 1 + c->addr_text.len;
-  return action == nullptr
-             ? client
-             : sizeof(" while ") - 1 + std::strlen(action) + client;
-}
+// The tap's log has nothing to write to: it is there so that nginx makes a
+// line of every error, also where no file takes them.
+void Discard(ngx_log_t*, ngx_uint_t, u_char*, size_t) {}
 
 // The length of "pid#tid: ", which is the same for all lines of a process.
 struct Process {
@@ -49,6 +28,8 @@ struct Process {
 };
 
 Process process = {0, 0};
+
+constexpr size_t kLevel = sizeof("1970/09/28 12:00:00 [") - 1;
 
 // Finds that length; false where the line is not nginx's.
 [[gnu::cold, gnu::noinline]] bool MeasureProcess(absl::string_view line,
@@ -62,11 +43,25 @@ Process process = {0, 0};
   return true;
 }
 
+// The level of a line, as far as the tap tells them apart.
+ngx_uint_t LevelOf(const char* line) {
+  switch (line[kLevel]) {
+    case 'a':
+      return NGX_LOG_ALERT;
+    case 'c':
+      return NGX_LOG_CRIT;
+    case 'e':
+      return line[kLevel + 1] == 'm' ? NGX_LOG_EMERG : NGX_LOG_ERR;
+    default:
+      return NGX_LOG_WARN;
+  }
+}
+
 // Where what nginx says begins in "time [level] pid#tid: *connection TEXT".
 size_t TextStart(absl::string_view line, ngx_uint_t level) {
-  // "alert", "crit", "error"
-  const size_t level_end = sizeof("1970/09/28 12:00:00 [error] ") - 1 -
-                           (level == NGX_LOG_CRIT ? 1 : 0);
+  // "emerg", "alert", "crit", "error"
+  const size_t level_end =
+      kLevel + sizeof("error] ") - 1 - (level == NGX_LOG_CRIT ? 1 : 0);
   size_t start = level_end + process.length;
   if (process.pid != ngx_pid || start > line.size() || line[start - 2] != ':')
       [[unlikely]] {
@@ -82,39 +77,49 @@ size_t TextStart(absl::string_view line, ngx_uint_t level) {
   return start;
 }
 
-// A line that was cut leaves no room for what the handler writes.
-bool IsOfHandler(const u_char* at, size_t left, size_t len) {
-  return (left >= kSuffix.size() &&
-          std::memcmp(at, kSuffix.data(), kSuffix.size()) == 0) ||
-         len >= NGX_MAX_ERROR_STR - 64;
+// Whether a log writes lines of this level.
+bool IsWritten(const ngx_log_t* log, ngx_uint_t level) {
+  // debug_connection sends every level to every log.
+  if ((log->log_level & NGX_LOG_DEBUG_CONNECTION) != 0) {
+    return true;
+  }
+  while (log != nullptr && log->log_level >= level &&
+         log->writer == Discard) {
+    log = log->next;
+  }
+  return log != nullptr && log->log_level >= level;
 }
 
-void WriteLine(ngx_log_t*, ngx_uint_t level, u_char* buf, size_t len) {
-  const size_t head =
-      reinterpret_cast<uintptr_t>(note.at) - reinterpret_cast<uintptr_t>(buf);
-  if (note.request == nullptr || head > len) {
-    return;  // a line of nobody's, or one that nests in another
+// nginx calls this between its own text, which ends at `buf`, and what it adds
+// about client and request. All of the line is an array of NGX_MAX_ERROR_STR
+// bytes, of which `len` are left.
+u_char* HandleLine(ngx_log_t* log, u_char* buf, size_t len) {
+  const auto* context = static_cast<const ngx_http_log_ctx_t*>(log->data);
+  const char* line = reinterpret_cast<char*>(buf) + len - NGX_MAX_ERROR_STR;
+  const ngx_uint_t level = LevelOf(line);
+  if (level > NGX_LOG_ERR) {
+    return next_handler(log, buf, len);
   }
-  const ngx_connection_t* c = note.request->connection;
-  ngx_http_request_t* sr = note.subrequest;
-  note.request = nullptr;
-  // debug_connection sends every level to every writer.
-  if (level > NGX_LOG_ERR || sr == nullptr || sr->upstream == nullptr ||
-      !IsOfHandler(note.at, len - head, len)) {
-    return;
+  // The subrequest is only known to be there while its request is.
+  ngx_http_request_t* sr =
+      context->request == nullptr ? nullptr : context->current_request;
+  if (sr != nullptr && sr->upstream != nullptr && !capturing) {
+    const size_t size = NGX_MAX_ERROR_STR - len;
+    const size_t start = TextStart({line, size}, level);
+    capturing = true;
+    Guarded(ngx_cycle->log, [&] {
+      CaptureLine(sr, {line + start, size - start});
+    });
+    capturing = false;
   }
-  const char* line = reinterpret_cast<char*>(buf);
-  const size_t suffix = SuffixLength(c);
-  const size_t start = TextStart({line, len}, level);
-  const size_t size = head > suffix + start ? head - suffix - start : 0;
-  Guarded(ngx_cycle->log, [&] { CaptureLine(sr, {line + start, size}); });
+  return IsWritten(log, level) ? next_handler(log, buf, len) : buf;
 }
 
 }  // namespace
 
 bool InsertTap(ngx_conf_t* cf, ngx_log_t* head) {
   for (const ngx_log_t* log = head; log != nullptr; log = log->next) {
-    if (log->writer == WriteLine) {
+    if (log->writer == Discard) {
       return true;
     }
   }
@@ -122,7 +127,7 @@ bool InsertTap(ngx_conf_t* cf, ngx_log_t* head) {
       head->writer == nullptr && head->next == nullptr) {
     // No error_log at all: nginx adds its default log behind this head later.
     head->log_level = NGX_LOG_ERR;
-    head->writer = WriteLine;
+    head->writer = Discard;
     return true;
   }
   auto* log = static_cast<ngx_log_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_log_t)));
@@ -130,7 +135,7 @@ bool InsertTap(ngx_conf_t* cf, ngx_log_t* head) {
     return false;
   }
   log->log_level = NGX_LOG_ERR;
-  log->writer = WriteLine;
+  log->writer = Discard;
   // Levels fall along the list; its head stays where it is.
   if (head->log_level < log->log_level) {
     std::swap(*head, *log);
@@ -146,18 +151,16 @@ bool InsertTap(ngx_conf_t* cf, ngx_log_t* head) {
   return true;
 }
 
-void WatchRequest(ngx_http_request_t* r) {
-  if (next_handler == nullptr && r->log_handler != NoteRequest) {
-    next_handler = r->log_handler;
+void WatchConnection(const ngx_connection_t* c) {
+  ngx_log_t* log = c->log;
+  if (log->handler == HandleLine) {
+    return;
   }
-  if (r->log_handler == next_handler) {
-    r->log_handler = NoteRequest;
+  if (next_handler == nullptr) {
+    next_handler = log->handler;
   }
-}
-
-void ForgetRequest(const ngx_http_request_t* r) {
-  if (note.request == r) {
-    note.request = nullptr;
+  if (log->handler == next_handler) {
+    log->handler = HandleLine;
   }
 }
 

@@ -1,5 +1,5 @@
-// The log tap: sees every error line of a request before it is written, and
-// whose upstream was at work. What users find in their logs does not change.
+// The log tap: hears every error nginx logs about a request whose upstream is
+// at work, in nginx's own words. What users find in their logs does not change.
 
 #ifndef UPSTREAM_502_SRC_NGINX_TAP_H_
 #define UPSTREAM_502_SRC_NGINX_TAP_H_
@@ -12,11 +12,8 @@ namespace upstream_502 {
 // when memory is out.
 bool InsertTap(ngx_conf_t* cf, ngx_log_t* head);
 
-// Has a main request tell the tap whom a line is about. May be called again.
-void WatchRequest(ngx_http_request_t* r);
-
-// The request is about to go: forget what the tap noted of it.
-void ForgetRequest(const ngx_http_request_t* r);
+// Has a client's connection tell the tap of its lines. May be called again.
+void WatchConnection(const ngx_connection_t* c);
 
 }  // namespace upstream_502
 
