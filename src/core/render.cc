@@ -112,10 +112,12 @@ std::string FormatDateTime(int64_t ms) {
   const auto day = chrono::floor<chrono::days>(time);
   const chrono::year_month_day date(day);
   const chrono::hh_mm_ss clock(chrono::floor<chrono::seconds>(time - day));
-  return absl::StrFormat(
-      "%04d-%02u-%02u %02d:%02d:%02d", static_cast<int>(date.year()),
+  std::string text;
+  AppendFormat(
+      &text, "%04d-%02u-%02u %02d:%02d:%02d", static_cast<int>(date.year()),
       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
       clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+  return text;
 }
 
 std::string FormatDuration(int64_t ms) {

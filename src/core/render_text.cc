@@ -11,7 +11,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "render_util.h"
 #include "upstream_502/hint.h"
 #include "upstream_502/render.h"
@@ -96,18 +95,18 @@ void AppendTotals(const Totals& totals, std::string* out) {
     out->append("no response was a 502, a 504 or nginx's own 500\n");
     return;
   }
-  absl::StrAppendFormat(out, "\n%-10s%16s", "responses", "total");
+  AppendFormat(out, "\n%-10s%16s", "responses", "total");
   for (size_t i = 0; i < kOriginCount; ++i) {
-    absl::StrAppendFormat(out, "%16s", OriginName(static_cast<Origin>(i)));
+    AppendFormat(out, "%16s", OriginName(static_cast<Origin>(i)));
   }
   out->push_back('\n');
   // The one that matters most first.
   for (const size_t code : {1U, 2U, 0U}) {
     const int status = kResponseCodes[code];
-    absl::StrAppendFormat(out, "%-10d%16s", status,
-                          Count(ResponsesWithCode(totals.responses, status)));
+    AppendFormat(out, "%-10d%16s", status,
+                 Count(ResponsesWithCode(totals.responses, status)));
     for (const uint64_t count : totals.responses[code]) {
-      absl::StrAppendFormat(out, "%16s", Count(count));
+      AppendFormat(out, "%16s", Count(count));
     }
     out->push_back('\n');
   }
@@ -187,12 +186,11 @@ std::vector<size_t> CausesByCount(const CauseCounts& counts) {
 
 void AppendCauses(const UpstreamStats& upstream,
                   const std::vector<size_t>& causes, std::string* out) {
-  absl::StrAppendFormat(out, "\n  %-30s%12s%10s\n", "cause", "count", "share");
+  AppendFormat(out, "\n  %-30s%12s%10s\n", "cause", "count", "share");
   for (const size_t i : causes) {
-    absl::StrAppendFormat(out, "  %-30s%12s%10s\n",
-                          CauseName(static_cast<Cause>(i)),
-                          Count(upstream.causes[i]),
-                          FormatPercent(upstream.causes[i], upstream.failures));
+    AppendFormat(out, "  %-30s%12s%10s\n", CauseName(static_cast<Cause>(i)),
+                 Count(upstream.causes[i]),
+                 FormatPercent(upstream.causes[i], upstream.failures));
   }
 }
 
@@ -218,12 +216,12 @@ void AppendPeers(const std::vector<PeerStats>& peers, int64_t now,
   if (peers.empty()) {
     return;
   }
-  absl::StrAppendFormat(out, "\n  %-30s%12s%10s  %-23s  %s\n", "peer",
-                        "attempts", "failures", "last cause", "last failure");
+  AppendFormat(out, "\n  %-30s%12s%10s  %-23s  %s\n", "peer", "attempts",
+               "failures", "last cause", "last failure");
   const std::vector<const PeerStats*> worst = WorstPeers(peers);
   for (const PeerStats* peer : worst) {
     const bool failed = peer->last_failure > 0;
-    absl::StrAppendFormat(
+    AppendFormat(
         out, "  %-30s%12s%10s  %-23s  %s\n", Shorten(peer->addr, 30),
         Count(peer->attempts), Count(peer->failures),
         failed ? CauseName(peer->last_cause) : "-",
@@ -408,9 +406,10 @@ void AppendEvent(const Event& event, std::string* out) {
   const std::string status =
       absl::StrCat(Status(facts.status), " -> ", Status(facts.client_status),
                    facts.rescued != 0 ? " rescued" : "");
-  absl::StrAppendFormat(out, "\n%s  %-18s  %-23s  %s\n",
-                        FormatDateTime(facts.time_ms).substr(5), status,
-                        CauseName(facts.cause), Where(event));
+  AppendFormat(out, "\n%s  %-18s  %-23s  ",
+               FormatDateTime(facts.time_ms).substr(5), status,
+               CauseName(facts.cause));
+  absl::StrAppend(out, Where(event), "\n");
   AppendWrapped("    ", 4, absl::StrCat(Course(facts), ", event ", event.id),
                 out);
   const std::string request =
@@ -422,8 +421,8 @@ void AppendEvent(const Event& event, std::string* out) {
 void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
   if (!events.empty()) {
     AppendTitle(absl::StrCat(events.size(), " failures, newest first"), out);
-    absl::StrAppendFormat(out, "%-14s  %-18s  %-23s  %s\n", "time (UTC)",
-                          "status -> client's", "cause", "upstream and peer");
+    AppendFormat(out, "%-14s  %-18s  %-23s  %s\n", "time (UTC)",
+                 "status -> client's", "cause", "upstream and peer");
   }
 }
 

@@ -4,12 +4,14 @@
 #ifndef UPSTREAM_502_CORE_RENDER_UTIL_H_
 #define UPSTREAM_502_CORE_RENDER_UTIL_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "upstream_502/render.h"
 #include "upstream_502/snapshot.h"
@@ -21,6 +23,16 @@ inline constexpr absl::string_view kNoUpstream = "(none)";
 
 // Appends its next item, at most some 8 KiB; false when there is none left.
 using Part = std::function<bool(std::string* out)>;
+
+// As absl::StrAppendFormat, of less than 256 bytes. That one ends the process
+// where memory is out, this one throws like everything else.
+template <typename... Args>
+void AppendFormat(std::string* out, const absl::FormatSpec<Args...>& format,
+                  const Args&... args) {
+  char text[256];
+  const int size = absl::SNPrintF(text, sizeof(text), format, args...);
+  out->append(text, std::min(static_cast<size_t>(size), sizeof(text) - 1));
+}
 
 // A part of one item.
 Part Once(std::function<void(std::string* out)> write);

@@ -3,6 +3,7 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
 #include <algorithm>
+#include <new>
 
 #include "account.h"
 #include "bridge.h"
@@ -141,7 +142,18 @@ ngx_int_t InitModule(ngx_cycle_t* cycle) {
   });
 }
 
+// The first exception of a thread takes memory for all of them, and where there
+// is none the process is ended: it must not be the one that says so.
+void ThrowOnce() {
+  try {
+    throw std::bad_alloc();
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
 ngx_int_t InitProcess(ngx_cycle_t* cycle) {
+  ThrowOnce();
   MainConf* conf = CycleConf(cycle);
   if (conf != nullptr) {
     ReleaseMasterResources(&conf->zone);

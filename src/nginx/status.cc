@@ -192,8 +192,7 @@ ngx_chain_t* NewSlice(ngx_http_request_t* r, Answer* answer, size_t size) {
   return link;
 }
 
-// One step: renders the next slice and passes it on, once there is a report.
-ngx_int_t SendSlice(ngx_http_request_t* r, Answer* answer) {
+ngx_int_t SendNextSlice(ngx_http_request_t* r, Answer* answer) {
   if (!Prepare(r, answer)) {
     return NGX_AGAIN;
   }
@@ -221,6 +220,13 @@ ngx_int_t SendSlice(ngx_http_request_t* r, Answer* answer) {
   ngx_chain_update_chains(r->pool, &answer->free, &answer->busy, &link,
                           buf->tag);
   return rc;
+}
+
+// One step: renders the next slice and passes it on, once there is a report.
+// The header is sent by then: no other status can follow.
+ngx_int_t SendSlice(ngx_http_request_t* r, Answer* answer) {
+  return Guarded(r->connection->log, ngx_int_t{NGX_ERROR},
+                 [&] { return SendNextSlice(r, answer); });
 }
 
 void DestroyAnswer(void* data) { static_cast<Answer*>(data)->~Answer(); }
