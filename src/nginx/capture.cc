@@ -87,22 +87,23 @@ uint64_t ResponseBytes(const ngx_http_request_t* r, bool header_done) {
 }
 
 // What nginx's structs say of the attempt right now.
-void Observe(const ngx_http_request_t* r, Attempt* attempt) {
+void Observe(const ngx_http_request_t* r, Attempt* seen) {
   const ngx_http_upstream_t* u = r->upstream;
   const ngx_connection_t* c = u->peer.connection;
-  attempt->has_line = true;
-  attempt->timer = RunOutTimer(c);
+  Attempt& attempt = *new (seen) Attempt;
+  attempt.has_line = true;
+  attempt.timer = RunOutTimer(c);
 #if (NGX_HTTP_SSL)
-  attempt->tls_started = c != nullptr && c->ssl != nullptr;
-  attempt->tls_handshaked = attempt->tls_started && c->ssl->handshaked;
+  attempt.tls_started = c != nullptr && c->ssl != nullptr;
+  attempt.tls_handshaked = attempt.tls_started && c->ssl->handshaked;
 #endif
-  attempt->reused = u->peer.cached;
-  attempt->request_sent = u->request_sent;
-  attempt->sending = u->request_sent && !u->request_body_sent;
+  attempt.reused = u->peer.cached;
+  attempt.request_sent = u->request_sent;
+  attempt.sending = u->request_sent && !u->request_body_sent;
   if (u->state != nullptr) {
-    attempt->connected = u->state->connect_time != kUnsetTime;
-    attempt->header_done = u->state->header_time != kUnsetTime;
-    attempt->bytes_received = ResponseBytes(r, attempt->header_done);
+    attempt.connected = u->state->connect_time != kUnsetTime;
+    attempt.header_done = u->state->header_time != kUnsetTime;
+    attempt.bytes_received = ResponseBytes(r, attempt.header_done);
   }
 }
 
@@ -130,18 +131,16 @@ RecognizedLine Recognize(absl::string_view message) {
 
 // In the room of the one before where it fits: a script may fill its standard
 // error for hours in one request.
-void SetMessage(NotedAttempt* noted, ngx_pool_t* pool,
-                absl::string_view message) {
-  char* data = const_cast<char*>(noted->attempt.message.data());
+absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
+                       absl::string_view message) {
   if (noted->room < message.size()) {
     const ngx_str_t copy = PoolCopy(pool, message);
-    data = reinterpret_cast<char*>(copy.data);
-    message = message.substr(0, copy.len);
+    noted->text = reinterpret_cast<char*>(copy.data);
     noted->room = copy.len;
-  } else {
-    std::memcpy(data, message.data(), message.size());
+    return View(copy);
   }
-  noted->attempt.message = {data, message.size()};
+  std::memcpy(noted->text, message.data(), message.size());
+  return {noted->text, message.size()};
 }
 
 }  // namespace
@@ -173,7 +172,7 @@ void SetMessage(NotedAttempt* noted, ngx_pool_t* pool,
   noted->recognized = line.worth == Line::kFailure;
   Observe(sr, &noted->attempt);
   noted->attempt.line = line;
-  SetMessage(noted, sr->pool, message);
+  noted->attempt.message = Keep(noted, sr->pool, message);
   // Inside connect() the element does not name its peer yet, and may never.
   if (element != kNoElement && States(sr)[element].peer == nullptr &&
       noted->peer.data == nullptr && u->peer.name != nullptr) {

@@ -78,10 +78,14 @@ inline UpstreamHook* HookPlace(const MainConf& conf, const void* upstream) {
 // nullptr for an upstream that was not there when hooks were set.
 inline UpstreamHook* FindHook(const MainConf& conf,
                               const ngx_http_upstream_srv_conf_t* upstream) {
-  if (conf.hook_mask == 0) {
+  if (conf.hook_mask == 0 || upstream == nullptr) {
     return nullptr;
   }
-  UpstreamHook* hook = HookPlace(conf, upstream);
+  UpstreamHook* hook = FirstHook(conf, upstream);
+  if (hook->upstream == upstream) [[likely]] {
+    return hook;
+  }
+  hook = HookPlace(conf, upstream);
   return hook->upstream != nullptr ? hook : nullptr;
 }
 

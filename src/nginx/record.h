@@ -35,12 +35,15 @@ struct NotedAttempt {
   bool written = false;     // its event is in the ring
   bool last;                // the last attempt of its run
   int run_status;           // what the run ended with, nginx's rc
-  size_t room;              // for messages, where attempt.message lies
-  Attempt attempt;
+  char* text;               // where messages are kept
+  size_t room;              // and how long they may be
   ngx_str_t peer = {0, nullptr};
   ngx_str_t upstream;
   uint64_t event_id;  // 0: not handed out yet
-  // Without initial values: what most of the time is not needed.
+  // Without initial values: set later, or never needed.
+  union {
+    Attempt attempt;
+  };
   union {
     Verdict verdict;
   };
@@ -77,6 +80,23 @@ struct Record {
   uint32_t runs = 0;
   uint32_t failure_count = 0;
   bool open = false;
+
+  // The run of `u` is the open one from now on.
+  void Begin(ngx_http_upstream_t* u, UpstreamHook* of, uint32_t first) {
+    upstream = u;
+    hook = of;
+    begin = first;
+    noted = nullptr;
+    finalize = nullptr;
+    open = true;
+  }
+
+  // Lets the record, a new one, be found.
+  void Attach() {
+    // As ngx_pool_cleanup_add() does, without another piece of memory.
+    request->pool->cleanup = &cleanup;
+    ngx_http_set_ctx(request, this, ngx_http_upstream_502_module);
+  }
 };
 
 // nullptr where there is none.
@@ -86,19 +106,19 @@ inline Record* FindRecord(const ngx_http_request_t* r) {
       ngx_http_get_module_ctx(r, ngx_http_upstream_502_module));
   return record != nullptr ? record : FindDetachedRecord(r);
 }
-// nullptr only when memory is out. A new one comes with `spare` bytes.
-inline Record* FindOrAddRecord(ngx_http_request_t* r, size_t spare = 0) {
+// nullptr only when memory is out.
+inline Record* FindOrAddRecord(ngx_http_request_t* r) {
   Record* record = FindRecord(r);
-  if (record == nullptr) {
-    void* memory = ngx_palloc(r->pool, sizeof(Record) + spare);
-    if (memory == nullptr) {
-      return nullptr;
-    }
-    record = new (memory) Record(r, spare);
-    // As ngx_pool_cleanup_add() does, without another piece of memory.
-    r->pool->cleanup = &record->cleanup;
+  if (record != nullptr) {
+    ngx_http_set_ctx(r, record, ngx_http_upstream_502_module);
+    return record;
   }
-  ngx_http_set_ctx(r, record, ngx_http_upstream_502_module);
+  void* memory = ngx_palloc(r->pool, sizeof(Record));
+  if (memory == nullptr) {
+    return nullptr;
+  }
+  record = new (memory) Record(r, 0);
+  record->Attach();
   return record;
 }
 
@@ -113,7 +133,8 @@ inline NotedAttempt* FindAttempt(const Record& record, uint32_t element) {
              ? nullptr
              : FindOtherAttempt(record, element);
 }
-// A new one, with room for a message behind it. nullptr when memory is out.
+// A new one, with room for a message behind it; its `attempt` is not set.
+// nullptr when memory is out.
 inline NotedAttempt* AddAttempt(Record* record, uint32_t element, size_t room) {
   const size_t size = sizeof(NotedAttempt) + room;
   void* memory = record + 1;
@@ -129,8 +150,8 @@ inline NotedAttempt* AddAttempt(Record* record, uint32_t element, size_t room) {
   noted->older = record->noted;
   noted->element = element;
   noted->run = record->runs;
+  noted->text = reinterpret_cast<char*>(noted + 1);
   noted->room = room;
-  noted->attempt.message = {reinterpret_cast<char*>(noted + 1), 0};
   record->noted = noted;
   return noted;
 }

@@ -8,9 +8,6 @@
 namespace upstream_502 {
 namespace {
 
-void FinalizeUsualRun(ngx_http_request_t* r, ngx_int_t rc);
-void FinalizeOtherRun(ngx_http_request_t* r, ngx_int_t rc);
-
 // The first run of its request, in the upstream's own protocol.
 bool MayBeUsual(const ngx_http_request_t* r, const ngx_http_upstream_t& u,
                 const UpstreamHook& hook) {
@@ -39,45 +36,6 @@ bool CountUsualRun(const ngx_http_request_t* r, uint32_t row, ngx_int_t rc) {
                       state.peer->len) &&
          store.AddSuccess(row, peer, static_cast<uint32_t>(ngx_worker),
                           NowMs());
-}
-
-// `record`'s open run is `u`'s from now on.
-void Begin(Record* record, ngx_http_upstream_t* u, UpstreamHook* hook,
-           uint32_t begin) {
-  record->upstream = u;
-  record->hook = hook;
-  record->begin = begin;
-  record->noted = nullptr;
-  record->finalize = nullptr;
-  record->open = true;
-}
-
-// u->finalize_request of a run with a record: it is over and all its elements
-// are complete.
-void FinalizeRun(ngx_http_request_t* r, ngx_int_t rc) {
-  Record* record = FindRecord(r);
-  if (record == nullptr || record->finalize == nullptr) {
-    return;  // cannot be: the hook is only set together with a record
-  }
-  const FinalizeHandler finalize = record->finalize;
-  Guarded(r->connection->log,
-          [&] { AccountRun(record, static_cast<int>(rc)); });
-  r->upstream->finalize_request = finalize;
-  finalize(r, rc);
-}
-
-// The same of a run that nothing is kept of.
-void FinalizeUsualRun(ngx_http_request_t* r, ngx_int_t rc) {
-  ngx_http_upstream_t* u = r->upstream;
-  MainConf* conf = GetMainConf(r);
-  const UpstreamHook* hook = FirstHook(*conf, u->upstream);
-  if (hook->upstream != u->upstream || !CountUsualRun(r, hook->row, rc))
-      [[unlikely]] {
-    FinalizeOtherRun(r, rc);
-    return;
-  }
-  u->finalize_request = hook->finalize;
-  hook->finalize(r, rc);
 }
 
 // A run ended that may be usual after all, or is not.
@@ -140,6 +98,31 @@ ngx_int_t InitPeer(ngx_http_request_t* r,
 
 }  // namespace
 
+void FinalizeRun(ngx_http_request_t* r, ngx_int_t rc) {
+  Record* record = FindRecord(r);
+  if (record == nullptr || record->finalize == nullptr) {
+    return;  // cannot be: the hook is only set together with a record
+  }
+  const FinalizeHandler finalize = record->finalize;
+  Guarded(r->connection->log,
+          [&] { AccountRun(record, static_cast<int>(rc)); });
+  r->upstream->finalize_request = finalize;
+  finalize(r, rc);
+}
+
+void FinalizeUsualRun(ngx_http_request_t* r, ngx_int_t rc) {
+  ngx_http_upstream_t* u = r->upstream;
+  MainConf* conf = GetMainConf(r);
+  const UpstreamHook* hook = FirstHook(*conf, u->upstream);
+  if (hook->upstream != u->upstream || !CountUsualRun(r, hook->row, rc))
+      [[unlikely]] {
+    FinalizeOtherRun(r, rc);
+    return;
+  }
+  u->finalize_request = hook->finalize;
+  hook->finalize(r, rc);
+}
+
 bool HookUpstreams(ngx_conf_t* cf) {
   auto* main = static_cast<MainConf*>(
       ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_502_module));
@@ -198,7 +181,7 @@ Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
   if (!record->open) {
     ++record->runs;
   }
-  Begin(record, u, hook, begin);
+  record->Begin(u, hook, begin);
   // Before u->cleanup is set the run may yet end without being finalized.
   if (u->cleanup != nullptr && u->finalize_request != nullptr) {
     record->finalize = u->finalize_request;
@@ -207,34 +190,15 @@ Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
   return record;
 }
 
-Record* TakeRecord(ngx_http_request_t* r, size_t spare) {
+Record* TakeOtherRecordForLine(ngx_http_request_t* r, bool failure) {
   ngx_http_upstream_t* u = r->upstream;
-  if (u == nullptr || u->finalize_request != FinalizeUsualRun) {
+  if (u->finalize_request == FinalizeRun) {
     return FindRecord(r);
-  }
-  UpstreamHook* hook = FindHook(*GetMainConf(r), u->upstream);
-  Record* record = FindOrAddRecord(r, spare);
-  if (record == nullptr || hook == nullptr) {
-    return nullptr;  // without a hook it would not be usual
-  }
-  ++record->runs;
-  Begin(record, u, hook, 0);
-  record->finalize = hook->finalize;
-  u->finalize_request = FinalizeRun;
-  return record;
-}
-
-// Flattened: their calls would cost a failure 200 instructions more.
-[[gnu::flatten]] Record* TakeRecordForLine(ngx_http_request_t* r, bool failure,
-                                           size_t spare) {
-  ngx_http_upstream_t* u = r->upstream;
-  Record* record = TakeRecord(r, spare);
-  if (u->finalize_request == FinalizeRun) [[likely]] {
-    return record;
   }
   if (u->cleanup != nullptr) {
     return OpenRun(r, u, HookOf(r, u), RunBegin(r));
   }
+  const Record* record = FindRecord(r);
   const bool over = record != nullptr && record->upstream == u && !record->open;
   return failure && !over ? OpenRun(r, u, HookOf(r, u), StateCount(r))
                           : nullptr;

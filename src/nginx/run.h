@@ -20,14 +20,50 @@ void RegisterUpstreams(MainConf* conf);
 Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
                 UpstreamHook* hook, uint32_t begin);
 
-// The record of `r`; made now, with `spare` bytes, where nothing is kept yet of
-// a run at work. nullptr where there is none.
-Record* TakeRecord(ngx_http_request_t* r, size_t spare = 0);
+// u->finalize_request of a run that is usual so far: nothing is kept of it,
+// and its request has no record.
+void FinalizeUsualRun(ngx_http_request_t* r, ngx_int_t rc);
+// The same of a run with a record.
+void FinalizeRun(ngx_http_request_t* r, ngx_int_t rc);
+
+// Makes a record, with `spare` bytes behind it, of a run that is usual so far.
+// nullptr when memory is out.
+inline Record* RecordUsualRun(ngx_http_request_t* r, size_t spare) {
+  ngx_http_upstream_t* u = r->upstream;
+  UpstreamHook* hook = FindHook(*GetMainConf(r), u->upstream);
+  void* memory = ngx_palloc(r->pool, sizeof(Record) + spare);
+  if (memory == nullptr || hook == nullptr) {
+    return nullptr;  // without a hook it would not be usual
+  }
+  auto* record = new (memory) Record(r, spare);
+  record->runs = 1;
+  record->Begin(u, hook, 0);
+  record->finalize = hook->finalize;
+  record->Attach();
+  u->finalize_request = FinalizeRun;
+  return record;
+}
+
+// The record of `r`; made now where nothing is kept yet of a run at work.
+// nullptr where there is none.
+inline Record* TakeRecord(ngx_http_request_t* r) {
+  const ngx_http_upstream_t* u = r->upstream;
+  return u != nullptr && u->finalize_request == FinalizeUsualRun
+             ? RecordUsualRun(r, 0)
+             : FindRecord(r);
+}
 
 // The record of `r` for a line about its upstream, with that run open; nullptr
 // where the line is of no run. Only one that tells a `failure` may be of a run
 // that has not begun.
-Record* TakeRecordForLine(ngx_http_request_t* r, bool failure, size_t spare);
+Record* TakeOtherRecordForLine(ngx_http_request_t* r, bool failure);
+// A new one comes with `spare` bytes.
+inline Record* TakeRecordForLine(ngx_http_request_t* r, bool failure,
+                                 size_t spare) {
+  return r->upstream->finalize_request == FinalizeUsualRun
+             ? RecordUsualRun(r, spare)
+             : TakeOtherRecordForLine(r, failure);
+}
 
 }  // namespace upstream_502
 

@@ -1,10 +1,12 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
+#include <algorithm>
 #include <utility>
 
 #include "bridge.h"
 #include "capture.h"
 #include "tap.h"
+#include "upstream_502/text.h"
 
 namespace upstream_502 {
 namespace {
@@ -21,60 +23,69 @@ bool capturing = false;
 // line of every error, also where no file takes them.
 void Discard(ngx_log_t*, ngx_uint_t, u_char*, size_t) {}
 
-// The length of "pid#tid: ", which is the same for all lines of a process.
-struct Process {
-  ngx_pid_t pid;
-  size_t length;
-};
-
-Process process = {0, 0};
-
 constexpr size_t kLevel = sizeof("1970/09/28 12:00:00 [") - 1;
 
-// Finds that length; false where the line is not nginx's.
-[[gnu::cold, gnu::noinline]] bool MeasureProcess(absl::string_view line,
-                                                 size_t level_end) {
-  size_t start = line.find('#');
-  start = start == absl::string_view::npos ? start : line.find(": ", start);
-  if (start == absl::string_view::npos || start + 2 < level_end) {
-    return false;
+// The first four bytes of a level, as they stand in a line.
+constexpr uint32_t Beginning(const char (&level)[6]) {
+  uint32_t word = 0;
+  for (size_t i = 0; i < sizeof(word); ++i) {
+    word |= uint32_t{static_cast<unsigned char>(level[i])} << (8 * i);
   }
-  process = {ngx_pid, start + 2 - level_end};
-  return true;
+  return word;
 }
 
 // The level of a line, as far as the tap tells them apart.
 ngx_uint_t LevelOf(const char* line) {
-  switch (line[kLevel]) {
-    case 'a':
-      return NGX_LOG_ALERT;
-    case 'c':
+  switch (Load<uint32_t>(line + kLevel)) {
+    case Beginning("error"):
+      return NGX_LOG_ERR;
+    case Beginning("crit]"):
       return NGX_LOG_CRIT;
-    case 'e':
-      return line[kLevel + 1] == 'm' ? NGX_LOG_EMERG : NGX_LOG_ERR;
+    case Beginning("alert"):
+      return NGX_LOG_ALERT;
+    case Beginning("emerg"):
+      return NGX_LOG_EMERG;
     default:
       return NGX_LOG_WARN;
   }
 }
 
-// Where what nginx says begins in "time [level] pid#tid: *connection TEXT".
-size_t TextStart(absl::string_view line, ngx_uint_t level) {
+// The length of "pid#tid: *connection ": of one worker, and of all connections
+// whose numbers have as many digits.
+struct Numbers {
+  ngx_atomic_uint_t least = 0;
+  ngx_atomic_uint_t count = 0;
+  size_t length = 0;
+};
+
+Numbers numbers;
+
+// Finds that length behind the level.
+[[gnu::cold, gnu::noinline]] void Measure(absl::string_view text,
+                                          ngx_atomic_uint_t connection) {
+  numbers = {1, 9, text.find(": ") + 2};
+  if (connection == 0) {
+    numbers = {0, 1, numbers.length};  // nginx leaves it out
+    return;
+  }
+  numbers.length += sizeof("*1 ") - 1;
+  while (connection - numbers.least >= numbers.count) {
+    numbers.least *= 10;
+    numbers.count *= 10;
+    ++numbers.length;
+  }
+}
+
+// Where nginx's own text begins in "time [level] pid#tid: *connection TEXT".
+size_t TextStart(absl::string_view line, ngx_uint_t level,
+                 ngx_atomic_uint_t connection) {
   // "emerg", "alert", "crit", "error"
   const size_t level_end =
       kLevel + sizeof("error] ") - 1 - (level == NGX_LOG_CRIT ? 1 : 0);
-  size_t start = level_end + process.length;
-  if (process.pid != ngx_pid || start > line.size() || line[start - 2] != ':')
-      [[unlikely]] {
-    if (!MeasureProcess(line, level_end)) {
-      return 0;
-    }
-    start = level_end + process.length;
+  if (connection - numbers.least >= numbers.count) [[unlikely]] {
+    Measure(line.substr(level_end), connection);
   }
-  if (start < line.size() && line[start] == '*') {
-    while (start < line.size() && line[start++] != ' ') {
-    }
-  }
-  return start;
+  return std::min(level_end + numbers.length, line.size());
 }
 
 // Whether a log writes lines of this level.
@@ -83,8 +94,7 @@ bool IsWritten(const ngx_log_t* log, ngx_uint_t level) {
   if ((log->log_level & NGX_LOG_DEBUG_CONNECTION) != 0) {
     return true;
   }
-  while (log != nullptr && log->log_level >= level &&
-         log->writer == Discard) {
+  while (log != nullptr && log->log_level >= level && log->writer == Discard) {
     log = log->next;
   }
   return log != nullptr && log->log_level >= level;
@@ -105,7 +115,7 @@ u_char* HandleLine(ngx_log_t* log, u_char* buf, size_t len) {
       context->request == nullptr ? nullptr : context->current_request;
   if (sr != nullptr && sr->upstream != nullptr && !capturing) {
     const size_t size = NGX_MAX_ERROR_STR - len;
-    const size_t start = TextStart({line, size}, level);
+    const size_t start = TextStart({line, size}, level, log->connection);
     capturing = true;
     Guarded(ngx_cycle->log, [&] {
       CaptureLine(sr, {line + start, size - start});
