@@ -4,10 +4,13 @@
 #ifndef UPSTREAM_502_ATTEMPT_H_
 #define UPSTREAM_502_ATTEMPT_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/cause.h"
+#include "upstream_502/text.h"
 
 namespace upstream_502 {
 
@@ -35,6 +38,7 @@ struct RecognizedLine {
   uint8_t says = 0;     // and what it says, for Classify
   ErrnoClass errno_class = ErrnoClass::kNone;
   int errno_number = 0;  // what nginx ended it with; 0: nothing
+  uint32_t text = 0;     // a Classifier's number of it; 0: no text
 };
 
 // The facts `Classify` decides on. "At the line" means: when nginx wrote the
@@ -99,6 +103,50 @@ uint64_t Http2ResponseBytes(absl::string_view frames);
 // Decides whether `attempt` failed and why. A pure function; every failure
 // of nginx's upstream code gets a cause, kUnknown only where nothing fits.
 Verdict Classify(const Attempt& attempt);
+
+// Recognizes lines and classifies attempts as the functions do. Where requests
+// fail one after the other they mostly do so in the same way: what was asked
+// last is remembered.
+class Classifier {
+ public:
+  RecognizedLine Recognize(absl::string_view message) {
+    return message.size() == size_ && !message.empty() &&
+                   std::memcmp(message.data(), text_, size_) == 0
+               ? line_
+               : RecognizeNext(message);
+  }
+
+  // Of an attempt without a message, or whose `line` Recognize has returned.
+  // Valid until it is called again.
+  const Verdict& Classify(const Attempt& attempt) {
+    return IsLast(attempt) ? verdict_ : ClassifyNext(attempt);
+  }
+
+ private:
+  RecognizedLine RecognizeNext(absl::string_view message);
+  const Verdict& ClassifyNext(const Attempt& attempt);
+
+  // Compares all but the message, whose number is in `line`.
+  bool IsLast(const Attempt& attempt) const {
+    const auto same = [&](size_t begin, size_t end) {
+      return SameText(reinterpret_cast<const char*>(&attempt) + begin,
+                      reinterpret_cast<const char*>(&attempt_) + begin,
+                      end - begin);
+    };
+    constexpr size_t kPadding =
+        offsetof(Attempt, received_status) + sizeof(Attempt::received_status);
+    return same(offsetof(Attempt, line), kPadding) &&
+           same(offsetof(Attempt, bytes_received),
+                offsetof(Attempt, rc) + sizeof(Attempt::rc));
+  }
+
+  size_t size_ = 0;  // 0: the last line was too long for `text_`
+  char text_[64] = {};
+  RecognizedLine line_;
+  uint32_t texts_ = 0;  // so many were recognized
+  Attempt attempt_ = {.line = {.text = UINT32_MAX}};
+  Verdict verdict_;
+};
 
 // The `error` of a Proxy-Status member (RFC 9209) for a failure: that of the
 // table of causes, or a nearer one where `message` or the kind of peer allows

@@ -453,6 +453,26 @@ Verdict Classify(const Attempt& attempt) {
   return verdict;
 }
 
+RecognizedLine Classifier::RecognizeNext(absl::string_view message) {
+  RecognizedLine line = RecognizeLine(message);
+  if (message.empty()) {
+    return line;
+  }
+  line.text = texts_ = std::max(texts_ + 1, 1U);
+  size_ = 0;
+  if (message.size() <= sizeof(text_)) {
+    size_ = message.copy(text_, message.size());
+    line_ = line;
+  }
+  return line;
+}
+
+const Verdict& Classifier::ClassifyNext(const Attempt& attempt) {
+  attempt_ = attempt;
+  verdict_ = upstream_502::Classify(attempt);
+  return verdict_;
+}
+
 absl::string_view Rfc9209Error(Cause cause, absl::string_view message,
                                bool unix_socket) {
   if (cause == Cause::kTlsProtocolError && absl::StartsWith(message, "SSL_") &&

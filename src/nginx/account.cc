@@ -248,7 +248,7 @@ void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
 // nullptr: there was no line.
 Verdict Conclude(const Run& run, uint32_t element, const Attempt& attempt,
                  NotedAttempt* noted, const Peer& peer) {
-  const Verdict verdict = Classify(attempt);
+  const Verdict& verdict = classifier.Classify(attempt);
   if (!verdict.failed) {
     return verdict;
   }

@@ -107,28 +107,6 @@ void Observe(const ngx_http_request_t* r, Attempt* seen) {
   }
 }
 
-// Where one request after the other fails, it does so with the same line.
-struct LastLine {
-  char text[64];
-  size_t size;
-  RecognizedLine line;
-};
-
-constinit LastLine last_line = {};
-
-RecognizedLine Recognize(absl::string_view message) {
-  if (message.size() == last_line.size && !message.empty() &&
-      std::memcmp(message.data(), last_line.text, message.size()) == 0) {
-    return last_line.line;
-  }
-  const RecognizedLine line = RecognizeLine(message);
-  if (message.size() <= sizeof(last_line.text)) {
-    last_line.size = message.copy(last_line.text, message.size());
-    last_line.line = line;
-  }
-  return line;
-}
-
 // In the room of the one before where it fits: a script may fill its standard
 // error for hours in one request.
 absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
@@ -151,7 +129,7 @@ absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
   if (!GetLocConf(sr)->enable) {
     return;
   }
-  const RecognizedLine line = Recognize(message);
+  const RecognizedLine line = classifier.Recognize(message);
   ngx_http_upstream_t* u = sr->upstream;
   Record* record = TakeRecordForLine(sr, line.worth == Line::kFailure,
                                      sizeof(NotedAttempt) + message.size());

@@ -4,6 +4,9 @@
 #include "record.h"
 
 namespace upstream_502 {
+
+constinit Classifier classifier;
+
 namespace {
 
 // "host", "host:port" as it was written, or "unix:/path".

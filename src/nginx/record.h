@@ -18,6 +18,9 @@ namespace upstream_502 {
 using State = ngx_http_upstream_state_t;
 using FinalizeHandler = void (*)(ngx_http_request_t* r, ngx_int_t rc);
 
+// This worker's.
+extern Classifier classifier;
+
 // "No element of r->upstream_states": nginx gave up before an attempt.
 inline constexpr uint32_t kNoElement = UINT32_MAX;
 
