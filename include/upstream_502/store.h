@@ -92,6 +92,9 @@ class Store {
                   int64_t now_ms);
   // `peer` may be kNoPeer.
   void AddFailure(uint32_t upstream, uint32_t peer, const Failure& failure);
+  // The same, and an attempt of `peer`, if that is one.
+  void AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
+                        const Failure& failure);
   void AddRescued(uint32_t upstream);
   // `code` is one of kResponseCodes, others are not counted.
   void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
@@ -144,6 +147,8 @@ class Store {
   [[gnu::cold]] static void OpenRecent(UpstreamRow* row, int64_t now_ms);
   template <typename Row>
   static void RollMinute(Row* row, int64_t now_ms);
+  void AddToUpstream(UpstreamRow* row, const Failure& failure);
+  static void AddToPeer(PeerRow* row, const Failure& failure);
 
   Header* header_ = nullptr;
   Capacity capacity_{};
@@ -201,44 +206,58 @@ inline size_t TimeBucket(uint64_t ms) {
   return bucket;
 }
 
-inline void Store::AddFailure(uint32_t upstream, uint32_t peer,
-                              const Failure& failure) {
-  constexpr auto kRelaxed = std::memory_order_relaxed;
+inline void Store::AddToUpstream(UpstreamRow* row, const Failure& failure) {
   const auto cause = static_cast<size_t>(failure.cause);
-  const auto errno_class = static_cast<size_t>(failure.errno_class);
   const int64_t now_ms = failure.time_ms;
-
-  UpstreamRow& row = upstreams_[upstream];
-  RollMinute(&row, now_ms);
-  RollMinute(header_, now_ms);
-  if (!IsWithin(row.recent, kRecentMs, now_ms)) [[unlikely]] {
-    OpenRecent(&row, now_ms);
+  Header& header = *header_;
+  RollMinute(row, now_ms);
+  RollMinute(&header, now_ms);
+  if (!IsWithin(row->recent, kRecentMs, now_ms)) [[unlikely]] {
+    OpenRecent(row, now_ms);
   }
-  Add(&header_->causes[cause]);
-  Add(&row.causes[cause]);
-  Add(&row.errno_classes[errno_class]);
+  Add(&header.causes[cause]);
+  Add(&row->causes[cause]);
+  Add(&row->errno_classes[static_cast<size_t>(failure.errno_class)]);
   if (failure.time_to_failure >= 0) {
     const auto ms = static_cast<uint64_t>(failure.time_to_failure);
     const size_t bucket = TimeBucket(ms);
-    Add(&row.time_buckets[bucket]);
-    Add(&row.time_sum, ms);
-    Add(&header_->time_buckets[cause][bucket]);
-    Add(&header_->time_sums[cause], ms);
+    Add(&row->time_buckets[bucket]);
+    Add(&row->time_sum, ms);
+    Add(&header.time_buckets[cause][bucket]);
+    Add(&header.time_sums[cause], ms);
   }
-  if (peer == kNoPeer) {
-    return;
-  }
+}
 
-  PeerRow& peer_row = peers_[peer];
-  RollMinute(&peer_row, now_ms);
-  Add(&peer_row.causes[cause]);
-  Add(&peer_row.errno_classes[errno_class]);
-  if (peer_row.first_failure.load(kRelaxed) == 0) {
+inline void Store::AddToPeer(PeerRow* row, const Failure& failure) {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  RollMinute(row, failure.time_ms);
+  Add(&row->causes[static_cast<size_t>(failure.cause)]);
+  Add(&row->errno_classes[static_cast<size_t>(failure.errno_class)]);
+  if (row->first_failure.load(kRelaxed) == 0) [[unlikely]] {
     int64_t never = 0;
-    peer_row.first_failure.compare_exchange_strong(never, now_ms, kRelaxed);
+    row->first_failure.compare_exchange_strong(never, failure.time_ms,
+                                               kRelaxed);
   }
-  peer_row.last_failure.store(now_ms, kRelaxed);
-  peer_row.last_cause.store(static_cast<uint8_t>(cause), kRelaxed);
+  row->last_failure.store(failure.time_ms, kRelaxed);
+  row->last_cause.store(static_cast<uint8_t>(failure.cause), kRelaxed);
+}
+
+inline void Store::AddFailure(uint32_t upstream, uint32_t peer,
+                              const Failure& failure) {
+  AddToUpstream(&upstreams_[upstream], failure);
+  if (peer != kNoPeer) {
+    AddToPeer(&peers_[peer], failure);
+  }
+}
+
+inline void Store::AddFailedAttempt(uint32_t upstream, uint32_t peer,
+                                    uint32_t worker, const Failure& failure) {
+  AddToUpstream(&upstreams_[upstream], failure);
+  if (peer != kNoPeer) {
+    PeerRow& row = peers_[peer];
+    AddToPeer(&row, failure);
+    Add(&row.shards[worker % kPeerShards].attempts);
+  }
 }
 
 // These two are inline: most requests pay for them and for nothing else.

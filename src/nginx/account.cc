@@ -237,11 +237,11 @@ Peer PeerOf(const Run& run, const State& state, const NotedAttempt* noted) {
 
 void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
                   int64_t time_to_failure) {
-  run.store->AddFailure(run.row, peer_row,
-                        {.cause = verdict.cause,
-                         .errno_class = verdict.errno_class,
-                         .time_ms = run.now,
-                         .time_to_failure = time_to_failure});
+  run.store->AddFailedAttempt(run.row, peer_row, Worker(),
+                              {.cause = verdict.cause,
+                               .errno_class = verdict.errno_class,
+                               .time_ms = run.now,
+                               .time_to_failure = time_to_failure});
 }
 
 // Whether and why an attempt has failed; then it is remembered. `noted` may be
@@ -281,17 +281,17 @@ void AccountElement(const Run& run, uint32_t element) {
   const State& state = States(run.request)[element];
   NotedAttempt* noted = FindAttempt(*run.record, element);
   const Peer peer = PeerOf(run, state, noted);
-  Verdict verdict;
   if (noted != nullptr || element + 1 != run.end ||
       !EndedWell(run.upstream, state, run.rc)) {
-    verdict = Judge(run, element, noted, peer);
+    const Verdict verdict = Judge(run, element, noted, peer);
     if (verdict.failed) {
       CountFailure(run, peer.row, verdict, Milliseconds(state.response_time));
+      return;
     }
   }
   if (peer.row != kNoPeer) {
     run.store->AddAttempt(peer.row, Worker(), run.now,
-                          !verdict.failed && state.header_time != kUnsetTime);
+                          state.header_time != kUnsetTime);
   }
 }
 
