@@ -260,6 +260,22 @@ inline void Store::AddFailedAttempt(uint32_t upstream, uint32_t peer,
   }
 }
 
+inline void Store::AddResponse(uint32_t upstream, int code, Origin origin,
+                               int64_t now_ms) {
+  for (size_t i = 0; i < kResponseCodeCount; ++i) {
+    if (kResponseCodes[i] == code) {
+      UpstreamRow& row = upstreams_[upstream];
+      RollMinute(&row, now_ms);
+      Add(&row.responses[i][static_cast<size_t>(origin)]);
+      return;
+    }
+  }
+}
+
+inline uint64_t Store::ReserveEvent() {
+  return header_->events.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 // These two are inline: most requests pay for them and for nothing else.
 inline bool Store::IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
                           size_t length) const {

@@ -4,8 +4,8 @@
 #include <iterator>
 
 #include "rows.h"
+#include "slot.h"
 #include "upstream_502/escape.h"
-#include "upstream_502/event_ring.h"
 
 namespace upstream_502 {
 namespace {
@@ -271,27 +271,10 @@ void Store::AddRescued(uint32_t upstream) {
   upstreams_[upstream].rescued.fetch_add(1, kRelaxed);
 }
 
-void Store::AddResponse(uint32_t upstream, int code, Origin origin,
-                        int64_t now_ms) {
-  const auto* found =
-      std::find(std::begin(kResponseCodes), std::end(kResponseCodes), code);
-  if (found == std::end(kResponseCodes)) {
-    return;
-  }
-  UpstreamRow& row = upstreams_[upstream];
-  RollMinute(&row, now_ms);
-  row.responses[found - kResponseCodes][static_cast<size_t>(origin)].fetch_add(
-      1, kRelaxed);
-}
-
-uint64_t Store::ReserveEvent() {
-  return header_->events.fetch_add(1, kRelaxed) + 1;
-}
-
 void Store::WriteEvent(uint64_t id, const EventFacts& facts,
                        const EventText& text, EventRows rows) {
   EventSlot* slot = events_ + id % capacity_.events;
-  const SlotPeek held = PeekSlot(*slot);
+  const SlotPeek held = PeekAtSlot(*slot);
   if (held.id > id) {
     return;
   }
@@ -313,7 +296,7 @@ void Store::WriteEvent(uint64_t id, const EventFacts& facts,
   const auto serial = static_cast<uint32_t>(
       header_->serials[static_cast<size_t>(facts.cause)].fetch_add(1,
                                                                    kRelaxed));
-  WriteSlot(slot, id, serial, facts, text, rows);
+  PutEvent(slot, id, serial, facts, text, rows);
 }
 
 void Store::NoteLoad(int64_t now_ms) {

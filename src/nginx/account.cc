@@ -19,7 +19,7 @@ struct Run {
   Store* store;
   int64_t now;
   int rc;
-  ngx_str_t name;
+  absl::string_view name;
   uint32_t row;
   uint32_t end;
 };
@@ -135,10 +135,11 @@ void AddTimes(const Run& run, uint32_t element, EventFacts* facts) {
 
 // The peer's name for as long as the request. A zone's peer may change its
 // own before; a row never does.
-ngx_str_t KeepPeer(const Run& run, const ngx_str_t& peer, uint32_t row) {
+absl::string_view KeepPeer(const Run& run, absl::string_view peer,
+                           uint32_t row) {
   return row == kNoPeer || run.store->IsOther(row)
-             ? PoolCopy(run.request->pool, View(peer))
-             : Str(run.store->PeerName(row));
+             ? View(PoolCopy(run.request->pool, peer))
+             : run.store->PeerName(row);
 }
 
 // A noted attempt has failed.
@@ -160,7 +161,7 @@ void MoveToFailures(Record* record, NotedAttempt* failure) {
 
 // Remembers the failure for variables and its event.
 void Remember(const Run& run, NotedAttempt* failure, const Verdict& verdict,
-              const ngx_str_t& peer, uint32_t peer_row) {
+              absl::string_view peer, uint32_t peer_row) {
   const Attempt& attempt = failure->attempt;
   MoveToFailures(run.record, failure);
   failure->last =
@@ -196,9 +197,9 @@ void Remember(const Run& run, NotedAttempt* failure, const Verdict& verdict,
   }
 }
 
-inline uint32_t FindPeer(Zone* zone, uint32_t upstream, const ngx_str_t& peer,
+inline uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
                          int64_t now) {
-  const uint32_t row = zone->store.FindOrAddPeer(upstream, View(peer));
+  const uint32_t row = zone->store.FindOrAddPeer(upstream, peer);
   if (zone->store.IsOther(row)) {
     WarnOfOverflow(zone, now);
   }
@@ -207,8 +208,8 @@ inline uint32_t FindPeer(Zone* zone, uint32_t upstream, const ngx_str_t& peer,
 
 // The peer of an element: its name, where that is kept, and its row.
 struct Peer {
-  ngx_str_t name;
-  uint32_t row;
+  absl::string_view name = "";
+  uint32_t row = kNoPeer;
 };
 
 // The row of the peer with this name, a string that stays where it is: the
@@ -219,7 +220,7 @@ uint32_t PeerRowOf(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
   if (!conf->zone.store.IsPeer(*row, upstream,
                                reinterpret_cast<const char*>(name->data),
                                name->len)) {
-    *row = FindPeer(&conf->zone, upstream, *name, now);
+    *row = FindPeer(&conf->zone, upstream, View(*name), now);
   }
   return *row;
 }
@@ -227,10 +228,10 @@ uint32_t PeerRowOf(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
 Peer PeerOf(const Run& run, const State& state, const NotedAttempt* noted) {
   MainConf* conf = GetMainConf(run.request);
   if (state.peer != nullptr && state.peer->len != 0) {
-    return {*state.peer, PeerRowOf(conf, run.row, state.peer, run.now)};
+    return {View(*state.peer), PeerRowOf(conf, run.row, state.peer, run.now)};
   }
-  if (noted == nullptr || noted->peer.len == 0) {
-    return {{0, nullptr}, kNoPeer};
+  if (noted == nullptr || noted->peer.empty()) {
+    return {};
   }
   return {noted->peer, FindPeer(&conf->zone, run.row, noted->peer, run.now)};
 }
@@ -266,7 +267,7 @@ Verdict Conclude(const Run& run, uint32_t element, const Attempt& attempt,
 Verdict Judge(const Run& run, uint32_t element, NotedAttempt* noted,
               const Peer& peer) {
   const auto judge = [&](bool recognized, Attempt* attempt) {
-    Describe(run, States(run.request)[element], View(peer.name),
+    Describe(run, States(run.request)[element], peer.name,
              element + 1 == run.end, recognized, attempt);
     return Conclude(run, element, *attempt, noted, peer);
   };
@@ -304,8 +305,7 @@ void AccountNoAttempt(const Run& run) {
   attempt.rc = run.rc;
   attempt.connected = attempt.request_sent = attempt.header_done = false;
   attempt.bytes_received = 0;
-  const Verdict verdict =
-      Conclude(run, kNoElement, attempt, noted, {{0, nullptr}, kNoPeer});
+  const Verdict verdict = Conclude(run, kNoElement, attempt, noted, {});
   if (verdict.failed) {
     CountFailure(run, kNoPeer, verdict, -1);
   }
@@ -321,13 +321,13 @@ Run MakeRun(Record* record, int rc) {
   run.rc = rc;
   run.end = StateCount(run.request);
   if (record->hook != nullptr) {
-    run.name = record->hook->name;
+    run.name = View(record->hook->name);
     run.row = record->hook->row;
   } else {
-    run.name = UpstreamName(run.request, run.upstream);
-    run.row = run.name.len == 0 ? kNoUpstream
-                                : run.store->FindOrAddUpstream(
-                                      View(run.name), Protocol::kUnknown);
+    run.name = View(UpstreamName(run.request, run.upstream));
+    run.row = run.name.empty()
+                  ? kNoUpstream
+                  : run.store->FindOrAddUpstream(run.name, Protocol::kUnknown);
   }
   return run;
 }

@@ -153,8 +153,8 @@ absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
   noted->attempt.message = Keep(noted, sr->pool, message);
   // Inside connect() the element does not name its peer yet, and may never.
   if (element != kNoElement && States(sr)[element].peer == nullptr &&
-      noted->peer.data == nullptr && u->peer.name != nullptr) {
-    noted->peer = PoolCopy(sr->pool, View(*u->peer.name));
+      noted->peer.empty() && u->peer.name != nullptr) {
+    noted->peer = View(PoolCopy(sr->pool, View(*u->peer.name)));
   }
 }
 

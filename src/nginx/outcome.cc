@@ -1,6 +1,7 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
 #include <algorithm>
+#include <cstring>
 
 #include "account.h"
 #include "bridge.h"
@@ -125,8 +126,15 @@ absl::string_view RecordedUri(const ngx_http_request_t* r) {
   if (mode == RecordUri::kOff) {
     return {};
   }
-  const absl::string_view uri = View(r == r->main ? r->unparsed_uri : r->uri);
-  return mode == RecordUri::kFull ? uri : uri.substr(0, uri.find('?'));
+  const ngx_str_t& uri = r == r->main ? r->unparsed_uri : r->uri;
+  const void* mark = mode == RecordUri::kFull || uri.len == 0
+                         ? nullptr
+                         : std::memchr(uri.data, '?', uri.len);
+  const size_t size =
+      mark == nullptr
+          ? uri.len
+          : static_cast<size_t>(static_cast<const u_char*>(mark) - uri.data);
+  return {reinterpret_cast<const char*>(uri.data), size};
 }
 
 // Only where something else has asked for it: nobody could look up an id that
@@ -243,8 +251,8 @@ EventText FillEvent(ngx_http_request_t* r, const Outcome& outcome,
   failure->facts.attempts =
       static_cast<uint16_t>(std::min<uint32_t>(outcome.attempts, UINT16_MAX));
   return {
-      .upstream = View(failure->upstream),
-      .peer = View(failure->peer),
+      .upstream = failure->upstream,
+      .peer = failure->peer,
       .method = View(record.request->method_name),
       .host = r->headers_in.host == nullptr ? absl::string_view()
                                             : View(r->headers_in.host->value),

@@ -14,7 +14,7 @@ void AppendFailure(const NotedAttempt& failure, bool details,
   const Verdict& verdict = failure.verdict;
   const absl::string_view message = failure.attempt.message;
   const absl::string_view error = Rfc9209Error(
-      verdict.cause, message, absl::StartsWith(View(failure.peer), "unix:"));
+      verdict.cause, message, absl::StartsWith(failure.peer, "unix:"));
   if (!error.empty()) {
     absl::StrAppend(member, "; error=", error);
   }
@@ -28,9 +28,9 @@ void AppendFailure(const NotedAttempt& failure, bool details,
     absl::StrAppend(member,
                     "; received-status=", failure.facts.received_status);
   }
-  if (details && failure.peer.len != 0) {
+  if (details && !failure.peer.empty()) {
     absl::StrAppend(member, "; next-hop=");
-    AppendSfString(View(failure.peer), member);
+    AppendSfString(failure.peer, member);
   }
   if (details && !message.empty()) {
     absl::StrAppend(member, "; details=");

@@ -40,8 +40,8 @@ struct NotedAttempt {
   int run_status;           // what the run ended with, nginx's rc
   char* text;               // where messages are kept
   size_t room;              // and how long they may be
-  ngx_str_t peer = {0, nullptr};
-  ngx_str_t upstream;
+  absl::string_view peer;
+  absl::string_view upstream;
   uint64_t event_id;  // 0: not handed out yet
   // Without initial values: set later, or never needed.
   union {

@@ -109,7 +109,7 @@ std::string HintOf(const NotedAttempt& failure) {
   return Hint({.cause = failure.verdict.cause,
                .phase = failure.verdict.phase,
                .protocol = failure.facts.protocol,
-               .peer = View(failure.peer),
+               .peer = failure.peer,
                .received_status = failure.facts.received_status,
                .limit = failure.facts.limit});
 }
@@ -177,9 +177,9 @@ std::string FailureText(ngx_http_request_t* r, const Outcome& outcome,
     case Field::kCauses:
       return Causes(*outcome.record);
     case Field::kUpstream:
-      return std::string(View(failure.upstream));
+      return std::string(failure.upstream);
     case Field::kPeer:
-      return std::string(View(failure.peer));
+      return std::string(failure.peer);
     case Field::kConnectTime:
       return Seconds(failure.facts.connect_time);
     case Field::kHeaderTime:
