@@ -60,7 +60,7 @@ void Describe(const Run& run, const State& state, absl::string_view peer,
   }
   attempt->protocol = ProtocolOf(u);
   attempt->ending = last ? Ending::kFinal : Ending::kRetried;
-  attempt->unix_socket = peer.substr(0, kUnixPrefix.size()) == kUnixPrefix;
+  attempt->unix_socket = absl::StartsWith(peer, kUnixPrefix);
 #if (NGX_HTTP_SSL)
   attempt->tls = u->ssl;
 #endif

@@ -1,55 +1,19 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
-#include "account.h"
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
 #include "bridge.h"
 #include "capture.h"
-#include "proxy_status.h"
 #include "run.h"
+#include "upstream_502/text.h"
 
 namespace upstream_502 {
+
+ngx_log_handler_pt next_log_handler = nullptr;
+
 namespace {
-
-ngx_http_output_header_filter_pt next_header_filter;
-
-// A run that no other hook has seen: a target from a variable.
-void SeeRun(ngx_http_request_t* r, ngx_http_upstream_t* u) {
-  // u->cleanup is set while a run is at work.
-  if (u->cleanup == nullptr) {
-    CatchUp(r, RequestStatus(r));
-  } else if (u->upstream == nullptr && GetLocConf(r)->enable) {
-    OpenRun(r, u, nullptr, RunBegin(r));
-  }
-}
-
-[[gnu::noinline]] ngx_int_t FilterOtherHeader(ngx_http_request_t* r) {
-  if (r->upstream != nullptr) {
-    Guarded(r->connection->log, [r] { SeeRun(r, r->upstream); });
-  }
-  if (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR && r == r->main &&
-      GetLocConf(r)->proxy_status &&
-      !Guarded(r->connection->log, false, [r] { return AddProxyStatus(r); })) {
-    return NGX_ERROR;
-  }
-  return next_header_filter(r);
-}
-
-// Whether the run of `u`, which has a hook, is over and counted.
-bool IsCounted(const ngx_http_request_t* r, const ngx_http_upstream_t* u) {
-  const auto* record = static_cast<Record*>(
-      ngx_http_get_module_ctx(r, ngx_http_upstream_502_module));
-  return u->upstream != nullptr && record != nullptr && !record->open;
-}
-
-ngx_int_t FilterHeader(ngx_http_request_t* r) {
-  const ngx_http_upstream_t* u = r->upstream;
-  if ((u != nullptr && (u->upstream == nullptr || u->cleanup == nullptr) &&
-       !IsCounted(r, u)) ||
-      (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR &&
-       GetLocConf(r)->proxy_status)) {
-    return FilterOtherHeader(r);
-  }
-  return next_header_filter(r);
-}
 
 Timer RunOutTimer(const ngx_connection_t* c) {
   if (c == nullptr) {
@@ -121,11 +85,8 @@ absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
   return {noted->text, message.size()};
 }
 
-}  // namespace
-
-// Flattened: their calls would cost a failure 200 instructions more.
-[[gnu::flatten]] void CaptureLine(ngx_http_request_t* sr,
-                                  absl::string_view message) {
+// What nginx said about `sr`, whose upstream is at work.
+void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
   if (!GetLocConf(sr)->enable) {
     return;
   }
@@ -158,6 +119,133 @@ absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
   }
 }
 
+// While a line is captured: what is logged then ("malloc() failed") is about
+// this module and must not come back to it.
+bool capturing = false;
+
+// A log with nothing to write to: there where no other takes errors, so that
+// nginx makes a line of them.
+void Discard(ngx_log_t*, ngx_uint_t, u_char*, size_t) {}
+
+constexpr size_t kLevel = sizeof("1970/09/28 12:00:00 [") - 1;
+
+// The first four bytes of a level, as they stand in a line.
+constexpr uint32_t Beginning(const char (&level)[6]) {
+  uint32_t word = 0;
+  for (size_t i = 0; i < sizeof(word); ++i) {
+    word |= uint32_t{static_cast<unsigned char>(level[i])} << (8 * i);
+  }
+  return word;
+}
+
+// The level of a line, as far as the tap tells them apart.
+ngx_uint_t LevelOf(const char* line) {
+  switch (Load<uint32_t>(line + kLevel)) {
+    case Beginning("error"):
+      return NGX_LOG_ERR;
+    case Beginning("crit]"):
+      return NGX_LOG_CRIT;
+    case Beginning("alert"):
+      return NGX_LOG_ALERT;
+    case Beginning("emerg"):
+      return NGX_LOG_EMERG;
+    default:
+      return NGX_LOG_WARN;
+  }
+}
+
+// The length of "pid#tid: *connection ": of one worker, and of all connections
+// whose numbers have as many digits.
+struct Numbers {
+  ngx_atomic_uint_t least = 0;
+  ngx_atomic_uint_t count = 0;
+  size_t length = 0;
+};
+
+Numbers numbers;
+
+// Finds that length behind the level.
+[[gnu::cold, gnu::noinline]] void Measure(absl::string_view text,
+                                          ngx_atomic_uint_t connection) {
+  numbers = {1, 9, text.find(": ") + 2};
+  if (connection == 0) {
+    numbers = {0, 1, numbers.length};  // nginx leaves it out
+    return;
+  }
+  numbers.length += sizeof("*1 ") - 1;
+  while (connection - numbers.least >= numbers.count) {
+    numbers.least *= 10;
+    numbers.count *= 10;
+    ++numbers.length;
+  }
+}
+
+// Where nginx's own text begins in "time [level] pid#tid: *connection TEXT".
+size_t TextStart(absl::string_view line, ngx_uint_t level,
+                 ngx_atomic_uint_t connection) {
+  // "emerg", "alert", "crit", "error"
+  const size_t level_end =
+      kLevel + sizeof("error] ") - 1 - (level == NGX_LOG_CRIT ? 1 : 0);
+  if (connection - numbers.least >= numbers.count) [[unlikely]] {
+    Measure(line.substr(level_end), connection);
+  }
+  return std::min(level_end + numbers.length, line.size());
+}
+
+// Whether any log writes a line of this level.
+bool IsWritten(const ngx_log_t& log, ngx_uint_t level) {
+  // debug_connection sends every level to every log.
+  return log.writer != Discard ||
+         (log.log_level & NGX_LOG_DEBUG_CONNECTION) != 0 ||
+         (log.next != nullptr && log.next->log_level >= level);
+}
+
+}  // namespace
+
+// nginx calls this between its own text, which ends at `buf`, and what it adds
+// about client and request. All of the line is an array of NGX_MAX_ERROR_STR
+// bytes, of which `len` are left.
+// Flattened: calls would cost a failure 200 instructions more.
+[[gnu::flatten]] u_char* HandleLine(ngx_log_t* log, u_char* buf, size_t len) {
+  const auto* context = static_cast<const ngx_http_log_ctx_t*>(log->data);
+  const char* line = reinterpret_cast<char*>(buf) + len - NGX_MAX_ERROR_STR;
+  const ngx_uint_t level = LevelOf(line);
+  if (level > NGX_LOG_ERR) {
+    return next_log_handler(log, buf, len);
+  }
+  // The subrequest is only known to be there while its request is.
+  ngx_http_request_t* sr =
+      context->request == nullptr ? nullptr : context->current_request;
+  if (sr != nullptr && sr->upstream != nullptr && !capturing) {
+    const size_t size = NGX_MAX_ERROR_STR - len;
+    const size_t start = TextStart({line, size}, level, log->connection);
+    capturing = true;
+    Guarded(ngx_cycle->log, [&] {
+      CaptureLine(sr, {line + start, size - start});
+    });
+    capturing = false;
+  }
+  return IsWritten(*log, level) ? next_log_handler(log, buf, len) : buf;
+}
+
+bool LogErrors(ngx_conf_t* cf, ngx_log_t* head) {
+  // Levels fall along the list, so this is the highest of all. 0: there is no
+  // error_log, and nginx will take its default, which is for errors.
+  if (head->log_level >= NGX_LOG_ERR || head->log_level == 0) {
+    return true;
+  }
+  auto* log = static_cast<ngx_log_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_log_t)));
+  if (log == nullptr) {
+    return false;
+  }
+  log->log_level = NGX_LOG_ERR;
+  log->writer = Discard;
+  // The head of the list stays where it is.
+  std::swap(*head, *log);
+  head->next = log;
+  return true;
+}
+
 void FindProxyV2(ngx_conf_t* cf) {
   auto* main = static_cast<MainConf*>(
       ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_502_module));
@@ -167,11 +255,6 @@ void FindProxyV2(ngx_conf_t* cf) {
       main->proxy_v2 = module;
     }
   }
-}
-
-void InsertHeaderFilter() {
-  next_header_filter = ngx_http_top_header_filter;
-  ngx_http_top_header_filter = FilterHeader;
 }
 
 }  // namespace upstream_502

@@ -4,10 +4,10 @@
 
 #include "absl/strings/ascii.h"
 #include "bridge.h"
+#include "capture.h"
 #include "conf.h"
 #include "proxy_status.h"
 #include "status.h"
-#include "tap.h"
 
 namespace upstream_502 {
 namespace {
@@ -310,7 +310,7 @@ char* MergeLocConf(ngx_conf_t* cf, void* parent, void* child) {
     conf.status_any = prev.status_any;
     conf.status_write = prev.status_write;
   }
-  return InsertTap(cf, core->error_log) ? kConfOk : kConfError;
+  return LogErrors(cf, core->error_log) ? kConfOk : kConfError;
 }
 
 }  // namespace upstream_502

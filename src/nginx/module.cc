@@ -9,9 +9,9 @@
 #include "bridge.h"
 #include "capture.h"
 #include "conf.h"
+#include "filter.h"
 #include "outcome.h"
 #include "run.h"
-#include "tap.h"
 #include "variables.h"
 
 namespace upstream_502 {

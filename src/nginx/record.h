@@ -7,6 +7,7 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
 #include <cstdint>
+#include <cstring>
 #include <new>
 
 #include "conf.h"
@@ -217,8 +218,7 @@ Protocol OtherProtocolOf(const ngx_http_upstream_t* u);
 inline Protocol ProtocolOf(const ngx_http_upstream_t* u) {
   constexpr absl::string_view kHttp = "http://";
   return u->schema.len == kHttp.size() &&
-                 SameText(reinterpret_cast<char*>(u->schema.data), kHttp.data(),
-                          kHttp.size())
+                 std::memcmp(u->schema.data, kHttp.data(), kHttp.size()) == 0
              ? Protocol::kHttp
              : OtherProtocolOf(u);
 }

@@ -1,0 +1,61 @@
+#include "ngx_cxx.h"
+// ngx_cxx.h comes first.
+#include "account.h"
+#include "bridge.h"
+#include "filter.h"
+#include "proxy_status.h"
+#include "run.h"
+
+namespace upstream_502 {
+namespace {
+
+ngx_http_output_header_filter_pt next_header_filter;
+
+// A run that no other hook has seen: a target from a variable.
+void SeeRun(ngx_http_request_t* r, ngx_http_upstream_t* u) {
+  // u->cleanup is set while a run is at work.
+  if (u->cleanup == nullptr) {
+    CatchUp(r, RequestStatus(r));
+  } else if (u->upstream == nullptr && GetLocConf(r)->enable) {
+    OpenRun(r, u, nullptr, RunBegin(r));
+  }
+}
+
+[[gnu::noinline]] ngx_int_t FilterOtherHeader(ngx_http_request_t* r) {
+  if (r->upstream != nullptr) {
+    Guarded(r->connection->log, [r] { SeeRun(r, r->upstream); });
+  }
+  if (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR && r == r->main &&
+      GetLocConf(r)->proxy_status &&
+      !Guarded(r->connection->log, false, [r] { return AddProxyStatus(r); })) {
+    return NGX_ERROR;
+  }
+  return next_header_filter(r);
+}
+
+// Whether the run of `u`, which has a hook, is over and counted.
+bool IsCounted(const ngx_http_request_t* r, const ngx_http_upstream_t* u) {
+  const auto* record = static_cast<Record*>(
+      ngx_http_get_module_ctx(r, ngx_http_upstream_502_module));
+  return u->upstream != nullptr && record != nullptr && !record->open;
+}
+
+ngx_int_t FilterHeader(ngx_http_request_t* r) {
+  const ngx_http_upstream_t* u = r->upstream;
+  if ((u != nullptr && (u->upstream == nullptr || u->cleanup == nullptr) &&
+       !IsCounted(r, u)) ||
+      (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR &&
+       GetLocConf(r)->proxy_status)) {
+    return FilterOtherHeader(r);
+  }
+  return next_header_filter(r);
+}
+
+}  // namespace
+
+void InsertHeaderFilter() {
+  next_header_filter = ngx_http_top_header_filter;
+  ngx_http_top_header_filter = FilterHeader;
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,13 @@
+// The header filter: sees runs which no other hook saw, those with a target
+// from a variable that succeed, and sends Proxy-Status.
+
+#ifndef UPSTREAM_502_SRC_NGINX_FILTER_H_
+#define UPSTREAM_502_SRC_NGINX_FILTER_H_
+
+namespace upstream_502 {
+
+void InsertHeaderFilter();
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_SRC_NGINX_FILTER_H_
