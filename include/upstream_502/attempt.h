@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/cause.h"
+#include "upstream_502/event.h"
 #include "upstream_502/text.h"
 
 namespace upstream_502 {
@@ -104,6 +105,12 @@ uint64_t Http2ResponseBytes(absl::string_view frames);
 // of nginx's upstream code gets a cause, kUnknown only where nothing fits.
 Verdict Classify(const Attempt& attempt);
 
+// A verdict, and what it and the attempt tell of the event; times are not set.
+struct Judgment {
+  Verdict verdict;
+  EventFacts facts;
+};
+
 // Recognizes lines and classifies attempts as the functions do. Where requests
 // fail one after the other they mostly do so in the same way: what was asked
 // last is remembered.
@@ -118,13 +125,13 @@ class Classifier {
 
   // Of an attempt without a message, or whose `line` Recognize has returned.
   // Valid until it is called again.
-  const Verdict& Classify(const Attempt& attempt) {
-    return IsLast(attempt) ? verdict_ : ClassifyNext(attempt);
+  const Judgment& Judge(const Attempt& attempt) {
+    return IsLast(attempt) ? judgment_ : JudgeNext(attempt);
   }
 
  private:
   RecognizedLine RecognizeNext(absl::string_view message);
-  const Verdict& ClassifyNext(const Attempt& attempt);
+  const Judgment& JudgeNext(const Attempt& attempt);
 
   // Compares all but the message, whose number is in `line`.
   bool IsLast(const Attempt& attempt) const {
@@ -145,7 +152,7 @@ class Classifier {
   RecognizedLine line_;
   uint32_t texts_ = 0;  // so many were recognized
   Attempt attempt_ = {.line = {.text = UINT32_MAX}};
-  Verdict verdict_;
+  Judgment judgment_;
 };
 
 // The `error` of a Proxy-Status member (RFC 9209) for a failure: that of the

@@ -467,10 +467,19 @@ RecognizedLine Classifier::RecognizeNext(absl::string_view message) {
   return line;
 }
 
-const Verdict& Classifier::ClassifyNext(const Attempt& attempt) {
+const Judgment& Classifier::JudgeNext(const Attempt& attempt) {
   attempt_ = attempt;
-  verdict_ = upstream_502::Classify(attempt);
-  return verdict_;
+  const Verdict verdict = Classify(attempt);
+  judgment_ = {verdict,
+               {.cause = verdict.cause,
+                .phase = verdict.phase,
+                .protocol = attempt.protocol,
+                .reused = attempt.reused,
+                .errno_class = verdict.errno_class,
+                .status = attempt.status,
+                .received_status = attempt.received_status,
+                .errno_number = verdict.errno_number}};
+  return judgment_;
 }
 
 absl::string_view Rfc9209Error(Cause cause, absl::string_view message,

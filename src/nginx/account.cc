@@ -24,6 +24,12 @@ struct Run {
   uint32_t end;
 };
 
+// The peer of an element: its name, where that is kept, and its row.
+struct Peer {
+  absl::string_view name = "";
+  uint32_t row = kNoPeer;
+};
+
 uint32_t Worker() { return static_cast<uint32_t>(ngx_worker); }
 
 int32_t Milliseconds(ngx_msec_t value) {
@@ -135,11 +141,10 @@ void AddTimes(const Run& run, uint32_t element, EventFacts* facts) {
 
 // The peer's name for as long as the request. A zone's peer may change its
 // own before; a row never does.
-absl::string_view KeepPeer(const Run& run, absl::string_view peer,
-                           uint32_t row) {
-  return row == kNoPeer || run.store->IsOther(row)
-             ? View(PoolCopy(run.request->pool, peer))
-             : run.store->PeerName(row);
+absl::string_view KeepPeer(const Run& run, const Peer& peer) {
+  return run.store->IsOther(peer.row)
+             ? View(PoolCopy(run.request->pool, peer.name))
+             : run.store->PeerName(peer.row);
 }
 
 // A noted attempt has failed.
@@ -160,32 +165,23 @@ void MoveToFailures(Record* record, NotedAttempt* failure) {
 }
 
 // Remembers the failure for variables and its event.
-void Remember(const Run& run, NotedAttempt* failure, const Verdict& verdict,
-              absl::string_view peer, uint32_t peer_row) {
-  const Attempt& attempt = failure->attempt;
+void Remember(const Run& run, NotedAttempt* failure, const Judgment& judgment,
+              const Peer& peer) {
   MoveToFailures(run.record, failure);
   failure->last =
       failure->element == kNoElement || failure->element + 1 == run.end;
   failure->run_status = run.rc;
-  failure->verdict = verdict;
-  failure->facts = {
-      .time_ms = run.now,
-      .cause = verdict.cause,
-      .phase = verdict.phase,
-      .protocol = attempt.protocol,
-      .reused = attempt.reused,
-      .errno_class = verdict.errno_class,
-      .status = attempt.status,
-      .received_status = attempt.received_status,
-      .errno_number = verdict.errno_number,
-      .limit = DecidingLimit(run.upstream, verdict.cause, attempt.message),
-  };
+  failure->verdict = judgment.verdict;
+  failure->facts = judgment.facts;
+  failure->facts.time_ms = run.now;
+  failure->facts.limit = DecidingLimit(run.upstream, judgment.verdict.cause,
+                                       failure->attempt.message);
   if (failure->element != kNoElement) {
     AddTimes(run, failure->element, &failure->facts);
   }
   failure->upstream = run.name;
-  failure->peer = KeepPeer(run, peer, peer_row);
-  failure->rows = {run.row, peer_row};
+  failure->peer = KeepPeer(run, peer);
+  failure->rows = {run.row, peer.row};
 }
 
 [[gnu::cold]] void WarnOfOverflow(Zone* zone, int64_t now) {
@@ -205,12 +201,6 @@ inline uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
   }
   return row;
 }
-
-// The peer of an element: its name, where that is kept, and its row.
-struct Peer {
-  absl::string_view name = "";
-  uint32_t row = kNoPeer;
-};
 
 // The row of the peer with this name, a string that stays where it is: the
 // row is remembered.
@@ -247,35 +237,40 @@ void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
 
 // Whether and why an attempt has failed; then it is remembered. `noted` may be
 // nullptr: there was no line.
-Verdict Conclude(const Run& run, uint32_t element, const Attempt& attempt,
-                 NotedAttempt* noted, const Peer& peer) {
-  const Verdict& verdict = classifier.Classify(attempt);
-  if (!verdict.failed) {
-    return verdict;
+const Judgment& Conclude(const Run& run, uint32_t element,
+                         const Attempt& attempt, NotedAttempt* noted,
+                         const Peer& peer) {
+  const Judgment& judgment = classifier.Judge(attempt);
+  if (!judgment.verdict.failed) {
+    return judgment;
   }
   if (noted == nullptr) {
     noted = AddAttempt(run.record, element, 0);
     if (noted == nullptr) {
-      return verdict;
+      return judgment;
     }
     noted->attempt = attempt;
   }
-  Remember(run, noted, verdict, peer.name, peer.row);
-  return verdict;
+  Remember(run, noted, judgment, peer);
+  return judgment;
 }
 
-Verdict Judge(const Run& run, uint32_t element, NotedAttempt* noted,
-              const Peer& peer) {
-  const auto judge = [&](bool recognized, Attempt* attempt) {
-    Describe(run, States(run.request)[element], peer.name,
-             element + 1 == run.end, recognized, attempt);
-    return Conclude(run, element, *attempt, noted, peer);
-  };
-  if (noted != nullptr) {
-    return judge(noted->recognized, &noted->attempt);
+[[gnu::noinline]] const Judgment& JudgeSilent(const Run& run, uint32_t element,
+                                              const Peer& peer) {
+  Attempt attempt;
+  Describe(run, States(run.request)[element], peer.name, element + 1 == run.end,
+           false, &attempt);
+  return Conclude(run, element, attempt, nullptr, peer);
+}
+
+const Judgment& Judge(const Run& run, uint32_t element, NotedAttempt* noted,
+                      const Peer& peer) {
+  if (noted == nullptr) {
+    return JudgeSilent(run, element, peer);
   }
-  Attempt silent;
-  return judge(false, &silent);
+  Describe(run, States(run.request)[element], peer.name, element + 1 == run.end,
+           noted->recognized, &noted->attempt);
+  return Conclude(run, element, noted->attempt, noted, peer);
 }
 
 void AccountElement(const Run& run, uint32_t element) {
@@ -284,7 +279,7 @@ void AccountElement(const Run& run, uint32_t element) {
   const Peer peer = PeerOf(run, state, noted);
   if (noted != nullptr || element + 1 != run.end ||
       !EndedWell(run.upstream, state, run.rc)) {
-    const Verdict verdict = Judge(run, element, noted, peer);
+    const Verdict& verdict = Judge(run, element, noted, peer).verdict;
     if (verdict.failed) {
       CountFailure(run, peer.row, verdict, Milliseconds(state.response_time));
       return;
@@ -305,7 +300,8 @@ void AccountNoAttempt(const Run& run) {
   attempt.rc = run.rc;
   attempt.connected = attempt.request_sent = attempt.header_done = false;
   attempt.bytes_received = 0;
-  const Verdict verdict = Conclude(run, kNoElement, attempt, noted, {});
+  const Verdict& verdict =
+      Conclude(run, kNoElement, attempt, noted, {}).verdict;
   if (verdict.failed) {
     CountFailure(run, kNoPeer, verdict, -1);
   }

@@ -79,6 +79,9 @@ absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
     const ngx_str_t copy = PoolCopy(pool, message);
     noted->text = reinterpret_cast<char*>(copy.data);
     noted->room = copy.len;
+    if (copy.len == 0) {
+      noted->attempt.line.text = 0;  // memory is out
+    }
     return View(copy);
   }
   std::memcpy(noted->text, message.data(), message.size());

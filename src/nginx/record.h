@@ -188,10 +188,14 @@ inline bool IsUnsettled(const Record& record) {
 
 // Whether there is such a record in the request's pool.
 inline bool HasUnsettledRecords(const ngx_http_request_t* r) {
-  bool found = false;
-  ForEachRecord(r,
-                [&](const Record* record) { found |= IsUnsettled(*record); });
-  return found;
+  for (const ngx_pool_cleanup_t* cleanup = r->pool->cleanup; cleanup != nullptr;
+       cleanup = cleanup->next) {
+    if (cleanup->handler == RecordCleanup &&
+        IsUnsettled(*static_cast<Record*>(cleanup->data))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Whether there is any record in the request's pool.
