@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "upstream_502/event.h"
+#include "upstream_502/event_ring.h"
 #include "upstream_502/layout.h"
 #include "upstream_502/text.h"
 
@@ -274,6 +275,35 @@ inline void Store::AddResponse(uint32_t upstream, int code, Origin origin,
 
 inline uint64_t Store::ReserveEvent() {
   return header_->events.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+inline void Store::WriteEvent(uint64_t id, const EventFacts& facts,
+                              const EventText& text, EventRows rows) {
+  EventSlot* slot = events_ + id % capacity_.events;
+  const SlotPeek held = PeekSlot(*slot);
+  if (held.id > id) {
+    return;
+  }
+  // Those that stand for many are told apart by their names only.
+  if (rows.upstream <= kNoUpstream) {
+    rows.upstream = EventRows::kNone;
+  }
+  if (rows.peer >= capacity_.peers) {
+    rows.peer = EventRows::kNone;
+  }
+  if (held.id != 0 && held.cause < kMaxCauses) {
+    const auto later = static_cast<uint32_t>(
+        header_->serials[held.cause].load(std::memory_order_relaxed) -
+        held.serial);
+    if (later <= kRareEvents) {
+      CopySlot(*slot,
+               rare_ + held.cause * kRareEvents + held.serial % kRareEvents);
+    }
+  }
+  const auto serial = static_cast<uint32_t>(
+      header_->serials[static_cast<size_t>(facts.cause)].fetch_add(
+          1, std::memory_order_relaxed));
+  WriteSlot(slot, id, serial, facts, text, rows);
 }
 
 // These two are inline: most requests pay for them and for nothing else.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "slot.h"
 #include "upstream_502/escape.h"
 
 namespace upstream_502 {
@@ -48,14 +47,6 @@ void WriteFitted(EventSlot* slot, uint64_t id, uint32_t serial,
                  const EventRows& rows) {
   WriteWords(slot, id, serial, facts, Fit(text, rows), rows, true);
 }
-
-void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
-               const EventFacts& facts, const EventText& text,
-               const EventRows& rows) {
-  PutEvent(slot, id, serial, facts, text, rows);
-}
-
-SlotPeek PeekSlot(const EventSlot& slot) { return PeekAtSlot(slot); }
 
 void CopySlot(const EventSlot& from, EventSlot* to) {
   for (size_t i = 0; i < kEventWords; ++i) {

@@ -4,7 +4,6 @@
 #include <iterator>
 
 #include "rows.h"
-#include "slot.h"
 #include "upstream_502/escape.h"
 
 namespace upstream_502 {
@@ -269,34 +268,6 @@ void Store::OpenMinute(Header* header, int64_t now_ms) {
 
 void Store::AddRescued(uint32_t upstream) {
   upstreams_[upstream].rescued.fetch_add(1, kRelaxed);
-}
-
-void Store::WriteEvent(uint64_t id, const EventFacts& facts,
-                       const EventText& text, EventRows rows) {
-  EventSlot* slot = events_ + id % capacity_.events;
-  const SlotPeek held = PeekAtSlot(*slot);
-  if (held.id > id) {
-    return;
-  }
-  // Those that stand for many are told apart by their names only.
-  if (rows.upstream <= kNoUpstream) {
-    rows.upstream = EventRows::kNone;
-  }
-  if (rows.peer >= capacity_.peers) {
-    rows.peer = EventRows::kNone;
-  }
-  if (held.id != 0 && held.cause < kMaxCauses) {
-    const auto later = static_cast<uint32_t>(
-        header_->serials[held.cause].load(kRelaxed) - held.serial);
-    if (later <= kRareEvents) {
-      CopySlot(*slot,
-               rare_ + held.cause * kRareEvents + held.serial % kRareEvents);
-    }
-  }
-  const auto serial = static_cast<uint32_t>(
-      header_->serials[static_cast<size_t>(facts.cause)].fetch_add(1,
-                                                                   kRelaxed));
-  PutEvent(slot, id, serial, facts, text, rows);
 }
 
 void Store::NoteLoad(int64_t now_ms) {
