@@ -116,35 +116,38 @@ struct Judgment {
 // last is remembered.
 class Classifier {
  public:
-  RecognizedLine Recognize(absl::string_view message) {
-    return message.size() == size_ && !message.empty() &&
+  // Valid until it is called again, as is what Judge returns.
+  const RecognizedLine& Recognize(absl::string_view message) {
+    return message.size() == size_ && size_ != 0 &&
                    std::memcmp(message.data(), text_, size_) == 0
                ? line_
                : RecognizeNext(message);
   }
 
   // Of an attempt without a message, or whose `line` Recognize has returned.
-  // Valid until it is called again.
   const Judgment& Judge(const Attempt& attempt) {
     return IsLast(attempt) ? judgment_ : JudgeNext(attempt);
   }
 
  private:
-  RecognizedLine RecognizeNext(absl::string_view message);
+  const RecognizedLine& RecognizeNext(absl::string_view message);
   const Judgment& JudgeNext(const Attempt& attempt);
 
-  // Compares all but the message, whose number is in `line`.
+  // Compares all but the message, whose number is in `line`, and what only
+  // fills up between and behind.
   bool IsLast(const Attempt& attempt) const {
+    constexpr size_t kBegin = offsetof(Attempt, line);
+    constexpr size_t kMiddle = offsetof(Attempt, bytes_received);
+    constexpr size_t kEnd = offsetof(Attempt, rc) + sizeof(Attempt::rc);
+    static_assert(offsetof(Attempt, protocol) ==
+                  kBegin + sizeof(Attempt::line));
+    static_assert(offsetof(Attempt, status) == kMiddle - 6);
     const auto same = [&](size_t begin, size_t end) {
       return SameText(reinterpret_cast<const char*>(&attempt) + begin,
                       reinterpret_cast<const char*>(&attempt_) + begin,
                       end - begin);
     };
-    constexpr size_t kPadding =
-        offsetof(Attempt, received_status) + sizeof(Attempt::received_status);
-    return same(offsetof(Attempt, line), kPadding) &&
-           same(offsetof(Attempt, bytes_received),
-                offsetof(Attempt, rc) + sizeof(Attempt::rc));
+    return same(kBegin, kMiddle - 2) && same(kMiddle, kEnd);
   }
 
   size_t size_ = 0;  // 0: the last line was too long for `text_`

@@ -453,22 +453,21 @@ Verdict Classify(const Attempt& attempt) {
   return verdict;
 }
 
-RecognizedLine Classifier::RecognizeNext(absl::string_view message) {
-  RecognizedLine line = RecognizeLine(message);
-  if (message.empty()) {
-    return line;
-  }
-  line.text = texts_ = std::max(texts_ + 1, 1U);
+const RecognizedLine& Classifier::RecognizeNext(absl::string_view message) {
+  line_ = RecognizeLine(message);
   size_ = 0;
-  if (message.size() <= sizeof(text_)) {
-    size_ = message.copy(text_, message.size());
-    line_ = line;
+  if (!message.empty()) {
+    line_.text = texts_ = std::max(texts_ + 1, 1U);
+    if (message.size() <= sizeof(text_)) {
+      size_ = message.copy(text_, message.size());
+    }
   }
-  return line;
+  return line_;
 }
 
 const Judgment& Classifier::JudgeNext(const Attempt& attempt) {
   attempt_ = attempt;
+  attempt_.message = {};
   const Verdict verdict = Classify(attempt);
   judgment_ = {verdict,
                {.cause = verdict.cause,

@@ -93,7 +93,7 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
   if (!GetLocConf(sr)->enable) {
     return;
   }
-  const RecognizedLine line = classifier.Recognize(message);
+  const RecognizedLine& line = classifier.Recognize(message);
   ngx_http_upstream_t* u = sr->upstream;
   Record* record = TakeRecordForLine(sr, line.worth == Line::kFailure,
                                      sizeof(NotedAttempt) + message.size());
