@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Upstream502::Memory;
 use Upstream502::Test;
+use Upstream502::Wire;
 
 plan skip_all => 'allocations are the sanitizers\' own'
   if $ENV{TEST_LD_PRELOAD};
@@ -21,10 +22,28 @@ my $memory = Upstream502::Memory->new( $t->dir );
 $t->tcp( rst => [ 'read', 'rst' ] );
 $t->tcp(
     good => [ 'read', [ write => "HTTP/1.0 200 OK\r\n\r\nfine" ], 'close' ] );
+$t->tcp(
+    ssi => [
+        'read',
+        [
+            write => "HTTP/1.0 200 OK\r\n\r\n"
+              . '<!--#include virtual="/refused" --><!--#include virtual="/retried" -->'
+        ],
+        'close'
+    ]
+);
+$t->tcp(
+    fcgi => [
+        'read_some',
+        [ write => fcgi( 7, 'PHP complains' ) . fcgi( 6, '' ) . fcgi_end() ],
+        'close'
+    ]
+);
 $t->conf(
     error_log => 'error_log %%DIR%%/error.log error;',
     http      => <<'CONF',
 request_pool_size 256;
+proxy_cache_path %%DIR%%/cache keys_zone=cache:1m;
 upstream retry { server %%rst%% max_fails=0; server %%good%% backup; }
 CONF
     server => <<'CONF' );
@@ -33,6 +52,14 @@ location = /refused { proxy_pass http://%%closed%%; }
 location = /reset { proxy_pass http://%%rst%%; }
 location = /variable { proxy_pass http://$http_x_target; }
 location = /retried { proxy_pass http://retry; }
+location = /fastcgi { fastcgi_pass %%fcgi%%; }
+location = /auth { auth_request /refused; proxy_pass http://%%good%%; }
+location = /ssi { ssi on; ssi_types *; proxy_pass http://%%ssi%%; }
+location = /cached {
+    proxy_cache cache;
+    proxy_cache_valid any 1m;
+    proxy_pass http://retry;
+}
 location = /page { proxy_pass http://%%closed%%; error_page 502 = /retried; }
 CONF
 $t->start;
@@ -66,6 +93,10 @@ starve( '/reset',            502 );
 starve( '/variable',         502 );
 starve( '/retried',          200 );
 starve( '/page',             200 );
+starve( '/fastcgi',          502 );
+starve( '/auth',             500 );
+starve( '/ssi',              200 );
+starve( '/cached',           200 );
 starve( "/status?format=$_", 200 ) for qw(json html text prometheus);
 
 $t->finish;

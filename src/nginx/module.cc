@@ -107,7 +107,19 @@ bool WatchLocations(ngx_conf_t* cf) {
   return true;
 }
 
+// The first exception of a thread takes memory for all of them, and where there
+// is none the process is ended: it must not be the one that says so. Workers
+// inherit that memory.
+void ThrowOnce() {
+  try {
+    throw std::bad_alloc();
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
 ngx_int_t AddVariablesBeforeConfiguration(ngx_conf_t* cf) {
+  ThrowOnce();
   return Guarded(cf->log, ngx_int_t{NGX_ERROR}, [cf]() -> ngx_int_t {
     return AddVariables(cf) ? NGX_OK : NGX_ERROR;
   });
@@ -142,18 +154,7 @@ ngx_int_t InitModule(ngx_cycle_t* cycle) {
   });
 }
 
-// The first exception of a thread takes memory for all of them, and where there
-// is none the process is ended: it must not be the one that says so.
-void ThrowOnce() {
-  try {
-    throw std::bad_alloc();
-  } catch (const std::bad_alloc&) {
-    return;
-  }
-}
-
 ngx_int_t InitProcess(ngx_cycle_t* cycle) {
-  ThrowOnce();
   MainConf* conf = CycleConf(cycle);
   if (conf != nullptr) {
     ReleaseMasterResources(&conf->zone);
