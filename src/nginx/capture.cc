@@ -77,11 +77,12 @@ absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
                        absl::string_view message) {
   if (noted->room < message.size()) {
     const ngx_str_t copy = PoolCopy(pool, message);
+    if (copy.data == nullptr) {
+      noted->attempt.line.text = 0;  // nobody will know what it was
+      return {};
+    }
     noted->text = reinterpret_cast<char*>(copy.data);
     noted->room = copy.len;
-    if (copy.len == 0) {
-      noted->attempt.line.text = 0;  // memory is out
-    }
     return View(copy);
   }
   std::memcpy(noted->text, message.data(), message.size());
@@ -141,7 +142,7 @@ constexpr uint32_t Beginning(const char (&level)[6]) {
   return word;
 }
 
-// The level of a line, as far as the tap tells them apart.
+// The level of a line, as far as capture tells them apart.
 ngx_uint_t LevelOf(const char* line) {
   switch (Load<uint32_t>(line + kLevel)) {
     case Beginning("error"):
@@ -167,7 +168,7 @@ struct Numbers {
 
 Numbers numbers;
 
-// Finds that length behind the level.
+// Finds that length in what follows the level.
 [[gnu::cold, gnu::noinline]] void Measure(absl::string_view text,
                                           ngx_atomic_uint_t connection) {
   numbers = {1, 9, text.find(": ") + 2};
