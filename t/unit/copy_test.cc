@@ -111,6 +111,27 @@ TEST_F(CopyTest, SumsShardsOfAllWorkers) {
   EXPECT_EQ(stats.peers[0].last_success, kNow);
 }
 
+TEST_F(CopyTest, CountsAFailedAttemptAsOneOfItsPeer) {
+  const Failure failure = {.cause = Cause::kReadTimeout,
+                           .errno_class = ErrnoClass::kTimedOut,
+                           .time_ms = kNow,
+                           .time_to_failure = 60000};
+  for (uint32_t worker = 0; worker < 10; ++worker) {
+    store_.AddFailedAttempt(upstream_, peer_, worker, failure);
+  }
+  store_.AddFailedAttempt(upstream_, kNoPeer, 0, failure);
+  const UpstreamStats stats = TakeUpstream(kNow);
+  EXPECT_EQ(stats.failures, 11U);
+  EXPECT_EQ(stats.attempts, 0U);  // AddRequest counts those
+  EXPECT_EQ(stats.errno_classes[static_cast<size_t>(ErrnoClass::kTimedOut)],
+            11U);
+  EXPECT_EQ(stats.peers[0].failures, 10U);
+  EXPECT_EQ(stats.peers[0].attempts, 10U);
+  EXPECT_EQ(stats.peers[0].last_failure, kNow);
+  EXPECT_EQ(stats.peers[0].last_cause, Cause::kReadTimeout);
+  EXPECT_EQ(stats.peers[0].last_success, 0);
+}
+
 TEST_F(CopyTest, CountsResponsesByCodeAndOrigin) {
   store_.AddResponse(upstream_, 502, Origin::kUpstream, kNow);
   store_.AddResponse(upstream_, 504, Origin::kNginx, kNow);
