@@ -142,12 +142,10 @@ class Classifier {
     static_assert(offsetof(Attempt, protocol) ==
                   kBegin + sizeof(Attempt::line));
     static_assert(offsetof(Attempt, status) == kMiddle - 6);
-    const auto same = [&](size_t begin, size_t end) {
-      return SameText(reinterpret_cast<const char*>(&attempt) + begin,
-                      reinterpret_cast<const char*>(&attempt_) + begin,
-                      end - begin);
-    };
-    return same(kBegin, kMiddle - 2) && same(kMiddle, kEnd);
+    const auto* a = reinterpret_cast<const char*>(&attempt);
+    const auto* b = reinterpret_cast<const char*>(&attempt_);
+    return std::memcmp(a + kBegin, b + kBegin, kMiddle - 2 - kBegin) == 0 &&
+           std::memcmp(a + kMiddle, b + kMiddle, kEnd - kMiddle) == 0;
   }
 
   size_t size_ = 0;  // 0: the last line was too long for `text_`
