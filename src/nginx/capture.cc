@@ -82,7 +82,7 @@ absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
       return {};
     }
     noted->text = reinterpret_cast<char*>(copy.data);
-    noted->room = copy.len;
+    noted->room = static_cast<uint32_t>(copy.len);
     return View(copy);
   }
   std::memcpy(noted->text, message.data(), message.size());

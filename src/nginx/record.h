@@ -40,7 +40,6 @@ struct NotedAttempt {
   bool last;                // the last attempt of its run
   int run_status;           // what the run ended with, nginx's rc
   char* text;               // where messages are kept
-  size_t room;              // and how long they may be
   absl::string_view peer;
   absl::string_view upstream;
   uint64_t event_id;  // 0: not handed out yet
@@ -51,6 +50,7 @@ struct NotedAttempt {
   union {
     Verdict verdict;
   };
+  uint32_t room;  // for `text`, bytes
   union {
     EventFacts facts;
   };
@@ -155,7 +155,7 @@ inline NotedAttempt* AddAttempt(Record* record, uint32_t element, size_t room) {
   noted->element = element;
   noted->run = record->runs;
   noted->text = reinterpret_cast<char*>(noted + 1);
-  noted->room = room;
+  noted->room = static_cast<uint32_t>(room);
   record->noted = noted;
   return noted;
 }
