@@ -103,12 +103,19 @@ struct Record {
   }
 };
 
+// Whether nginx may have cleared r->ctx: the request was redirected within, or
+// a filter has ended it.
+inline bool MayBeDetached(const ngx_http_request_t* r) {
+  return r->uri_changes != NGX_HTTP_MAX_URI_CHANGES + 1 || r->filter_finalize;
+}
+
 // nullptr where there is none.
 Record* FindDetachedRecord(const ngx_http_request_t* r);
 inline Record* FindRecord(const ngx_http_request_t* r) {
   auto* record = static_cast<Record*>(
       ngx_http_get_module_ctx(r, ngx_http_upstream_502_module));
-  return record != nullptr ? record : FindDetachedRecord(r);
+  return record != nullptr || !MayBeDetached(r) ? record
+                                                : FindDetachedRecord(r);
 }
 // nullptr only when memory is out.
 inline Record* FindOrAddRecord(ngx_http_request_t* r) {

@@ -85,9 +85,8 @@ ngx_int_t InitPeer(ngx_http_request_t* r,
                    ngx_http_upstream_srv_conf_t* upstream) {
   const UpstreamHook* hook = FirstHook(*GetMainConf(r), upstream);
   ngx_http_upstream_t* u = r->upstream;
-  // Where nothing has redirected the request its context is still there.
   if (hook->upstream != upstream || u == nullptr || u->upstream != upstream ||
-      !GetLocConf(r)->enable || r->internal ||
+      !GetLocConf(r)->enable || MayBeDetached(r) ||
       ngx_http_get_module_ctx(r, ngx_http_upstream_502_module) != nullptr ||
       !MayBeUsual(r, *u, *hook)) [[unlikely]] {
     return InitPeerOfOther(r, upstream);
