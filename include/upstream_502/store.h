@@ -101,7 +101,9 @@ class Store {
   void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
 
   // Hands out the next event id, from 1; write it later or never.
-  uint64_t ReserveEvent();
+  uint64_t ReserveEvent() { return ReserveEvents(1); }
+  // So many at once: the last of them.
+  uint64_t ReserveEvents(uint32_t count);
   // Stores the event in the ring, unless a newer one has its slot. The one it
   // takes the place of goes to its cause's ring, if it is one of the last of
   // its cause. Text is cut to what a slot holds. `rows`, where given, are what
@@ -273,8 +275,8 @@ inline void Store::AddResponse(uint32_t upstream, int code, Origin origin,
   }
 }
 
-inline uint64_t Store::ReserveEvent() {
-  return header_->events.fetch_add(1, std::memory_order_relaxed) + 1;
+inline uint64_t Store::ReserveEvents(uint32_t count) {
+  return header_->events.fetch_add(count, std::memory_order_relaxed) + count;
 }
 
 inline void Store::WriteEvent(uint64_t id, const EventFacts& facts,

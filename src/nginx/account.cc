@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "account.h"
 #include "bridge.h"
+#include "elements.h"
 
 namespace upstream_502 {
 namespace {
@@ -118,25 +119,15 @@ int64_t DecidingLimit(const ngx_http_upstream_t* u, Cause cause,
 }
 
 // The times and counts of an element.
-void AddTimes(const Run& run, uint32_t element, EventFacts* facts) {
-  const State* states = States(run.request);
-  const State& state = states[element];
+void AddTimes(const State& state, const Element& element, EventFacts* facts) {
   facts->connect_time = Milliseconds(state.connect_time);
   facts->header_time = Milliseconds(state.header_time);
   facts->response_time = Milliseconds(state.response_time);
   facts->bytes_sent = static_cast<uint64_t>(state.bytes_sent);
   facts->bytes_received = static_cast<uint64_t>(state.bytes_received);
-  // Now is when the run ended: attempts that came later took their time.
-  for (uint32_t i = element + 1; i < run.end; ++i) {
-    if (states[i].response_time != kUnsetTime) {
-      facts->time_ms -= static_cast<int64_t>(states[i].response_time);
-    }
-  }
-  facts->attempt = 1;
-  for (uint32_t i = 0; i < element; ++i) {
-    facts->attempt = static_cast<uint16_t>(facts->attempt +
-                                           (IsSeparator(states[i]) ? 0 : 1));
-  }
+  // Now is when the run ended.
+  facts->time_ms -= element.later;
+  facts->attempt = static_cast<uint16_t>(element.attempt);
 }
 
 // The peer's name for as long as the request. A zone's peer may change its
@@ -147,37 +138,24 @@ absl::string_view KeepPeer(const Run& run, const Peer& peer) {
              : run.store->PeerName(peer.row);
 }
 
-// A noted attempt has failed.
-void MoveToFailures(Record* record, NotedAttempt* failure) {
-  if (failure->failed) {
-    return;
-  }
-  NotedAttempt** at = &record->noted;
-  while (*at != failure) {
-    at = &(*at)->older;
-  }
-  *at = failure->older;
-  failure->older = record->failures;
-  failure->failed = true;
-  failure->event_id = 0;
-  record->failures = failure;
-  ++record->failure_count;
-}
-
 // Remembers the failure for variables and its event.
-void Remember(const Run& run, NotedAttempt* failure, const Judgment& judgment,
+void Remember(const Run& run, const Element& element, const Judgment& judgment,
               const Peer& peer) {
-  MoveToFailures(run.record, failure);
-  failure->last =
-      failure->element == kNoElement || failure->element + 1 == run.end;
+  NotedAttempt* failure = element.noted;
+  if (!failure->failed) {
+    failure->failed = true;
+    failure->event_id = 0;
+    ++run.record->failure_count;
+  }
+  failure->last = element.index == kNoElement || element.index + 1 == run.end;
   failure->run_status = run.rc;
   failure->verdict = judgment.verdict;
   failure->facts = judgment.facts;
   failure->facts.time_ms = run.now;
   failure->facts.limit = DecidingLimit(run.upstream, judgment.verdict.cause,
                                        failure->attempt.message);
-  if (failure->element != kNoElement) {
-    AddTimes(run, failure->element, &failure->facts);
+  if (element.index != kNoElement) {
+    AddTimes(States(run.request)[element.index], element, &failure->facts);
   }
   failure->upstream = run.name;
   failure->peer = KeepPeer(run, peer);
@@ -235,51 +213,47 @@ void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
                                .time_to_failure = time_to_failure});
 }
 
-// Whether and why an attempt has failed; then it is remembered. `noted` may be
-// nullptr: there was no line.
-const Judgment& Conclude(const Run& run, uint32_t element,
-                         const Attempt& attempt, NotedAttempt* noted,
-                         const Peer& peer) {
-  const Judgment& judgment = classifier.Judge(attempt);
-  if (!judgment.verdict.failed) {
-    return judgment;
+// Whether and why an attempt has failed; then it is remembered.
+const Verdict& Conclude(const Run& run, const Peer& peer,
+                        const Element& element) {
+  const Judgment& judgment = classifier.Judge(element.noted->attempt);
+  if (judgment.verdict.failed) {
+    Remember(run, element, judgment, peer);
   }
-  if (noted == nullptr) {
-    noted = AddAttempt(run.record, element, 0);
-    if (noted == nullptr) {
-      return judgment;
-    }
-    noted->attempt = attempt;
-  }
-  Remember(run, noted, judgment, peer);
-  return judgment;
+  return judgment.verdict;
 }
 
-[[gnu::noinline]] const Judgment& JudgeSilent(const Run& run, uint32_t element,
-                                              const Peer& peer) {
-  Attempt attempt;
-  Describe(run, States(run.request)[element], peer.name, element + 1 == run.end,
-           false, &attempt);
-  return Conclude(run, element, attempt, nullptr, peer);
-}
-
-const Judgment& Judge(const Run& run, uint32_t element, NotedAttempt* noted,
-                      const Peer& peer) {
-  if (noted == nullptr) {
-    return JudgeSilent(run, element, peer);
+// What is kept of an attempt without a line. nullptr when memory is out.
+[[gnu::noinline]] NotedAttempt* NewSilent(Record* record, uint32_t element) {
+  NotedAttempt* noted = NewAttempt(record, element, 0);
+  if (noted != nullptr) {
+    noted->attempt = Attempt();
   }
-  Describe(run, States(run.request)[element], peer.name, element + 1 == run.end,
-           noted->recognized, &noted->attempt);
-  return Conclude(run, element, noted->attempt, noted, peer);
+  return noted;
 }
 
-void AccountElement(const Run& run, uint32_t element) {
-  const State& state = States(run.request)[element];
-  NotedAttempt* noted = FindAttempt(*run.record, element);
-  const Peer peer = PeerOf(run, state, noted);
-  if (noted != nullptr || element + 1 != run.end ||
-      !EndedWell(run.upstream, state, run.rc)) {
-    const Verdict& verdict = Judge(run, element, noted, peer).verdict;
+// False when memory is out.
+bool KeepSilent(const Run& run, Element* element) {
+  if (element->noted == nullptr) [[unlikely]] {
+    element->noted = NewSilent(run.record, element->index);
+  }
+  return element->noted != nullptr;
+}
+
+// The element's `noted` is not nullptr.
+const Verdict& Judge(const Run& run, const Peer& peer, const Element& element) {
+  NotedAttempt* noted = element.noted;
+  Describe(run, States(run.request)[element.index], peer.name,
+           element.index + 1 == run.end, noted->recognized, &noted->attempt);
+  return Conclude(run, peer, element);
+}
+
+void AccountElement(const Run& run, const State& state, Element* element) {
+  const Peer peer = PeerOf(run, state, element->noted);
+  if ((element->noted != nullptr || element->index + 1 != run.end ||
+       !EndedWell(run.upstream, state, run.rc)) &&
+      KeepSilent(run, element)) {
+    const Verdict& verdict = Judge(run, peer, *element);
     if (verdict.failed) {
       CountFailure(run, peer.row, verdict, Milliseconds(state.response_time));
       return;
@@ -288,22 +262,6 @@ void AccountElement(const Run& run, uint32_t element) {
   if (peer.row != kNoPeer) {
     run.store->AddAttempt(peer.row, Worker(), run.now,
                           state.header_time != kUnsetTime);
-  }
-}
-
-void AccountNoAttempt(const Run& run) {
-  NotedAttempt* noted = FindAttempt(*run.record, kNoElement);
-  Attempt silent;
-  Attempt& attempt = noted != nullptr ? noted->attempt : silent;
-  attempt.protocol = ProtocolOf(run.upstream);
-  attempt.ending = Ending::kNoAttempt;
-  attempt.rc = run.rc;
-  attempt.connected = attempt.request_sent = attempt.header_done = false;
-  attempt.bytes_received = 0;
-  const Verdict& verdict =
-      Conclude(run, kNoElement, attempt, noted, {}).verdict;
-  if (verdict.failed) {
-    CountFailure(run, kNoPeer, verdict, -1);
   }
 }
 
@@ -328,6 +286,26 @@ Run MakeRun(Record* record, int rc) {
   return run;
 }
 
+[[gnu::noinline]] void AccountNoAttempt(Record* record, int rc) {
+  const Run run = MakeRun(record, rc);
+  Element element;
+  element.noted = TakeKept(run.record);  // there can be no more than this
+  if (!KeepSilent(run, &element)) {
+    return;
+  }
+  Attempt& attempt = element.noted->attempt;
+  attempt.protocol = ProtocolOf(run.upstream);
+  attempt.ending = Ending::kNoAttempt;
+  attempt.rc = run.rc;
+  attempt.connected = attempt.request_sent = attempt.header_done = false;
+  attempt.bytes_received = 0;
+  const Verdict& verdict = Conclude(run, {}, element);
+  if (verdict.failed) {
+    CountFailure(run, kNoPeer, verdict, -1);
+  }
+  Put(run.record, element.noted);
+}
+
 void NoteProtocol(const Run& run) {
   UpstreamHook* hook = run.record->hook;
   if (hook == nullptr || hook->finalize == nullptr) {
@@ -343,11 +321,12 @@ void CountRun(Record* record, int rc) {
   const Run run = MakeRun(record, rc);
   NoteProtocol(run);
   const uint32_t begin = std::max(record->begin, record->accounted);
-  for (uint32_t i = begin; i < run.end; ++i) {
-    AccountElement(run, i);
-  }
+  ForEachElement(run.record, begin, run.end,
+                 [&run](const State& state, Element* element) {
+                   AccountElement(run, state, element);
+                 });
   if (run.end <= record->begin && rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-    AccountNoAttempt(run);
+    AccountNoAttempt(record, rc);
   }
   run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
 }
@@ -444,16 +423,17 @@ void Peek(Record* record) {
     return;
   }
   const Run run = MakeRun(record, 0);
-  for (uint32_t i = record->begin; i < run.end; ++i) {
-    const State& state = States(run.request)[i];
-    const bool last = i + 1 == run.end;
-    const bool relayed =
-        IsGatewayStatus(state.status) && state.header_time != kUnsetTime;
-    NotedAttempt* noted = FindAttempt(*record, i);
-    if ((!last || relayed) && (noted == nullptr || !noted->failed)) {
-      Judge(run, i, noted, PeerOf(run, state, noted));
-    }
-  }
+  ForEachElement(record, record->begin, run.end,
+                 [&run](const State& state, Element* element) {
+                   const bool last = element->index + 1 == run.end;
+                   const bool relayed = IsGatewayStatus(state.status) &&
+                                        state.header_time != kUnsetTime;
+                   const Peer peer = PeerOf(run, state, element->noted);
+                   if ((!last || relayed) && KeepSilent(run, element) &&
+                       !element->noted->failed) {
+                     Judge(run, peer, *element);
+                   }
+                 });
 }
 
 }  // namespace upstream_502

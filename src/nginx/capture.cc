@@ -105,11 +105,15 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
   const uint32_t element = count > record->begin ? count - 1 : kNoElement;
   NotedAttempt* noted = FindAttempt(*record, element);
   if (noted == nullptr) {
-    noted = AddAttempt(record, element, message.size());
+    noted = NewAttempt(record, element, message.size());
+    if (noted == nullptr) {
+      return;
+    }
+    Put(record, noted);
   }
   // The first line that is understood is the cause; until it comes, the last
   // of the others is kept.
-  if (noted == nullptr || noted->recognized) {
+  if (noted->recognized) {
     return;
   }
   noted->recognized = line.worth == Line::kFailure;

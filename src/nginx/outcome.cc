@@ -179,6 +179,23 @@ Outcome OutcomeOf(ngx_http_request_t* r, const Record* record) {
   return outcome;
 }
 
+bool HasId(const NotedAttempt* failure) {
+  return failure == nullptr || failure->event_id != 0;
+}
+
+// For `failure` and those before it, so that ids rise with time within a
+// request.
+[[gnu::noinline]] void TakeIds(Store* store, NotedAttempt* failure) {
+  uint32_t count = 0;
+  for (const NotedAttempt* each = failure; !HasId(each); each = each->older) {
+    ++count;
+  }
+  uint64_t id = store->ReserveEvents(count);
+  for (; !HasId(failure); failure = failure->older) {
+    failure->event_id = id--;
+  }
+}
+
 void StoreEvents(Store* store, ngx_http_request_t* main, const Outcome& outcome,
                  Record* record) {
   for (NotedAttempt* failure = record->failures; failure != nullptr;
@@ -235,11 +252,12 @@ Outcome DescribeOutcome(ngx_http_request_t* r) {
 
 uint64_t EventId(ngx_http_request_t* r, NotedAttempt* failure) {
   if (failure->event_id == 0) {
-    // Oldest first, so that ids rise with time within a request.
-    if (failure->older != nullptr) {
-      EventId(r, failure->older);
+    Store& store = GetMainConf(r)->zone.store;
+    if (HasId(failure->older)) [[likely]] {
+      failure->event_id = store.ReserveEvent();
+    } else {
+      TakeIds(&store, failure);
     }
-    failure->event_id = GetMainConf(r)->zone.store.ReserveEvent();
   }
   return failure->event_id;
 }

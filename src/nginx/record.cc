@@ -43,7 +43,8 @@ Record* FindDetachedRecord(const ngx_http_request_t* r) {
 
 NotedAttempt* FindOtherAttempt(const Record& record, uint32_t element) {
   for (NotedAttempt* attempt : {record.noted, record.failures}) {
-    for (; attempt != nullptr && attempt->run == record.runs;
+    for (; attempt != nullptr && attempt->run == record.runs &&
+           !IsBefore(attempt->element, element);
          attempt = attempt->older) {
       if (attempt->element == element) {
         return attempt;

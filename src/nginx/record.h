@@ -133,7 +133,8 @@ inline Record* FindOrAddRecord(ngx_http_request_t* r) {
   return record;
 }
 
-// What is kept of an attempt of the last run; nullptr where nothing is.
+// What is kept of an attempt of the last run; nullptr where nothing is. The
+// newest are the first in their lists.
 NotedAttempt* FindOtherAttempt(const Record& record, uint32_t element);
 inline NotedAttempt* FindAttempt(const Record& record, uint32_t element) {
   NotedAttempt* newest = record.noted;
@@ -144,9 +145,14 @@ inline NotedAttempt* FindAttempt(const Record& record, uint32_t element) {
              ? nullptr
              : FindOtherAttempt(record, element);
 }
-// A new one, with room for a message behind it; its `attempt` is not set.
-// nullptr when memory is out.
-inline NotedAttempt* AddAttempt(Record* record, uint32_t element, size_t room) {
+// Whether the one element comes before the other; kNoElement does so always.
+inline bool IsBefore(uint32_t element, uint32_t other) {
+  return element + 1 < other + 1;
+}
+
+// A new one in none of the lists, with room for a message behind it; its
+// `attempt` is not set. nullptr when memory is out.
+inline NotedAttempt* NewAttempt(Record* record, uint32_t element, size_t room) {
   const size_t size = sizeof(NotedAttempt) + room;
   void* memory = record + 1;
   if (record->spare >= size) {
@@ -158,13 +164,17 @@ inline NotedAttempt* AddAttempt(Record* record, uint32_t element, size_t room) {
     }
   }
   auto* noted = new (memory) NotedAttempt;
-  noted->older = record->noted;
   noted->element = element;
   noted->run = record->runs;
   noted->text = reinterpret_cast<char*>(noted + 1);
   noted->room = static_cast<uint32_t>(room);
-  record->noted = noted;
   return noted;
+}
+// Puts it into the list it belongs to, as the newest.
+inline void Put(Record* record, NotedAttempt* noted) {
+  NotedAttempt** list = noted->failed ? &record->failures : &record->noted;
+  noted->older = *list;
+  *list = noted;
 }
 
 // The records of a request and all its subrequests: they share a pool.
