@@ -19,12 +19,13 @@ $t->tcp( rst     => [ 'read', 'rst' ] );
 $t->tcp( hold    => [ 'read', 'hold' ] );
 $t->tcp( theirs  => [ 'read', [ write => http_status(502) ], 'close' ] );
 $t->tcp( missing => [ 'read', [ write => http_status(404) ], 'close' ] );
-$t->tcp( shut => [ 'read', 'close' ] );
+$t->tcp( shut    => [ 'read', 'close' ] );
 $t->tcp(
     chunk => [
         'read',
         [
-            write => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+            write =>
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
         ],
         'close'
     ]
@@ -36,9 +37,16 @@ $t->tcp(
     ]
 );
 $t->write( 'sorry.html', "sorry\n" );
+$t->tcp( busy => [ 'read', [ write => http_status(503) ], 'close' ] );
+my $mixed = join ' ', map {
+    my $address = $_ % 2 ? "127.0.5.$_:%%PORT_nobody%%" : '%%busy%%';
+    "server $address max_fails=0;"
+} 1 .. 20;
 my $forty = join ' ', map { "server 127.0.5.$_:%%PORT_nobody%%;" } 1 .. 40;
 
-$t->conf( http => <<'CONF' =~ s/FORTY/$forty/r, server => <<'CONF2' );
+$t->conf(
+    http =>
+      <<'CONF' =~ s/FORTY/$forty/r =~ s/MIXED/$mixed/r, server => <<'CONF2' );
 upstream dead { server %%closed%%; }
 upstream reset { server %%rst%%; }
 upstream hold { server %%hold%%; }
@@ -47,6 +55,7 @@ upstream accel { server %%accel%%; }
 upstream theirs { server %%theirs%%; }
 upstream missing { server %%missing%%; }
 upstream forty { FORTY }
+upstream mixed { MIXED server %%ok%% backup; }
 server {
     listen 127.0.0.1:%%PORT_strict%%;
     error_page 400 = /dead;
@@ -87,6 +96,9 @@ location = /chunk { proxy_http_version 1.1; proxy_pass http://%%chunk%%; }
 location = /mirror { mirror /mirror-dead; proxy_pass http://good; }
 location = /mirror-dead { internal; proxy_pass http://dead; }
 location = /forty { proxy_pass http://forty; }
+location = /mixed { proxy_next_upstream error http_503;
+    add_header X-Failures $upstream_502_failures;
+    proxy_pass http://mixed; }
 location = /loop { recursive_error_pages on; error_page 502 = /loop;
     proxy_pass http://dead; }
 location = /not-found { proxy_intercept_errors on; error_page 404 = /behind;
@@ -266,6 +278,24 @@ subtest 'forty attempts' => sub {
       [ split /, /, $p->{row}{upstream_addr} ], 'each with its peer';
     is $p->{gained}->( \'forty', 'failures' ), 40, 'all are counted';
     is $p->{gained}->( \'forty', 'requests' ), 1,  'for one request';
+};
+
+# Every other attempt fails without a line, and a header asks before the end.
+subtest 'with and without a line, asked about under way' => sub {
+    my $p = play('/mixed');
+    is $p->{r}{status},                  200, 'client status';
+    is $p->{r}{headers}{'x-failures'},   20,  'known under way';
+    is $p->{row}{upstream_502_attempts}, 21,  'attempts';
+    is $p->{row}{upstream_502_failures}, 20,  'failures';
+    my @causes = split /, /, $p->{row}{upstream_502_causes};
+    is pop @causes, '-', 'the last one is well';
+    is_deeply [ sort @causes ],
+      [ ('connection_refused') x 10, ('error_status') x 10 ], 'causes';
+    is_deeply causes($p), \@causes, 'events, in order';
+    is_deeply [ map { $_->{attempt} } @{ $p->{events} } ], [ 1 .. 20 ],
+      'numbered';
+    is $p->{gained}->( \'mixed', 'failures' ), 20, 'all are counted once';
+    is $p->{gained}->( \'mixed', 'attempts' ), 21, 'with the good one';
 };
 
 subtest 'an error page that fails, again and again' => sub {

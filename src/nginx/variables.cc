@@ -1,6 +1,8 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -74,24 +76,30 @@ std::string Seconds(int64_t ms) {
   return ms < 0 ? "" : absl::StrFormat("%d.%03d", ms / 1000, ms % 1000);
 }
 
-// The cause of element `element` of `record`, "-" where it did not fail.
-absl::string_view CauseOf(const Record& record, uint32_t element) {
+// The cause of each element, "-" where it did not fail; of one that is none
+// where nothing was attempted.
+std::vector<absl::string_view> CausesOf(const Record& record) {
+  const uint32_t count = StateCount(record.request);
+  std::vector<absl::string_view> causes(std::max(count, 1U), "-");
   for (const NotedAttempt* failure = record.failures; failure != nullptr;
        failure = failure->older) {
-    if (failure->element == element) {
-      return CauseName(failure->verdict.cause);
+    if (count == 0) {
+      return {CauseName(failure->verdict.cause)};  // the last one
+    }
+    if (failure->element < count) {
+      causes[failure->element] = CauseName(failure->verdict.cause);
     }
   }
-  return "-";
+  return causes;
 }
 
 // Aligned with $upstream_addr: ", " between attempts of a run, " : " between
 // runs, as ngx_http_upstream_addr_variable() writes them.
 std::string Causes(const Record& record) {
   const ngx_http_request_t* r = record.request;
-  const uint32_t count = StateCount(r);
+  const std::vector<absl::string_view> each = CausesOf(record);
   std::string causes;
-  for (uint32_t i = 0; i < count; ++i) {
+  for (uint32_t i = 0; i < StateCount(r); ++i) {
     const bool separator = IsSeparator(States(r)[i]);
     if (separator) {
       absl::StrAppend(&causes, causes.empty() ? "" : " : ");
@@ -100,9 +108,9 @@ std::string Causes(const Record& record) {
     if (i > 0 && !IsSeparator(States(r)[i - 1])) {
       absl::StrAppend(&causes, ", ");
     }
-    absl::StrAppend(&causes, CauseOf(record, i));
+    absl::StrAppend(&causes, each[i]);
   }
-  return count == 0 ? std::string(CauseOf(record, kNoElement)) : causes;
+  return StateCount(r) == 0 ? std::string(each[0]) : causes;
 }
 
 std::string HintOf(const NotedAttempt& failure) {
