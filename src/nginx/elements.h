@@ -68,8 +68,9 @@ inline void Measure(const State* states, uint32_t end, Element* element) {
 }
 
 template <typename Visit>
-[[gnu::noinline]] void ForEachOfMany(Record* record, uint32_t begin,
-                                     uint32_t end, const Visit& visit) {
+[[gnu::noinline, gnu::flatten]] void ForEachOfMany(Record* record,
+                                                   uint32_t begin, uint32_t end,
+                                                   const Visit& visit) {
   const State* states = States(record->request);
   NotedAttempt* kept = TakeKept(record);
   Element element = {.index = begin, .attempt = 1};
