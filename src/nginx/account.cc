@@ -286,6 +286,8 @@ Run MakeRun(Record* record, int rc) {
   return run;
 }
 
+// nginx gave up before an attempt. Makes a Run of its own: for the usual
+// failure the caller's need not be in memory.
 [[gnu::noinline]] void AccountNoAttempt(Record* record, int rc) {
   const Run run = MakeRun(record, rc);
   Element element;

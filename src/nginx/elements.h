@@ -58,7 +58,7 @@ inline int64_t TimeOf(const State& state) {
 }
 
 // Makes `element`, the first of those up to `end`, know of the others.
-inline void Measure(const State* states, uint32_t end, Element* element) {
+inline void CountOthers(const State* states, uint32_t end, Element* element) {
   for (uint32_t i = 0; i < element->index; ++i) {
     element->attempt += IsSeparator(states[i]) ? 0U : 1U;
   }
@@ -67,6 +67,7 @@ inline void Measure(const State* states, uint32_t end, Element* element) {
   }
 }
 
+// ForEachElement where it is not the only one, or nothing is kept of it.
 template <typename Visit>
 [[gnu::noinline, gnu::flatten]] void ForEachOfMany(Record* record,
                                                    uint32_t begin, uint32_t end,
@@ -74,7 +75,7 @@ template <typename Visit>
   const State* states = States(record->request);
   NotedAttempt* kept = TakeKept(record);
   Element element = {.index = begin, .attempt = 1};
-  Measure(states, end, &element);
+  CountOthers(states, end, &element);
   for (;;) {
     kept = PutBack(record, kept, element.index);
     element.noted = nullptr;
