@@ -135,7 +135,8 @@ bool capturing = false;
 // nginx makes a line of them.
 void Discard(ngx_log_t*, ngx_uint_t, u_char*, size_t) {}
 
-constexpr size_t kLevel = sizeof("1970/09/28 12:00:00 [") - 1;
+// Where the level stands in a line: "1970/09/28 12:00:00 [error] …".
+size_t LevelStart() { return ngx_cached_err_log_time.len + sizeof(" [") - 1; }
 
 // The first four bytes of a level, as they stand in a line.
 constexpr uint32_t Beginning(const char (&level)[6]) {
@@ -148,7 +149,7 @@ constexpr uint32_t Beginning(const char (&level)[6]) {
 
 // The level of a line, as far as capture tells them apart.
 ngx_uint_t LevelOf(const char* line) {
-  switch (Load<uint32_t>(line + kLevel)) {
+  switch (Load<uint32_t>(line + LevelStart())) {
     case Beginning("error"):
       return NGX_LOG_ERR;
     case Beginning("crit]"):
@@ -193,7 +194,7 @@ size_t TextStart(absl::string_view line, ngx_uint_t level,
                  ngx_atomic_uint_t connection) {
   // "emerg", "alert", "crit", "error"
   const size_t level_end =
-      kLevel + sizeof("error] ") - 1 - (level == NGX_LOG_CRIT ? 1 : 0);
+      LevelStart() + sizeof("error] ") - 1 - (level == NGX_LOG_CRIT ? 1 : 0);
   if (connection - numbers.least >= numbers.count) [[unlikely]] {
     Measure(line.substr(level_end), connection);
   }
