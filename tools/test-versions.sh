@@ -81,7 +81,7 @@ inside() {
     mount -o remount,ro,bind "$folder/source"
     [ "$network" = machine ] || ip link set lo up
     chroot "$folder" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-      LC_ALL=C.UTF-8 JOBS="$JOBS" T="${T:-}" TEST_LONG="${TEST_LONG:-}" "$@"
+      LC_ALL=C.UTF-8 UPSTREAM_502_WERROR=-Werror JOBS="$JOBS" T="${T:-}" TEST_LONG="${TEST_LONG:-}" "$@"
   ' - "$root" "$folder" "$network" "$@"
 }
 

@@ -301,7 +301,8 @@ Run MakeRun(Record* record, int rc) {
   attempt.rc = run.rc;
   attempt.connected = attempt.request_sent = attempt.header_done = false;
   attempt.bytes_received = 0;
-  const Verdict& verdict = Conclude(run, {}, element);
+  const Peer nobody;
+  const Verdict& verdict = Conclude(run, nobody, element);
   if (verdict.failed) {
     CountFailure(run, kNoPeer, verdict, -1);
   }
