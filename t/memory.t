@@ -72,7 +72,7 @@ sub starve ( $uri, $status ) {
     my $enough;
     for ( my $left = 0 ; !$enough && $left < 10_000 ; $left += 1 + $left / 50 )
     {
-        $memory->leave($left);
+        $memory->leave( $worker, $left );
         my $r = eval { $t->get( $uri, headers => \@headers ) };
         $enough = $r && !$memory->is_gone;
         $memory->give_back;

@@ -1,6 +1,6 @@
 // Lets a test take memory away from a process: the file that TEST_MEMORY names
-// says how many allocations still succeed, -1 being all. See
-// Upstream502::Memory.
+// says how many allocations still succeed, -1 being all, and of which process.
+// See Upstream502::Memory.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,27 +16,30 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 
 #define EXPORTED __attribute__((visibility("default")))
 
-static volatile int64_t *left;
+static volatile struct {
+  int64_t left;
+  int64_t pid;
+} * memory;
 
 __attribute__((constructor)) static void Begin(void) {
   const char *path = getenv("TEST_MEMORY");
   const int file = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
   if (file >= 0) {
     void *page =
-        mmap(NULL, sizeof *left, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        mmap(NULL, sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (page != MAP_FAILED) {
-      left = page;
+      memory = page;
     }
     close(file);
   }
 }
 
 static int Fails(void) {
-  if (left == NULL || *left < 0) {
+  if (memory == NULL || memory->left < 0 || memory->pid != getpid()) {
     return 0;
   }
-  if (*left > 0) {
-    --*left;
+  if (memory->left > 0) {
+    --memory->left;
     return 0;
   }
   errno = ENOMEM;

@@ -1,7 +1,7 @@
-# The memory of the nginx under test, which can be taken away.
+# The memory of a process of the nginx under test, which can be taken away.
 #
 #   my $memory = Upstream502::Memory->new( $t->dir );  # before nginx starts
-#   $memory->leave(3);     # three more allocations succeed, then none
+#   $memory->leave( $pid, 3 );    # three more allocations succeed, then none
 #   $memory->give_back;
 
 package Upstream502::Memory;
@@ -24,15 +24,15 @@ sub new ( $class, $dir ) {
     return $self;
 }
 
-# How many allocations succeed before all others fail.
-sub leave ( $self, $allocations ) {
+# How many allocations of the process succeed before all others fail.
+sub leave ( $self, $pid, $allocations ) {
     sysopen my $file, $self->{file}, O_RDWR | O_CREAT
       or die "$self->{file}: $!\n";
-    syswrite $file, pack 'q', $allocations;
+    syswrite $file, pack 'qq', $allocations, $pid;
     return;
 }
 
-sub give_back ($self) { return $self->leave(-1) }
+sub give_back ($self) { return $self->leave( 0, -1 ) }
 
 # Whether an allocation has failed since `leave`, or would be the next to.
 sub is_gone ($self) {
