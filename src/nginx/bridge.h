@@ -21,6 +21,10 @@ inline char* const kConfError = static_cast<char*>(NGX_CONF_ERROR);
 inline constexpr ngx_msec_t kUnsetTime = static_cast<ngx_msec_t>(-1);
 
 inline absl::string_view View(const ngx_str_t& text) {
+  // Spares each view the check that its length is no negative number.
+  if (static_cast<ngx_int_t>(text.len) < 0) {
+    __builtin_unreachable();
+  }
   return {reinterpret_cast<const char*>(text.data), text.len};
 }
 
@@ -30,24 +34,34 @@ inline ngx_str_t Str(absl::string_view text) {
           reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
 }
 
-// Runs `body`; an exception (memory, mostly) is logged and becomes `failed`.
-// Every function nginx calls is fenced with it: an exception that leaves one
-// would end the worker.
-template <typename Result, typename Body>
-Result Guarded(ngx_log_t* log, Result failed, const Body& body) noexcept {
+inline ngx_log_t* LogOf(ngx_log_t* log) { return log; }
+inline ngx_log_t* LogOf(const volatile ngx_cycle_t* cycle) {
+  return cycle->log;
+}
+inline ngx_log_t* LogOf(const ngx_http_request_t* r) {
+  return r->connection->log;
+}
+
+// Runs `body`; an exception (memory, mostly) becomes `failed` and a line in the
+// log of `owner`. Every function nginx calls is fenced with it: an exception
+// that leaves one would end the worker.
+template <typename Owner, typename Result, typename Body>
+Result Guarded(Owner* owner, Result failed, const Body& body) noexcept {
   try {
     return body();
   } catch (const std::exception& error) {
-    ngx_log_error(NGX_LOG_CRIT, log, 0, "upstream_502: %s", error.what());
+    ngx_log_error(NGX_LOG_CRIT, LogOf(owner), 0, "upstream_502: %s",
+                  error.what());
   } catch (...) {
-    ngx_log_error(NGX_LOG_CRIT, log, 0, "upstream_502: unknown exception");
+    ngx_log_error(NGX_LOG_CRIT, LogOf(owner), 0,
+                  "upstream_502: unknown exception");
   }
   return failed;
 }
 
-template <typename Body>
-void Guarded(ngx_log_t* log, const Body& body) noexcept {
-  Guarded(log, 0, [&body] {
+template <typename Owner, typename Body>
+void Guarded(Owner* owner, const Body& body) noexcept {
+  Guarded(owner, 0, [&body] {
     body();
     return 0;
   });

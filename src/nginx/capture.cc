@@ -229,9 +229,7 @@ bool IsWritten(const ngx_log_t& log, ngx_uint_t level) {
     const size_t size = NGX_MAX_ERROR_STR - len;
     const size_t start = TextStart({line, size}, level, log->connection);
     capturing = true;
-    Guarded(ngx_cycle->log, [&] {
-      CaptureLine(sr, {line + start, size - start});
-    });
+    Guarded(ngx_cycle, [&] { CaptureLine(sr, {line + start, size - start}); });
     capturing = false;
   }
   return IsWritten(*log, level) ? next_log_handler(log, buf, len) : buf;

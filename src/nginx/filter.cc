@@ -23,11 +23,11 @@ void SeeRun(ngx_http_request_t* r, ngx_http_upstream_t* u) {
 
 [[gnu::noinline]] ngx_int_t FilterOtherHeader(ngx_http_request_t* r) {
   if (r->upstream != nullptr) {
-    Guarded(r->connection->log, [r] { SeeRun(r, r->upstream); });
+    Guarded(r, [r] { SeeRun(r, r->upstream); });
   }
   if (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR && r == r->main &&
       GetLocConf(r)->proxy_status &&
-      !Guarded(r->connection->log, false, [r] { return AddProxyStatus(r); })) {
+      !Guarded(r, false, [r] { return AddProxyStatus(r); })) {
     return NGX_ERROR;
   }
   return next_header_filter(r);

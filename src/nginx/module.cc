@@ -24,7 +24,7 @@ ngx_int_t Decline(ngx_http_request_t*) { return NGX_DECLINED; }
 // The request goes on from a location with an upstream to another one, or
 // will end unseen: Settle finds it by its record.
 [[gnu::noinline]] void LeaveLocation(ngx_http_request_t* r) {
-  Guarded(r->connection->log, [r] {
+  Guarded(r, [r] {
     if (r->subrequest_in_memory) {
       FindOrAddRecord(r);
     }
@@ -44,14 +44,14 @@ ngx_int_t EnterLocation(ngx_http_request_t* r) {
 
 [[gnu::noinline]] ngx_int_t SettleOther(ngx_http_request_t* r) {
   if (r == r->main) {
-    Guarded(r->connection->log, [r] { Settle(r); });
+    Guarded(r, [r] { Settle(r); });
   }
   return NGX_OK;
 }
 
 [[gnu::noinline]] ngx_int_t FinishOther(ngx_http_request_t* r) {
   if (r == r->main) {
-    Guarded(r->connection->log, [r] { Finish(r); });
+    Guarded(r, [r] { Finish(r); });
   }
   return NGX_OK;
 }

@@ -127,14 +127,14 @@ absl::string_view RecordedUri(const ngx_http_request_t* r) {
     return {};
   }
   const ngx_str_t& uri = r == r->main ? r->unparsed_uri : r->uri;
-  const void* mark = mode == RecordUri::kFull || uri.len == 0
-                         ? nullptr
-                         : std::memchr(uri.data, '?', uri.len);
-  const size_t size =
-      mark == nullptr
-          ? uri.len
-          : static_cast<size_t>(static_cast<const u_char*>(mark) - uri.data);
-  return {reinterpret_cast<const char*>(uri.data), size};
+  if (mode == RecordUri::kFull) {
+    return View(uri);
+  }
+  // nginx leaves the path where it is unless something in it needs decoding.
+  if (r->uri.data == uri.data) [[likely]] {
+    return View(r->uri);
+  }
+  return View(uri).substr(0, View(uri).find('?'));
 }
 
 // Only where something else has asked for it: nobody could look up an id that

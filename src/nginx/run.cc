@@ -46,7 +46,7 @@ bool CountUsualRun(const ngx_http_request_t* r, uint32_t row, ngx_int_t rc) {
     return;  // cannot be: the run began with it
   }
   u->finalize_request = hook->finalize;
-  Guarded(r->connection->log, [&] {
+  Guarded(r, [&] {
     const int status = static_cast<int>(rc);
     if (!CountPlainRun(r, *hook, status)) {
       // Now: u->cleanup is gone, so that nothing would end it with `rc`.
@@ -68,7 +68,7 @@ bool CountUsualRun(const ngx_http_request_t* r, uint32_t row, ngx_int_t rc) {
   }
   ngx_http_upstream_t* u = r->upstream;
   if (u != nullptr && u->upstream == upstream && GetLocConf(r)->enable) {
-    Guarded(r->connection->log, [&] {
+    Guarded(r, [&] {
       if (MayBeUsual(r, *u, *hook) && FindRecord(r) == nullptr) {
         u->finalize_request = FinalizeUsualRun;
       } else {
@@ -103,8 +103,7 @@ void FinalizeRun(ngx_http_request_t* r, ngx_int_t rc) {
     return;  // cannot be: the hook is only set together with a record
   }
   const FinalizeHandler finalize = record->finalize;
-  Guarded(r->connection->log,
-          [&] { AccountRun(record, static_cast<int>(rc)); });
+  Guarded(r, [&] { AccountRun(record, static_cast<int>(rc)); });
   r->upstream->finalize_request = finalize;
   finalize(r, rc);
 }

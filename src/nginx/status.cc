@@ -225,7 +225,7 @@ ngx_int_t SendNextSlice(ngx_http_request_t* r, Answer* answer) {
 // One step: renders the next slice and passes it on, once there is a report.
 // The header is sent by then: no other status can follow.
 ngx_int_t SendSlice(ngx_http_request_t* r, Answer* answer) {
-  return Guarded(r->connection->log, ngx_int_t{NGX_ERROR},
+  return Guarded(r, ngx_int_t{NGX_ERROR},
                  [&] { return SendNextSlice(r, answer); });
 }
 
@@ -255,24 +255,23 @@ Answer* AddAnswer(ngx_http_request_t* r) {
 
 // Write event handler: goes on where the last turn ended.
 void Continue(ngx_http_request_t* r) {
-  const ngx_int_t rc =
-      Guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [r]() -> ngx_int_t {
-        Answer* answer = FindAnswer(r);
-        ngx_connection_t* c = r->connection;
-        if (c->write->timedout) {
-          c->timedout = 1;
-          return NGX_HTTP_REQUEST_TIME_OUT;
-        }
-        ngx_int_t sent = NGX_OK;
-        if (r->buffered || r->postponed || (r == r->main && c->buffered)) {
-          sent = ngx_http_output_filter(r, nullptr);
-        } else if (!answer->done) {
-          sent = SendSlice(r, answer);
-        }
-        return sent == NGX_ERROR ? NGX_ERROR
-               : answer->done    ? sent
-                                 : ngx_int_t{NGX_AGAIN};
-      });
+  const ngx_int_t rc = Guarded(r, ngx_int_t{NGX_ERROR}, [r]() -> ngx_int_t {
+    Answer* answer = FindAnswer(r);
+    ngx_connection_t* c = r->connection;
+    if (c->write->timedout) {
+      c->timedout = 1;
+      return NGX_HTTP_REQUEST_TIME_OUT;
+    }
+    ngx_int_t sent = NGX_OK;
+    if (r->buffered || r->postponed || (r == r->main && c->buffered)) {
+      sent = ngx_http_output_filter(r, nullptr);
+    } else if (!answer->done) {
+      sent = SendSlice(r, answer);
+    }
+    return sent == NGX_ERROR ? NGX_ERROR
+           : answer->done    ? sent
+                             : ngx_int_t{NGX_AGAIN};
+  });
   if (rc != NGX_AGAIN || FindAnswer(r)->done) {
     ngx_http_finalize_request(r, rc);
     return;
@@ -371,7 +370,7 @@ ngx_int_t Handle(ngx_http_request_t* r) {
 }  // namespace
 
 ngx_int_t HandleStatus(ngx_http_request_t* r) {
-  return Guarded(r->connection->log, ngx_int_t{NGX_HTTP_INTERNAL_SERVER_ERROR},
+  return Guarded(r, ngx_int_t{NGX_HTTP_INTERNAL_SERVER_ERROR},
                  [r] { return Handle(r); });
 }
 

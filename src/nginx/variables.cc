@@ -241,7 +241,7 @@ std::string Text(ngx_http_request_t* r, Field field) {
 
 ngx_int_t GetVariable(ngx_http_request_t* r, ngx_http_variable_value_t* value,
                       uintptr_t data) {
-  return Guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [&]() -> ngx_int_t {
+  return Guarded(r, ngx_int_t{NGX_ERROR}, [&]() -> ngx_int_t {
     const std::string text = Text(r, static_cast<Field>(data));
     if (text.empty()) {
       value->not_found = 1;
