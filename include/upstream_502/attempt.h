@@ -36,7 +36,7 @@ enum class Line : uint8_t {
 struct RecognizedLine {
   Line worth = Line::kOther;
   uint8_t pattern = 0;  // which line it is; 0: not asked
-  uint8_t says = 0;     // and what it says, for Classify
+  uint8_t usual = 0;    // what a Classifier keeps it as; 0: it does not
   ErrnoClass errno_class = ErrnoClass::kNone;
   int errno_number = 0;  // what nginx ended it with; 0: nothing
   uint32_t text = 0;     // a Classifier's number of it; 0: no text
@@ -118,11 +118,15 @@ class Classifier {
  public:
   // Valid until it is called again, as is what Judge returns.
   const RecognizedLine& Recognize(absl::string_view message) {
-    return message.size() == size_ && size_ != 0 &&
-                   std::memcmp(message.data(), text_, size_) == 0
+    return message.size() == last_.size() && !message.empty() &&
+                   std::memcmp(message.data(), last_.data(), last_.size()) == 0
                ? line_
                : RecognizeNext(message);
   }
+
+  // The message last recognized, where its line is `usual`: as long as the
+  // Classifier.
+  absl::string_view usual_message() const { return last_; }
 
   // Of an attempt without a message, or whose `line` Recognize has returned.
   const Judgment& Judge(const Attempt& attempt) {
@@ -148,8 +152,15 @@ class Classifier {
            std::memcmp(a + kMiddle, b + kMiddle, kEnd - kMiddle) == 0;
   }
 
-  size_t size_ = 0;  // 0: the last line was too long for `text_`
-  char text_[64] = {};
+  struct Text {
+    size_t size = 0;
+    char data[64] = {};
+  };
+  bool Keep(absl::string_view message, Text* text);
+
+  absl::string_view last_ = "";  // "" where it was too long to be compared
+  Text unusual_;
+  Text usual_[64];  // once one is taken it stays
   RecognizedLine line_;
   uint32_t texts_ = 0;  // so many were recognized
   Attempt attempt_ = {.line = {.text = UINT32_MAX}};

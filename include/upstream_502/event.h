@@ -24,7 +24,9 @@ struct EventFacts {
   uint16_t status = 0;           // what nginx noted for the attempt; 0: none
   uint16_t client_status = 0;    // what the client got; 0: none
   uint16_t received_status = 0;  // what the upstream said; 0: none
-  int32_t errno_number = 0;      // 0: none
+  int16_t errno_number = 0;      // 0: none
+  uint8_t method = 0;            // of kMethods; 0: see EventText
+  uint8_t line = 0;              // the message's number; 0: see EventText
   uint16_t attempt = 0;          // counted from 1; 0: no attempt was made
   uint16_t attempts = 0;         // of the whole request
   int32_t connect_time = -1;     // ms; -1: never got there
@@ -36,16 +38,23 @@ struct EventFacts {
                        // decided; -1: none
 };
 
+// The methods by nginx's bit for them. Their places are in shared memory.
+inline constexpr absl::string_view kMethods[] = {
+    "",      "GET",    "HEAD",  "POST",    "PUT",      "DELETE",
+    "MKCOL", "COPY",   "MOVE",  "OPTIONS", "PROPFIND", "PROPPATCH",
+    "LOCK",  "UNLOCK", "PATCH", "TRACE",   "CONNECT"};
+
 // Text of an event. Views while it is written; anything from outside is
 // bounded by the ring and escaped by the renderer, nowhere else.
 struct EventText {
   absl::string_view upstream = {};
-  absl::string_view peer = {};  // "" where no peer was chosen
-  absl::string_view method = {};
+  absl::string_view peer = {};    // "" where no peer was chosen
+  absl::string_view method = {};  // "" where the facts tell
   absl::string_view host = {};
   absl::string_view uri = {};
   absl::string_view request_id = {};
-  absl::string_view message = {};  // nginx's own; "" where it logged nothing
+  absl::string_view message = {};  // nginx's own; "" where it logged nothing,
+                                   // or the facts tell
 };
 
 // The rows that upstream and peer have in the store, where they have some:

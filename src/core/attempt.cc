@@ -12,6 +12,8 @@ namespace {
 
 using enum Says;
 
+Says SaysOf(const RecognizedLine& line) { return PatternAt(line.pattern).says; }
+
 bool TellsFailure(Says says) {
   return says != kNothing && says != kHarmless && says != kOpenFailed;
 }
@@ -200,7 +202,7 @@ bool IsOfConnection(const RecognizedLine& line) {
 
 // Reading or writing failed, and OpenSSL may have said why.
 Verdict ExchangeFailed(const Attempt& a, const RecognizedLine& line) {
-  const bool sending = Says{line.says} == kWriteFailed;
+  const bool sending = SaysOf(line) == kWriteFailed;
   const bool ssl = absl::StrContains(a.message, "(SSL:");
   if (ssl && TellsEof(a.message)) {
     return Lost(a, sending, true);
@@ -216,7 +218,7 @@ Verdict ExchangeFailed(const Attempt& a, const RecognizedLine& line) {
 
 // A line after the response header: the client has it, or a part of it.
 Verdict BodyFailed(const RecognizedLine& line) {
-  switch (Says{line.says}) {
+  switch (SaysOf(line)) {
     case kTimedOut:
       return Fails(Cause::kBodyTimeout, Phase::kBody);
     case kFraming:
@@ -254,7 +256,7 @@ Verdict BodyFailed(const RecognizedLine& line) {
 }
 
 Verdict LineTells(const Attempt& a, const RecognizedLine& line) {
-  const Says says{line.says};
+  const Says says = SaysOf(line);
   if (a.header_done || says == kBadChunk) {
     return BodyFailed(line);
   }
@@ -394,7 +396,6 @@ RecognizedLine RecognizeLine(absl::string_view message) {
   RecognizedLine line;
   line.pattern = FindPattern(message);
   const LinePattern& pattern = PatternAt(line.pattern);
-  line.says = static_cast<uint8_t>(pattern.says);
   if (pattern.says == kHarmless) {
     line.worth = Line::kNoise;
   } else if (TellsFailure(pattern.says)) {
@@ -431,7 +432,7 @@ Verdict Classify(const Attempt& attempt) {
   // off on this side, it is the temporary file.
   const bool line_tells =
       line.worth == Line::kFailure ||
-      (Says{line.says} == kOpenFailed && attempt.ending == Ending::kFinal &&
+      (SaysOf(line) == kOpenFailed && attempt.ending == Ending::kFinal &&
        attempt.rc == -1 && attempt.header_done);
   if (!HasFailed(attempt, line_tells)) {
     return {};
@@ -453,14 +454,31 @@ Verdict Classify(const Attempt& attempt) {
   return verdict;
 }
 
+bool Classifier::Keep(absl::string_view message, Text* text) {
+  if (text->size == 0 && message.size() <= sizeof(text->data)) {
+    text->size = message.copy(text->data, message.size());
+  }
+  return message == absl::string_view(text->data, text->size);
+}
+
 const RecognizedLine& Classifier::RecognizeNext(absl::string_view message) {
   line_ = RecognizeLine(message);
-  size_ = 0;
-  if (!message.empty()) {
-    line_.text = texts_ = std::max(texts_ + 1, 1U);
-    if (message.size() <= sizeof(text_)) {
-      size_ = message.copy(text_, message.size());
-    }
+  last_ = {};
+  if (message.empty()) {
+    return line_;
+  }
+  line_.text = texts_ = std::max(texts_ + 1, 1U);
+  line_.usual = UsualLine(message, line_.errno_number);
+  Text* text =
+      &usual_[(line_.usual * 31U + static_cast<uint32_t>(line_.errno_number)) %
+              std::size(usual_)];
+  if (line_.usual == 0 || !Keep(message, text)) {
+    line_.usual = 0;
+    unusual_.size = 0;
+    text = &unusual_;
+  }
+  if (Keep(message, text)) {
+    last_ = {text->data, text->size};
   }
   return line_;
 }
@@ -477,7 +495,12 @@ const Judgment& Classifier::JudgeNext(const Attempt& attempt) {
                 .errno_class = verdict.errno_class,
                 .status = attempt.status,
                 .received_status = attempt.received_status,
-                .errno_number = verdict.errno_number}};
+                .errno_number = static_cast<int16_t>(
+                    std::min<int>(verdict.errno_number, INT16_MAX)),
+                .line = attempt.line.usual != 0 && verdict.errno_number ==
+                                                       attempt.line.errno_number
+                            ? attempt.line.usual
+                            : uint8_t{0}}};
   return judgment_;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "messages.h"
 #include "upstream_502/escape.h"
 
 namespace upstream_502 {
@@ -36,6 +37,8 @@ EventText Fit(EventText text, const EventRows& rows) {
 // Values of a newer binary may be unknown to this one.
 bool IsKnown(const EventFacts& facts) {
   return static_cast<size_t>(facts.cause) < kCauseCount &&
+         facts.method < std::size(kMethods) &&
+         (facts.line == 0 || IsUsualLine(facts.line)) &&
          facts.phase <= Phase::kBody && facts.protocol <= Protocol::kTunnel &&
          static_cast<size_t>(facts.errno_class) < kErrnoClassCount;
 }
@@ -90,6 +93,12 @@ bool ReadSlot(const EventSlot& slot, Event* event, EventRows* rows) {
   }
   take(&event->message, prefix.message);
   take(&event->uri, prefix.uri);
+  if (prefix.facts.method != 0) {
+    event->method = std::string(kMethods[prefix.facts.method]);
+  }
+  if (prefix.facts.line != 0) {
+    event->message = UsualText(prefix.facts.line, prefix.facts.errno_number);
+  }
   event->id = prefix.id;
   event->facts = prefix.facts;
   *rows = prefix.rows;

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,8 @@ class Object {
   }
   // null where `number` is `absent`.
   template <typename T>
-  void NumberUnless(T absent, absl::string_view key, T number) {
+  void NumberUnless(std::type_identity_t<T> absent, absl::string_view key,
+                    T number) {
     Key(key);
     if (number == absent) {
       out_->append("null");
@@ -282,7 +284,7 @@ void AppendDiagnosis(const Diagnosis& diagnosis, std::string* out) {
   object.Text("pattern", PatternName(diagnosis.pattern));
   object.Text("cause", CauseName(diagnosis.cause));
   object.Number("share", Share(diagnosis.share));
-  object.NumberUnless(int64_t{0}, "since", diagnosis.since);
+  object.NumberUnless(0, "since", diagnosis.since);
   AppendTexts(diagnosis.peers, object.Key("peers"));
   object.Text("summary", diagnosis.summary);
   object.Text("hint", diagnosis.hint);

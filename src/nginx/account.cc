@@ -286,10 +286,8 @@ Run MakeRun(Record* record, int rc) {
   return run;
 }
 
-// nginx gave up before an attempt. Makes a Run of its own: for the usual
-// failure the caller's need not be in memory.
-[[gnu::noinline]] void AccountNoAttempt(Record* record, int rc) {
-  const Run run = MakeRun(record, rc);
+// nginx gave up before an attempt.
+void AccountNoAttempt(const Run& run) {
   Element element;
   element.noted = TakeKept(run.record);  // there can be no more than this
   if (!KeepSilent(run, &element)) {
@@ -320,16 +318,32 @@ void NoteProtocol(const Run& run) {
   }
 }
 
+// Of a run with more than one attempt, or none, or of which nothing is kept.
+[[gnu::noinline]] void CountOtherRun(Record* record, int rc, uint32_t begin) {
+  const Run run = MakeRun(record, rc);
+  if (begin < run.end) {
+    ForEachElement(record, begin, run.end,
+                   [&run](const State& state, Element* element) {
+                     AccountElement(run, state, element);
+                   });
+  }
+  if (run.end <= record->begin && rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+    AccountNoAttempt(run);
+  }
+}
+
 void CountRun(Record* record, int rc) {
   const Run run = MakeRun(record, rc);
   NoteProtocol(run);
   const uint32_t begin = std::max(record->begin, record->accounted);
-  ForEachElement(run.record, begin, run.end,
-                 [&run](const State& state, Element* element) {
-                   AccountElement(run, state, element);
-                 });
-  if (run.end <= record->begin && rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-    AccountNoAttempt(record, rc);
+  if (IsUsual(*record, begin, run.end)) [[likely]] {
+    NotedAttempt* noted = record->noted;
+    Element element = {.index = 0, .attempt = 1, .noted = noted};
+    record->noted = nullptr;
+    AccountElement(run, States(run.request)[0], &element);
+    Put(record, noted);
+  } else {
+    CountOtherRun(record, rc, begin);
   }
   run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
 }

@@ -89,40 +89,56 @@ absl::string_view Keep(NotedAttempt* noted, ngx_pool_t* pool,
   return {noted->text, message.size()};
 }
 
+// The element of r->upstream_states a line is about, if the run has any yet.
+uint32_t ElementAtWork(const ngx_http_request_t* r, uint32_t begin) {
+  const uint32_t count = StateCount(r);
+  return count > begin ? count - 1 : kNoElement;
+}
+
+// What is kept of the attempt a line is about, made now if there is nothing
+// yet. nullptr where the line is of no run, or memory is out.
+NotedAttempt* NoteAttempt(ngx_http_request_t* r, bool failure, size_t room) {
+  Record* record = TakeRecordForLine(r, failure);
+  if (record == nullptr) {
+    return nullptr;
+  }
+  const uint32_t element = ElementAtWork(r, record->begin);
+  NotedAttempt* noted = FindAttempt(*record, element);
+  if (noted == nullptr) {
+    noted = NewAttempt(record, element, room);
+    if (noted != nullptr) {
+      Put(record, noted);
+    }
+  }
+  return noted;
+}
+
 // What nginx said about `sr`, whose upstream is at work.
 void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
   if (!GetLocConf(sr)->enable) {
     return;
   }
   const RecognizedLine& line = classifier.Recognize(message);
-  ngx_http_upstream_t* u = sr->upstream;
-  Record* record = TakeRecordForLine(sr, line.worth == Line::kFailure,
-                                     sizeof(NotedAttempt) + message.size());
-  if (record == nullptr) {
-    return;
-  }
-  const uint32_t count = StateCount(sr);
-  const uint32_t element = count > record->begin ? count - 1 : kNoElement;
-  NotedAttempt* noted = FindAttempt(*record, element);
-  if (noted == nullptr) {
-    noted = NewAttempt(record, element, message.size());
-    if (noted == nullptr) {
-      return;
-    }
-    Put(record, noted);
-  }
+  const bool failure = line.worth == Line::kFailure;
+  const size_t room = line.usual != 0 ? 0 : message.size();
+  const ngx_http_upstream_t* u = sr->upstream;
+  NotedAttempt* noted = u->finalize_request == FinalizeUsualRun
+                            ? RecordFirstLine(sr, ElementAtWork(sr, 0), room)
+                            : NoteAttempt(sr, failure, room);
   // The first line that is understood is the cause; until it comes, the last
   // of the others is kept.
-  if (noted->recognized) {
+  if (noted == nullptr || noted->recognized) {
     return;
   }
-  noted->recognized = line.worth == Line::kFailure;
+  noted->recognized = failure;
   Observe(sr, &noted->attempt);
   noted->attempt.line = line;
-  noted->attempt.message = Keep(noted, sr->pool, message);
+  noted->attempt.message = line.usual != 0 ? classifier.usual_message()
+                                           : Keep(noted, sr->pool, message);
   // Inside connect() the element does not name its peer yet, and may never.
-  if (element != kNoElement && States(sr)[element].peer == nullptr &&
-      noted->peer.empty() && u->peer.name != nullptr) {
+  if (noted->element != kNoElement && u->state != nullptr &&
+      u->state->peer == nullptr && noted->peer.empty() &&
+      u->peer.name != nullptr) {
     noted->peer = View(PoolCopy(sr->pool, View(*u->peer.name)));
   }
 }

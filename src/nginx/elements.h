@@ -96,19 +96,20 @@ template <typename Visit>
   PutBack(record, kept, kNoElement - 1);
 }
 
+// Whether something is kept of the only attempt there is, and of nothing else.
+inline bool IsUsual(const Record& record, uint32_t begin, uint32_t end) {
+  const NotedAttempt* noted = record.noted;
+  return end == 1 && begin == 0 && noted != nullptr &&
+         noted->older == nullptr && noted->element == 0 &&
+         record.failures == nullptr;
+}
+
 // Visits the elements of the last run from `begin` up to `end`, in order, in a
 // time that grows with their number: a request may try thousands of peers.
 template <typename Visit>
 void ForEachElement(Record* record, uint32_t begin, uint32_t end,
                     const Visit& visit) {
-  NotedAttempt* noted = record->noted;
-  if (end == 1 && begin == 0 && noted != nullptr && noted->older == nullptr &&
-      noted->element == 0 && record->failures == nullptr) [[likely]] {
-    Element element = {.index = 0, .attempt = 1, .noted = noted};
-    record->noted = nullptr;
-    visit(States(record->request)[0], &element);
-    Put(record, noted);
-  } else if (begin < end) {
+  if (begin < end) {
     ForEachOfMany(record, begin, end, visit);
   }
 }

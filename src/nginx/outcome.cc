@@ -1,7 +1,8 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
 #include <algorithm>
-#include <cstring>
+#include <bit>
+#include <iterator>
 
 #include "account.h"
 #include "bridge.h"
@@ -137,6 +138,16 @@ absl::string_view RecordedUri(const ngx_http_request_t* r) {
   return View(uri).substr(0, View(uri).find('?'));
 }
 
+static_assert(NGX_HTTP_UNKNOWN == 1 << 0 && NGX_HTTP_GET == 1 << 1 &&
+              NGX_HTTP_CONNECT == 1 << (std::size(kMethods) - 1));
+
+uint8_t MethodNumber(const ngx_http_request_t& r) {
+  const int number = std::countr_zero(r.method);
+  return number < static_cast<int>(std::size(kMethods))
+             ? static_cast<uint8_t>(number)
+             : uint8_t{0};
+}
+
 // Only where something else has asked for it: nobody could look up an id that
 // is made up here.
 absl::string_view RequestId(ngx_http_request_t* r) {
@@ -268,15 +279,18 @@ EventText FillEvent(ngx_http_request_t* r, const Outcome& outcome,
   failure->facts.client_status = static_cast<uint16_t>(RequestStatus(r->main));
   failure->facts.attempts =
       static_cast<uint16_t>(std::min<uint32_t>(outcome.attempts, UINT16_MAX));
+  failure->facts.method = MethodNumber(*record.request);
   return {
       .upstream = failure->upstream,
       .peer = failure->peer,
-      .method = View(record.request->method_name),
+      .method = failure->facts.method != 0 ? absl::string_view()
+                                           : View(record.request->method_name),
       .host = r->headers_in.host == nullptr ? absl::string_view()
                                             : View(r->headers_in.host->value),
       .uri = RecordedUri(record.request),
       .request_id = RequestId(r->main),
-      .message = failure->attempt.message,
+      .message = failure->facts.line != 0 ? absl::string_view()
+                                          : failure->attempt.message,
   };
 }
 

@@ -25,13 +25,16 @@ extern Classifier classifier;
 // "No element of r->upstream_states": nginx gave up before an attempt.
 inline constexpr uint32_t kNoElement = UINT32_MAX;
 
+struct Record;
+
 // What is kept of an attempt: an error line about it with what nginx's structs
 // said at that moment, and how it failed. Most never need one. Times and texts
 // live in the request's pool.
 struct NotedAttempt {
-  NotedAttempt() {}
+  // With `room` bytes behind it for a message.
+  NotedAttempt(const Record& record, uint32_t element, size_t room);
 
-  NotedAttempt* older;
+  NotedAttempt* older = nullptr;
   uint32_t element;
   uint32_t run;
   bool recognized = false;  // its line names the cause
@@ -65,10 +68,8 @@ void RecordCleanup(void* data);
 // One (sub)request with an upstream. It is found through r->ctx, or through
 // its pool cleanup once error_page or X-Accel-Redirect has cleared that.
 struct Record {
-  Record(ngx_http_request_t* r, size_t bytes)
-      : cleanup{RecordCleanup, this, r->pool->cleanup},
-        request(r),
-        spare(bytes) {}
+  explicit Record(ngx_http_request_t* r)
+      : cleanup{RecordCleanup, this, r->pool->cleanup}, request(r) {}
 
   ngx_pool_cleanup_t cleanup;  // in the request's pool, for nothing but that
   ngx_http_request_t* request;
@@ -78,7 +79,6 @@ struct Record {
   UpstreamHook* hook = nullptr;        // nullptr for a target from a variable
   NotedAttempt* noted = nullptr;       // of the open run, newest first
   NotedAttempt* failures = nullptr;    // known to have failed, newest first
-  size_t spare;                        // bytes behind this, for an attempt
   uint32_t begin = 0;                  // first element of the open or last run
   uint32_t accounted = 0;              // elements before this one are counted
   uint32_t runs = 0;
@@ -128,7 +128,7 @@ inline Record* FindOrAddRecord(ngx_http_request_t* r) {
   if (memory == nullptr) {
     return nullptr;
   }
-  record = new (memory) Record(r, 0);
+  record = new (memory) Record(r);
   record->Attach();
   return record;
 }
@@ -150,25 +150,19 @@ inline bool IsBefore(uint32_t element, uint32_t other) {
   return element + 1 < other + 1;
 }
 
-// A new one in none of the lists, with room for a message behind it; its
-// `attempt` is not set. nullptr when memory is out.
+inline NotedAttempt::NotedAttempt(const Record& record, uint32_t at,
+                                  size_t bytes)
+    : element(at),
+      run(record.runs),
+      text(reinterpret_cast<char*>(this + 1)),
+      room(static_cast<uint32_t>(bytes)) {}
+
+// A new one in none of the lists; its `attempt` is not set. nullptr when
+// memory is out.
 inline NotedAttempt* NewAttempt(Record* record, uint32_t element, size_t room) {
-  const size_t size = sizeof(NotedAttempt) + room;
-  void* memory = record + 1;
-  if (record->spare >= size) {
-    record->spare = 0;
-  } else {
-    memory = ngx_palloc(record->request->pool, size);
-    if (memory == nullptr) {
-      return nullptr;
-    }
-  }
-  auto* noted = new (memory) NotedAttempt;
-  noted->element = element;
-  noted->run = record->runs;
-  noted->text = reinterpret_cast<char*>(noted + 1);
-  noted->room = static_cast<uint32_t>(room);
-  return noted;
+  void* memory = ngx_palloc(record->request->pool, sizeof(NotedAttempt) + room);
+  return memory == nullptr ? nullptr
+                           : new (memory) NotedAttempt(*record, element, room);
 }
 // Puts it into the list it belongs to, as the newest.
 inline void Put(Record* record, NotedAttempt* noted) {

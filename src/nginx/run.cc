@@ -188,7 +188,7 @@ Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
   return record;
 }
 
-Record* TakeOtherRecordForLine(ngx_http_request_t* r, bool failure) {
+Record* TakeRecordForLine(ngx_http_request_t* r, bool failure) {
   ngx_http_upstream_t* u = r->upstream;
   if (u->finalize_request == FinalizeRun) {
     return FindRecord(r);

@@ -26,16 +26,14 @@ void FinalizeUsualRun(ngx_http_request_t* r, ngx_int_t rc);
 // The same of a run with a record.
 void FinalizeRun(ngx_http_request_t* r, ngx_int_t rc);
 
-// Makes a record, with `spare` bytes behind it, of a run that is usual so far.
-// nullptr when memory is out.
-inline Record* RecordUsualRun(ngx_http_request_t* r, size_t spare) {
+// Makes the record of a run that is usual so far, in `memory`.
+inline Record* RecordUsualRun(ngx_http_request_t* r, void* memory) {
   ngx_http_upstream_t* u = r->upstream;
   UpstreamHook* hook = FindHook(*GetMainConf(r), u->upstream);
-  void* memory = ngx_palloc(r->pool, sizeof(Record) + spare);
   if (memory == nullptr || hook == nullptr) {
     return nullptr;  // without a hook it would not be usual
   }
-  auto* record = new (memory) Record(r, spare);
+  auto* record = new (memory) Record(r);
   record->runs = 1;
   record->Begin(u, hook, 0);
   record->finalize = hook->finalize;
@@ -44,26 +42,36 @@ inline Record* RecordUsualRun(ngx_http_request_t* r, size_t spare) {
   return record;
 }
 
+// The same for the first line about it, and what is kept of that attempt.
+// nullptr when memory is out.
+inline NotedAttempt* RecordFirstLine(ngx_http_request_t* r, uint32_t element,
+                                     size_t room) {
+  struct Both {
+    Record record;
+    NotedAttempt noted;
+  };
+  auto* both = static_cast<Both*>(ngx_palloc(r->pool, sizeof(Both) + room));
+  Record* record = RecordUsualRun(r, both);
+  if (record == nullptr) {
+    return nullptr;
+  }
+  record->noted = new (&both->noted) NotedAttempt(*record, element, room);
+  return record->noted;
+}
+
 // The record of `r`; made now where nothing is kept yet of a run at work.
 // nullptr where there is none.
 inline Record* TakeRecord(ngx_http_request_t* r) {
   const ngx_http_upstream_t* u = r->upstream;
   return u != nullptr && u->finalize_request == FinalizeUsualRun
-             ? RecordUsualRun(r, 0)
+             ? RecordUsualRun(r, ngx_palloc(r->pool, sizeof(Record)))
              : FindRecord(r);
 }
 
-// The record of `r` for a line about its upstream, with that run open; nullptr
-// where the line is of no run. Only one that tells a `failure` may be of a run
-// that has not begun.
-Record* TakeOtherRecordForLine(ngx_http_request_t* r, bool failure);
-// A new one comes with `spare` bytes.
-inline Record* TakeRecordForLine(ngx_http_request_t* r, bool failure,
-                                 size_t spare) {
-  return r->upstream->finalize_request == FinalizeUsualRun
-             ? RecordUsualRun(r, spare)
-             : TakeOtherRecordForLine(r, failure);
-}
+// The record of `r`, which has no usual run at work, for a line about its
+// upstream, with that run open; nullptr where the line is of no run. Only one
+// that tells a `failure` may be of a run that has not begun.
+Record* TakeRecordForLine(ngx_http_request_t* r, bool failure);
 
 }  // namespace upstream_502
 

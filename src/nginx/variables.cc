@@ -155,11 +155,11 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
   event.facts = outcome.failure->facts;
   event.upstream = std::string(text.upstream);
   event.peer = std::string(text.peer);
-  event.method = std::string(text.method);
+  event.method = std::string(View(outcome.record->request->method_name));
   event.host = std::string(text.host);
   event.uri = std::string(text.uri);
   event.request_id = std::string(text.request_id);
-  event.message = std::string(text.message);
+  event.message = std::string(outcome.failure->attempt.message);
   absl::StrAppend(&json, "\"event\":", event.id, ",");
   std::string fields;
   AppendEventJson(event, &fields);
