@@ -207,18 +207,12 @@ bool HasId(const NotedAttempt* failure) {
   }
 }
 
-void StoreEvents(Store* store, ngx_http_request_t* main, const Outcome& outcome,
-                 Record* record) {
-  for (NotedAttempt* failure = record->failures; failure != nullptr;
-       failure = failure->older) {
-    if (failure->written) {
-      continue;
-    }
-    failure->written = true;
-    const EventText text = FillEvent(main, outcome, *record, failure);
-    store->WriteEvent(EventId(main, failure), failure->facts, text,
-                      failure->rows);
-  }
+void StoreEvent(Store* store, ngx_http_request_t* main, const Outcome& outcome,
+                const Record& record, NotedAttempt* failure) {
+  failure->written = true;
+  const EventText text = FillEvent(main, outcome, record, failure);
+  store->WriteEvent(EventId(main, failure), failure->facts, text,
+                    failure->rows);
 }
 
 void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
@@ -233,6 +227,51 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
               : store.FindOrAddUpstream(View(name), Protocol::kUnknown);
   }
   store.AddResponse(row, outcome.status, outcome.origin, NowMs());
+}
+
+// Whether `record` is the only one of the request, and has one failure.
+bool IsUsual(const ngx_http_request_t* r, const Record* record) {
+  if (record == nullptr || record->failures == nullptr ||
+      record->failures->older != nullptr || record->failures->written) {
+    return false;
+  }
+  for (const ngx_pool_cleanup_t* cleanup = r->pool->cleanup; cleanup != nullptr;
+       cleanup = cleanup->next) {
+    if (cleanup->handler == RecordCleanup && cleanup->data != record) {
+      return false;
+    }
+  }
+  return true;
+}
+
+[[gnu::noinline]] void FinishOther(ngx_http_request_t* r,
+                                   const Record* record) {
+  bool failed = IsGatewayStatus(RequestStatus(r));
+  ForEachRecord(r, [&](Record* each) { failed |= each->failures != nullptr; });
+  if (!failed) {
+    return;
+  }
+  const Outcome outcome = OutcomeOf(r, record);
+  Store& store = GetMainConf(r)->zone.store;
+  if (outcome.gateway) {
+    CountResponse(r, outcome);
+  }
+  ForEachRecord(r, [&](Record* each) {
+    if (each->failures == nullptr) {
+      return;
+    }
+    const Outcome own =
+        each == record ? outcome : DescribeOutcome(each->request);
+    if (own.rescued) {
+      store.AddRescued(each->failures->rows.upstream);
+    }
+    for (NotedAttempt* failure = each->failures; failure != nullptr;
+         failure = failure->older) {
+      if (!failure->written) {
+        StoreEvent(&store, r, own, *each, failure);
+      }
+    }
+  });
 }
 
 }  // namespace
@@ -296,31 +335,20 @@ EventText FillEvent(ngx_http_request_t* r, const Outcome& outcome,
 
 // Flattened: their calls would cost a failure 200 instructions more.
 [[gnu::flatten]] void Finish(ngx_http_request_t* r) {
-  Record* record = FindRecord(r);
-  bool failed = (record != nullptr && record->failures != nullptr) ||
-                IsGatewayStatus(RequestStatus(r));
-  if (!failed) {
-    ForEachRecord(r,
-                  [&](Record* other) { failed |= other->failures != nullptr; });
-    if (!failed) {
-      return;
-    }
+  const Record* record = FindRecord(r);
+  if (!IsUsual(r, record)) [[unlikely]] {
+    FinishOther(r, record);
+    return;
   }
   const Outcome outcome = OutcomeOf(r, record);
   Store& store = GetMainConf(r)->zone.store;
   if (outcome.gateway) {
     CountResponse(r, outcome);
   }
-  ForEachRecord(r, [&](Record* each) {
-    if (each->failures != nullptr) {
-      const Outcome own =
-          each == record ? outcome : DescribeOutcome(each->request);
-      if (own.rescued) {
-        store.AddRescued(each->failures->rows.upstream);
-      }
-      StoreEvents(&store, r, own, each);
-    }
-  });
+  if (outcome.rescued) {
+    store.AddRescued(record->failures->rows.upstream);
+  }
+  StoreEvent(&store, r, outcome, *record, record->failures);
 }
 
 }  // namespace upstream_502
