@@ -25,8 +25,8 @@ struct EventFacts {
   uint16_t client_status = 0;    // what the client got; 0: none
   uint16_t received_status = 0;  // what the upstream said; 0: none
   int16_t errno_number = 0;      // 0: none
-  uint8_t method = 0;            // of kMethods; 0: see EventText
-  uint8_t line = 0;              // the message's number; 0: see EventText
+  uint8_t method = 0;            // see usual_text.h; 0: it is in EventText
+  uint8_t line = 0;              // the same for the message
   uint16_t attempt = 0;          // counted from 1; 0: no attempt was made
   uint16_t attempts = 0;         // of the whole request
   int32_t connect_time = -1;     // ms; -1: never got there
@@ -37,12 +37,6 @@ struct EventFacts {
   int64_t limit = -1;  // the timeout (ms) or buffer (bytes) that
                        // decided; -1: none
 };
-
-// The methods by nginx's bit for them. Their places are in shared memory.
-inline constexpr absl::string_view kMethods[] = {
-    "",      "GET",    "HEAD",  "POST",    "PUT",      "DELETE",
-    "MKCOL", "COPY",   "MOVE",  "OPTIONS", "PROPFIND", "PROPPATCH",
-    "LOCK",  "UNLOCK", "PATCH", "TRACE",   "CONNECT"};
 
 // Text of an event. Views while it is written; anything from outside is
 // bounded by the ring and escaped by the renderer, nowhere else.

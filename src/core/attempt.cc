@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "messages.h"
+#include "upstream_502/usual_text.h"
 
 namespace upstream_502 {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "messages.h"
 #include "upstream_502/escape.h"
+#include "upstream_502/usual_text.h"
 
 namespace upstream_502 {
 namespace {

@@ -5,12 +5,10 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
-#include <string>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "upstream_502/text.h"
 
 namespace upstream_502 {
@@ -174,31 +172,6 @@ constexpr uint8_t kUnrecognised = std::size(kPatterns) + 1;
 constexpr uint8_t kResolveFailed = kUnrecognised + 1;
 constexpr uint8_t kNoConnections = kResolveFailed + 1;
 
-// Without their errno. Their numbers are in shared memory: append only.
-constexpr absl::string_view kUsualLines[] = {
-    "connect() failed",
-    "upstream timed out",
-    "upstream prematurely closed connection",
-    "no live upstreams",
-    "recv() failed",
-    "readv() failed",
-    "send() failed",
-    "writev() failed",
-    "sendfile() failed",
-    "peer closed connection in SSL handshake",
-    "upstream sent too big header",
-    "upstream prematurely closed stream",
-    "upstream sent no valid HTTP/1.0 header",
-    "upstream sent invalid chunked response",
-};
-
-// As nginx ends a line.
-std::string ErrnoText(int errno_number) {
-  return errno_number == 0 ? ""
-                           : absl::StrCat(" (", errno_number, ": ",
-                                          std::strerror(errno_number), ")");
-}
-
 // How a text begins: two words, zeroes behind a shorter one.
 struct Beginning {
   uint64_t first = 0;
@@ -350,30 +323,6 @@ const LinePattern& PatternAt(uint8_t number) {
 
 bool MissesResolver(absl::string_view message) {
   return absl::StartsWith(message, kNoResolverDefined);
-}
-
-uint8_t UsualLine(absl::string_view message, int errno_number) {
-  const auto* line = std::find_if(
-      std::begin(kUsualLines), std::end(kUsualLines),
-      [message](absl::string_view text) {
-        return absl::StartsWith(message, text) &&
-               (message.size() == text.size() || message[text.size()] == ' ');
-      });
-  if (line == std::end(kUsualLines) ||
-      message.substr(line->size()) != ErrnoText(errno_number)) {
-    return 0;
-  }
-  return static_cast<uint8_t>(line - std::begin(kUsualLines) + 1);
-}
-
-bool IsUsualLine(uint8_t line) {
-  return line > 0 && line <= std::size(kUsualLines);
-}
-
-std::string UsualText(uint8_t line, int errno_number) {
-  return IsUsualLine(line)
-             ? absl::StrCat(kUsualLines[line - 1], ErrnoText(errno_number))
-             : "";
 }
 
 int AlertNumber(absl::string_view message) {

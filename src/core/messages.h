@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/cause.h"
@@ -67,14 +66,6 @@ int ResolverCode(absl::string_view message);
 
 // Whether the line is "no resolver defined to resolve NAME".
 bool MissesResolver(absl::string_view message);
-
-// What a line that always reads the same, but for the errno, is kept as: a
-// number from 1. 0 for others, and where `errno_number` is not the one that
-// `message` ends with.
-uint8_t UsualLine(absl::string_view message, int errno_number);
-// The line again; "" for a number that stands for none.
-std::string UsualText(uint8_t line, int errno_number);
-bool IsUsualLine(uint8_t line);
 
 // The N of OpenSSL's "SSL alert number N"; -1: none.
 int AlertNumber(absl::string_view message);

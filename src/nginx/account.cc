@@ -319,15 +319,14 @@ void NoteProtocol(const Run& run) {
 }
 
 // Of a run with more than one attempt, or none, or of which nothing is kept.
-[[gnu::noinline]] void CountOtherRun(Record* record, int rc, uint32_t begin) {
-  const Run run = MakeRun(record, rc);
-  if (begin < run.end) {
-    ForEachElement(record, begin, run.end,
-                   [&run](const State& state, Element* element) {
-                     AccountElement(run, state, element);
-                   });
-  }
-  if (run.end <= record->begin && rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+// A copy of the run, so that the usual one need not be in memory.
+[[gnu::noinline]] void CountOtherRun(Run run, uint32_t begin) {
+  ForEachElement(run.record, begin, run.end,
+                 [&run](const State& state, Element* element) {
+                   AccountElement(run, state, element);
+                 });
+  if (run.end <= run.record->begin &&
+      run.rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
     AccountNoAttempt(run);
   }
 }
@@ -336,14 +335,14 @@ void CountRun(Record* record, int rc) {
   const Run run = MakeRun(record, rc);
   NoteProtocol(run);
   const uint32_t begin = std::max(record->begin, record->accounted);
-  if (IsUsual(*record, begin, run.end)) [[likely]] {
+  if (HasOneElement(*record, begin, run.end)) [[likely]] {
     NotedAttempt* noted = record->noted;
     Element element = {.index = 0, .attempt = 1, .noted = noted};
     record->noted = nullptr;
     AccountElement(run, States(run.request)[0], &element);
     Put(record, noted);
   } else {
-    CountOtherRun(record, rc, begin);
+    CountOtherRun(run, begin);
   }
   run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
 }

@@ -67,11 +67,16 @@ inline void CountOthers(const State* states, uint32_t end, Element* element) {
   }
 }
 
-// ForEachElement where it is not the only one, or nothing is kept of it.
+// Visits the elements of the last run from `begin` up to `end`, in order, in a
+// time that grows with their number: a request may try thousands of peers.
 template <typename Visit>
-[[gnu::noinline, gnu::flatten]] void ForEachOfMany(Record* record,
-                                                   uint32_t begin, uint32_t end,
-                                                   const Visit& visit) {
+[[gnu::noinline, gnu::flatten]] void ForEachElement(Record* record,
+                                                    uint32_t begin,
+                                                    uint32_t end,
+                                                    const Visit& visit) {
+  if (begin >= end) {
+    return;
+  }
   const State* states = States(record->request);
   NotedAttempt* kept = TakeKept(record);
   Element element = {.index = begin, .attempt = 1};
@@ -96,22 +101,12 @@ template <typename Visit>
   PutBack(record, kept, kNoElement - 1);
 }
 
-// Whether something is kept of the only attempt there is, and of nothing else.
-inline bool IsUsual(const Record& record, uint32_t begin, uint32_t end) {
+// Whether there is one element, of which something is kept, and nothing else.
+inline bool HasOneElement(const Record& record, uint32_t begin, uint32_t end) {
   const NotedAttempt* noted = record.noted;
   return end == 1 && begin == 0 && noted != nullptr &&
          noted->older == nullptr && noted->element == 0 &&
          record.failures == nullptr;
-}
-
-// Visits the elements of the last run from `begin` up to `end`, in order, in a
-// time that grows with their number: a request may try thousands of peers.
-template <typename Visit>
-void ForEachElement(Record* record, uint32_t begin, uint32_t end,
-                    const Visit& visit) {
-  if (begin < end) {
-    ForEachOfMany(record, begin, end, visit);
-  }
 }
 
 }  // namespace upstream_502

@@ -8,6 +8,7 @@
 #include "bridge.h"
 #include "outcome.h"
 #include "run.h"
+#include "upstream_502/usual_text.h"
 
 namespace upstream_502 {
 namespace {

@@ -1,7 +1,10 @@
+#include <cstring>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "upstream_502/attempt.h"
 
@@ -68,7 +71,6 @@ void ExpectSame(const RecognizedLine& a, const RecognizedLine& b,
                 const std::string& what) {
   EXPECT_EQ(a.worth, b.worth) << what;
   EXPECT_EQ(a.pattern, b.pattern) << what;
-  EXPECT_EQ(a.says, b.says) << what;
   EXPECT_EQ(a.errno_class, b.errno_class) << what;
   EXPECT_EQ(a.errno_number, b.errno_number) << what;
 }
@@ -120,6 +122,69 @@ TEST(Classifier, NoticesEveryField) {
       EXPECT_EQ(judgment.facts.errno_number, judgment.verdict.errno_number);
     }
   }
+}
+
+TEST(Classifier, KeepsUsualMessagesForGood) {
+  auto classifier = std::make_unique<Classifier>();
+  const std::string refused = "connect() failed (111: Connection refused)";
+  ASSERT_NE(classifier->Recognize(refused).usual, 0);
+  const absl::string_view kept = classifier->usual_message();
+  EXPECT_EQ(kept, refused);
+  EXPECT_NE(kept.data(), refused.data());
+  // Many others, usual ones and those of a like number among them.
+  for (int errno_number = 1; errno_number < 134; ++errno_number) {
+    for (const char* text : {"connect() failed", "recv() failed"}) {
+      const std::string line = absl::StrCat(text, " (", errno_number, ": ",
+                                            std::strerror(errno_number), ")");
+      const RecognizedLine& recognized = classifier->Recognize(line);
+      if (recognized.usual != 0) {
+        EXPECT_EQ(classifier->usual_message(), line);
+      }
+      EXPECT_EQ(recognized.errno_number, errno_number);
+    }
+    classifier->Recognize(absl::StrCat("another line ", errno_number));
+  }
+  EXPECT_EQ(kept, refused);
+  EXPECT_NE(classifier->Recognize(refused).usual, 0);
+  EXPECT_EQ(classifier->usual_message().data(), kept.data());
+}
+
+TEST(Classifier, TakesNoOtherMessageForAUsualOne) {
+  Classifier classifier;
+  for (const char* line : {
+           "connect() failed (111: Connection refused) ",
+           "connect() failed (111: connection refused)",
+           "connect() failed (111: Connection refused",
+           "connect() failed (0: Success)",
+           "connect() failed (111: Connection timed out)",
+           "connect() failed  (111: Connection refused)",
+           "connect() to unix:/x failed (111: Connection refused)",
+           "no live upstreams (111: Connection refused)",
+           "no live upstreamss",
+           "no live",
+           "a line of another module",
+       }) {
+    EXPECT_EQ(classifier.Recognize(line).usual, 0) << line;
+    Attempt attempt{.message = line, .rc = 502};
+    attempt.line = classifier.Recognize(line);
+    EXPECT_EQ(classifier.Judge(attempt).facts.line, 0) << line;
+  }
+}
+
+// The number stands for the text only where the event tells the errno.
+TEST(Classifier, NumbersAMessageWhereTheErrnoIsOfTheFailure) {
+  Classifier classifier;
+  Attempt attempt{.message = "connect() failed (111: Connection refused)",
+                  .rc = 502};
+  attempt.line = classifier.Recognize(attempt.message);
+  EXPECT_NE(classifier.Judge(attempt).facts.line, 0);
+  // What the upstream said itself has no errno.
+  attempt.header_done = true;
+  attempt.received_status = 502;
+  const Judgment& judgment = classifier.Judge(attempt);
+  ASSERT_EQ(judgment.verdict.cause, Cause::kErrorStatus);
+  EXPECT_EQ(judgment.facts.errno_number, 0);
+  EXPECT_EQ(judgment.facts.line, 0);
 }
 
 TEST(Classifier, NumbersTexts) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "upstream_502/usual_text.h"
 
 namespace upstream_502 {
 namespace {
@@ -88,6 +90,24 @@ TEST(EventText, ComesBackWhateverItsLength) {
     EXPECT_EQ(event.message, text);
     EXPECT_EQ(event.uri, text);
   }
+}
+
+TEST(EventSlot, TellsMethodAndMessageByTheirNumbers) {
+  EventFacts facts = SomeFacts();
+  facts.method = 14;
+  facts.line = 2;
+  const auto slot = std::make_unique<EventSlot>();
+  WriteSlot(slot.get(), 1, 1, facts, {.uri = "/"}, {});
+  Event event;
+  ASSERT_TRUE(Read(*slot, &event));
+  EXPECT_EQ(event.method, "PATCH");
+  EXPECT_EQ(event.message, "upstream timed out (110: Connection timed out)");
+  EXPECT_EQ(event.uri, "/");
+  facts.line = 3;
+  facts.errno_number = 0;
+  WriteSlot(slot.get(), 2, 2, facts, {}, {});
+  ASSERT_TRUE(Read(*slot, &event));
+  EXPECT_EQ(event.message, "upstream prematurely closed connection");
 }
 
 TEST(EventSlot, ReadsAsAbsentBeforeTheFirstEvent) {
@@ -270,12 +290,14 @@ TEST(TornSlot, OfJunkReadsAsAbsent) {
 }
 
 TEST(EventSlot, ReadsAsAbsentWhereAnotherBinaryKnowsMore) {
-  std::vector<EventFacts> unknown(4);
+  std::vector<EventFacts> unknown(6);
   unknown[0].cause = static_cast<Cause>(kCauseCount);
   unknown[1].phase = static_cast<Phase>(static_cast<int>(Phase::kBody) + 1);
   unknown[2].protocol =
       static_cast<Protocol>(static_cast<int>(Protocol::kTunnel) + 1);
   unknown[3].errno_class = static_cast<ErrnoClass>(kErrnoClassCount);
+  unknown[4].method = std::size(kMethods);
+  unknown[5].line = 255;
   for (const EventFacts& facts : unknown) {
     const auto slot = std::make_unique<EventSlot>();
     WriteSlot(slot.get(), 1, 1, facts, {}, {});

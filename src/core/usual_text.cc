@@ -1,0 +1,60 @@
+#include "upstream_502/usual_text.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace upstream_502 {
+namespace {
+
+// Without their errno. Append only.
+constexpr absl::string_view kLines[] = {
+    "connect() failed",
+    "upstream timed out",
+    "upstream prematurely closed connection",
+    "no live upstreams",
+    "recv() failed",
+    "readv() failed",
+    "send() failed",
+    "writev() failed",
+    "sendfile() failed",
+    "peer closed connection in SSL handshake",
+    "upstream sent too big header",
+    "upstream prematurely closed stream",
+    "upstream sent no valid HTTP/1.0 header",
+    "upstream sent invalid chunked response",
+};
+
+// As nginx ends a line.
+std::string ErrnoText(int errno_number) {
+  return errno_number == 0 ? ""
+                           : absl::StrCat(" (", errno_number, ": ",
+                                          std::strerror(errno_number), ")");
+}
+
+}  // namespace
+
+uint8_t UsualLine(absl::string_view message, int errno_number) {
+  const auto* line = std::find_if(
+      std::begin(kLines), std::end(kLines), [message](absl::string_view text) {
+        return absl::StartsWith(message, text) &&
+               (message.size() == text.size() || message[text.size()] == ' ');
+      });
+  return line != std::end(kLines) &&
+                 message.substr(line->size()) == ErrnoText(errno_number)
+             ? static_cast<uint8_t>(line - std::begin(kLines) + 1)
+             : 0;
+}
+
+bool IsUsualLine(uint8_t line) { return line > 0 && line <= std::size(kLines); }
+
+std::string UsualText(uint8_t line, int errno_number) {
+  return IsUsualLine(line)
+             ? absl::StrCat(kLines[line - 1], ErrnoText(errno_number))
+             : "";
+}
+
+}  // namespace upstream_502
