@@ -43,8 +43,8 @@ class Zone {
   void AddFailure(uint32_t i, const Failure& failure) {
     const uint32_t upstream =
         store_.FindOrAddUpstream(Name(i), Protocol::kHttp);
-    store_.AddFailure(upstream, store_.FindOrAddPeer(upstream, Addr(i)),
-                      failure);
+    store_.AddFailedAttempt(upstream, store_.FindOrAddPeer(upstream, Addr(i)),
+                            0, failure);
   }
 
   Report MakeReport() const {

@@ -91,9 +91,7 @@ class Store {
   // are running; else false, and nothing was added.
   bool AddSuccess(uint32_t upstream, uint32_t peer, uint32_t worker,
                   int64_t now_ms);
-  // `peer` may be kNoPeer.
-  void AddFailure(uint32_t upstream, uint32_t peer, const Failure& failure);
-  // The same, and an attempt of `peer`, if that is one.
+  // Adds to the attempts of `peer`, too; that may be kNoPeer.
   void AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
                         const Failure& failure);
   void AddRescued(uint32_t upstream);
@@ -243,14 +241,6 @@ inline void Store::AddToPeer(PeerRow* row, const Failure& failure) {
   }
   row->last_failure.store(failure.time_ms, kRelaxed);
   row->last_cause.store(static_cast<uint8_t>(failure.cause), kRelaxed);
-}
-
-inline void Store::AddFailure(uint32_t upstream, uint32_t peer,
-                              const Failure& failure) {
-  AddToUpstream(&upstreams_[upstream], failure);
-  if (peer != kNoPeer) {
-    AddToPeer(&peers_[peer], failure);
-  }
 }
 
 inline void Store::AddFailedAttempt(uint32_t upstream, uint32_t peer,

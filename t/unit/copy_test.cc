@@ -40,7 +40,8 @@ class CopyTest : public testing::Test {
     }
   }
   void Fail(int64_t now, Cause cause = Cause::kReadTimeout) {
-    store_.AddFailure(upstream_, peer_, {.cause = cause, .time_ms = now});
+    store_.AddFailedAttempt(upstream_, peer_, 0,
+                            {.cause = cause, .time_ms = now});
   }
   uint64_t Write(Cause cause) {
     const uint64_t id = store_.ReserveEvent();
@@ -86,8 +87,8 @@ TEST_F(CopyTest, SumsCausesToFailures) {
   Fail(kNow, Cause::kReadTimeout);
   Fail(kNow, Cause::kReadTimeout);
   Fail(kNow, Cause::kConnectionRefused);
-  store_.AddFailure(upstream_, kNoPeer,
-                    {.cause = Cause::kNoLiveUpstreams, .time_ms = kNow});
+  store_.AddFailedAttempt(upstream_, kNoPeer, 0,
+                          {.cause = Cause::kNoLiveUpstreams, .time_ms = kNow});
   const Snapshot snapshot = Take(kNow);
   const UpstreamStats& stats = snapshot.upstreams[0];
   EXPECT_EQ(stats.failures, 4U);
@@ -152,8 +153,8 @@ TEST_F(CopyTest, CountsResponsesByCodeAndOrigin) {
 
 TEST_F(CopyTest, SortsTimesToFailureIntoBuckets) {
   for (int64_t ms : {0, 1, 2, 100, 120000, 120001, -1}) {
-    store_.AddFailure(
-        upstream_, peer_,
+    store_.AddFailedAttempt(
+        upstream_, peer_, 0,
         {.cause = Cause::kReadTimeout, .time_ms = kNow, .time_to_failure = ms});
   }
   const Snapshot snapshot = Take(kNow);
@@ -220,7 +221,7 @@ TEST_F(CopyTest, TellsMinutesApart) {
   EXPECT_EQ(stats.history.buckets[kLast].failures, 1U);
   EXPECT_EQ(Sum(Requests(stats)), 36U);
   const PeerStats& peer = stats.peers[0];
-  EXPECT_EQ(peer.recent.buckets[kPeerMinutes - 1].attempts, 13U);
+  EXPECT_EQ(peer.recent.buckets[kPeerMinutes - 1].attempts, 14U);
   EXPECT_EQ(peer.recent.buckets[kPeerMinutes - 2].failures, 1U);
   EXPECT_EQ(snapshot.totals.requests_history.start, stats.history.start);
   EXPECT_EQ(snapshot.totals.requests_history.buckets[kLast], 13U);

@@ -23,9 +23,8 @@ class AttachTest : public testing::Test {
     upstream_ = store_.FindOrAddUpstream("u", Protocol::kHttp);
     peer_ = store_.FindOrAddPeer(upstream_, "p");
     store_.AddRequest(upstream_, 0, kNow, 1);
-    store_.AddAttempt(peer_, 0, kNow, false);
-    store_.AddFailure(upstream_, peer_,
-                      {.cause = Cause::kReadTimeout, .time_ms = kNow});
+    store_.AddFailedAttempt(upstream_, peer_, 0,
+                            {.cause = Cause::kReadTimeout, .time_ms = kNow});
     store_.WriteEvent(store_.ReserveEvent(), {.cause = Cause::kReadTimeout},
                       {.message = "the message"});
   }
@@ -172,7 +171,7 @@ TEST_F(AttachTest, SurvivesAnyBytes) {
     Copy(*store, kNow, &snapshot);
     const uint32_t row = store->FindOrAddUpstream("new", Protocol::kHttp);
     store->AddAttempt(store->FindOrAddPeer(row, "new"), 0, kNow, true);
-    store->AddFailure(row, kNoPeer, {.time_ms = kNow});
+    store->AddFailedAttempt(row, kNoPeer, 0, {.time_ms = kNow});
     store->Reset(kNow);
     Copy(*store, kNow, &snapshot);
   }

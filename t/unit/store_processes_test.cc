@@ -31,13 +31,12 @@ void Work(Store store, int round, int64_t now) {
   const uint32_t peer = store.FindOrAddPeer(upstream, addr);
   const auto worker = static_cast<uint32_t>(round);
   store.AddRequest(upstream, worker, now, 1);
-  store.AddAttempt(peer, worker, now, round % 2 == 0);
   const Cause cause = static_cast<Cause>(round % 5);
-  store.AddFailure(upstream, peer,
-                   {.cause = cause,
-                    .errno_class = ErrnoClass::kReset,
-                    .time_ms = now,
-                    .time_to_failure = round});
+  store.AddFailedAttempt(upstream, peer, worker,
+                         {.cause = cause,
+                          .errno_class = ErrnoClass::kReset,
+                          .time_ms = now,
+                          .time_to_failure = round});
   store.AddResponse(upstream, 502, Origin::kNginx, now);
   const uint64_t id = store.ReserveEvent();
   store.WriteEvent(

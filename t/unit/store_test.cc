@@ -298,8 +298,8 @@ TEST_F(StoreTest, ResetForgetsCountsButNotRowsNorIds) {
   store_.NoteLoad(kNow);
   store_.AddRequest(upstream, 1, kNow, 1);
   store_.AddAttempt(peer, 1, kNow, true);
-  store_.AddFailure(upstream, peer,
-                    {.cause = Cause::kReadTimeout, .time_ms = kNow});
+  store_.AddFailedAttempt(upstream, peer, 0,
+                          {.cause = Cause::kReadTimeout, .time_ms = kNow});
   store_.AddResponse(upstream, 504, Origin::kNginx, kNow);
   store_.AddRescued(upstream);
   const uint64_t pending = store_.ReserveEvent();
