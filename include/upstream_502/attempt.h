@@ -4,14 +4,10 @@
 #ifndef UPSTREAM_502_ATTEMPT_H_
 #define UPSTREAM_502_ATTEMPT_H_
 
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/cause.h"
-#include "upstream_502/event.h"
-#include "upstream_502/text.h"
 
 namespace upstream_502 {
 
@@ -104,68 +100,6 @@ uint64_t Http2ResponseBytes(absl::string_view frames);
 // Decides whether `attempt` failed and why. A pure function; every failure
 // of nginx's upstream code gets a cause, kUnknown only where nothing fits.
 Verdict Classify(const Attempt& attempt);
-
-// A verdict, and what it and the attempt tell of the event; times are not set.
-struct Judgment {
-  Verdict verdict;
-  EventFacts facts;
-};
-
-// Recognizes lines and classifies attempts as the functions do. Where requests
-// fail one after the other they mostly do so in the same way: what was asked
-// last is remembered.
-class Classifier {
- public:
-  // Valid until it is called again, as is what Judge returns.
-  const RecognizedLine& Recognize(absl::string_view message) {
-    return message.size() == last_.size() && !message.empty() &&
-                   std::memcmp(message.data(), last_.data(), last_.size()) == 0
-               ? line_
-               : RecognizeNext(message);
-  }
-
-  // The message last recognized, where its line is `usual`: as long as the
-  // Classifier.
-  absl::string_view usual_message() const { return last_; }
-
-  // Of an attempt without a message, or whose `line` Recognize has returned.
-  const Judgment& Judge(const Attempt& attempt) {
-    return IsLast(attempt) ? judgment_ : JudgeNext(attempt);
-  }
-
- private:
-  const RecognizedLine& RecognizeNext(absl::string_view message);
-  const Judgment& JudgeNext(const Attempt& attempt);
-
-  // Compares all but the message, whose number is in `line`, and what only
-  // fills up between and behind.
-  bool IsLast(const Attempt& attempt) const {
-    constexpr size_t kBegin = offsetof(Attempt, line);
-    constexpr size_t kMiddle = offsetof(Attempt, bytes_received);
-    constexpr size_t kEnd = offsetof(Attempt, rc) + sizeof(Attempt::rc);
-    static_assert(offsetof(Attempt, protocol) ==
-                  kBegin + sizeof(Attempt::line));
-    static_assert(offsetof(Attempt, status) == kMiddle - 6);
-    const auto* a = reinterpret_cast<const char*>(&attempt);
-    const auto* b = reinterpret_cast<const char*>(&attempt_);
-    return std::memcmp(a + kBegin, b + kBegin, kMiddle - 2 - kBegin) == 0 &&
-           std::memcmp(a + kMiddle, b + kMiddle, kEnd - kMiddle) == 0;
-  }
-
-  struct Text {
-    size_t size = 0;
-    char data[64] = {};
-  };
-  bool Keep(absl::string_view message, Text* text);
-
-  absl::string_view last_ = "";  // "" where it was too long to be compared
-  Text unusual_;
-  Text usual_[64];  // once one is taken it stays
-  RecognizedLine line_;
-  uint32_t texts_ = 0;  // so many were recognized
-  Attempt attempt_ = {.line = {.text = UINT32_MAX}};
-  Judgment judgment_;
-};
 
 // The `error` of a Proxy-Status member (RFC 9209) for a failure: that of the
 // table of causes, or a nearer one where `message` or the kind of peer allows

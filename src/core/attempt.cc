@@ -6,7 +6,6 @@
 
 #include "absl/strings/match.h"
 #include "messages.h"
-#include "upstream_502/usual_text.h"
 
 namespace upstream_502 {
 namespace {
@@ -453,56 +452,6 @@ Verdict Classify(const Attempt& attempt) {
     verdict.tls_alert = static_cast<int16_t>(AlertNumber(attempt.message));
   }
   return verdict;
-}
-
-bool Classifier::Keep(absl::string_view message, Text* text) {
-  if (text->size == 0 && message.size() <= sizeof(text->data)) {
-    text->size = message.copy(text->data, message.size());
-  }
-  return message == absl::string_view(text->data, text->size);
-}
-
-const RecognizedLine& Classifier::RecognizeNext(absl::string_view message) {
-  line_ = RecognizeLine(message);
-  last_ = {};
-  if (message.empty()) {
-    return line_;
-  }
-  line_.text = texts_ = std::max(texts_ + 1, 1U);
-  line_.usual = UsualLine(message, line_.errno_number);
-  Text* text =
-      &usual_[(line_.usual * 31U + static_cast<uint32_t>(line_.errno_number)) %
-              std::size(usual_)];
-  if (line_.usual == 0 || !Keep(message, text)) {
-    line_.usual = 0;
-    unusual_.size = 0;
-    text = &unusual_;
-  }
-  if (Keep(message, text)) {
-    last_ = {text->data, text->size};
-  }
-  return line_;
-}
-
-const Judgment& Classifier::JudgeNext(const Attempt& attempt) {
-  attempt_ = attempt;
-  attempt_.message = {};
-  const Verdict verdict = Classify(attempt);
-  judgment_ = {verdict,
-               {.cause = verdict.cause,
-                .phase = verdict.phase,
-                .protocol = attempt.protocol,
-                .reused = attempt.reused,
-                .errno_class = verdict.errno_class,
-                .status = attempt.status,
-                .received_status = attempt.received_status,
-                .errno_number = static_cast<int16_t>(
-                    std::min<int>(verdict.errno_number, INT16_MAX)),
-                .line = attempt.line.usual != 0 && verdict.errno_number ==
-                                                       attempt.line.errno_number
-                            ? attempt.line.usual
-                            : uint8_t{0}}};
-  return judgment_;
 }
 
 absl::string_view Rfc9209Error(Cause cause, absl::string_view message,

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace upstream_502 {
 namespace {
@@ -28,11 +29,16 @@ constexpr absl::string_view kLines[] = {
     "upstream sent invalid chunked response",
 };
 
-// As nginx ends a line.
-std::string ErrnoText(int errno_number) {
-  return errno_number == 0 ? ""
-                           : absl::StrCat(" (", errno_number, ": ",
-                                          std::strerror(errno_number), ")");
+// Whether `end` is how nginx ends a line.
+bool TellsErrno(absl::string_view end, int errno_number) {
+  return errno_number == 0
+             ? end.empty()
+             : absl::ConsumePrefix(&end, " (") &&
+                   absl::ConsumePrefix(&end,
+                                       absl::AlphaNum(errno_number).Piece()) &&
+                   absl::ConsumePrefix(&end, ": ") &&
+                   absl::ConsumePrefix(&end, std::strerror(errno_number)) &&
+                   end == ")";
 }
 
 }  // namespace
@@ -44,7 +50,7 @@ uint8_t UsualLine(absl::string_view message, int errno_number) {
                (message.size() == text.size() || message[text.size()] == ' ');
       });
   return line != std::end(kLines) &&
-                 message.substr(line->size()) == ErrnoText(errno_number)
+                 TellsErrno(message.substr(line->size()), errno_number)
              ? static_cast<uint8_t>(line - std::begin(kLines) + 1)
              : 0;
 }
@@ -52,9 +58,13 @@ uint8_t UsualLine(absl::string_view message, int errno_number) {
 bool IsUsualLine(uint8_t line) { return line > 0 && line <= std::size(kLines); }
 
 std::string UsualText(uint8_t line, int errno_number) {
-  return IsUsualLine(line)
-             ? absl::StrCat(kLines[line - 1], ErrnoText(errno_number))
-             : "";
+  if (!IsUsualLine(line)) {
+    return "";
+  }
+  const absl::string_view text = kLines[line - 1];
+  return errno_number == 0 ? std::string(text)
+                           : absl::StrCat(text, " (", errno_number, ": ",
+                                          std::strerror(errno_number), ")");
 }
 
 }  // namespace upstream_502

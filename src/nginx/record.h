@@ -12,6 +12,7 @@
 
 #include "conf.h"
 #include "upstream_502/attempt.h"
+#include "upstream_502/classifier.h"
 #include "upstream_502/event.h"
 
 namespace upstream_502 {

@@ -1,3 +1,5 @@
+#include "upstream_502/classifier.h"
+
 #include <cstring>
 #include <memory>
 #include <random>
@@ -6,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "upstream_502/attempt.h"
 
 namespace upstream_502 {
 namespace {
@@ -194,7 +195,12 @@ TEST(Classifier, NumbersTexts) {
   EXPECT_NE(first, 0U);
   EXPECT_EQ(classifier.Recognize("no live upstreams").text, first);
   EXPECT_NE(classifier.Recognize("no live upstream5").text, first);
-  EXPECT_NE(classifier.Recognize("no live upstreams").text, first);
+  EXPECT_EQ(classifier.Recognize("no live upstreams").text, first);
+  const uint32_t other = classifier.Recognize("another line").text;
+  EXPECT_NE(other, first);
+  EXPECT_EQ(classifier.Recognize("another line").text, other);
+  classifier.Recognize("and one more");
+  EXPECT_NE(classifier.Recognize("another line").text, other);
 }
 
 TEST(Classifier, DoesNotMixUpLongTexts) {
