@@ -32,6 +32,7 @@ location = /off { upstream_502 off; proxy_pass http://%%rst%%; }
 location = /off-if { if ($arg_off) { upstream_502 off; }
     proxy_pass http://%%rst%%; }
 location = /path { proxy_pass http://%%rst%%; }
+location = /rewritten { rewrite ^ /path; }
 location = /full { upstream_502_record_uri full; proxy_pass http://%%rst%%; }
 location = /none { upstream_502_record_uri off; proxy_pass http://%%rst%%; }
 location = /silent { proxy_pass http://%%rst%%; }
@@ -87,12 +88,29 @@ subtest 'upstream_502_record_uri' => sub {
         '/path?secret=1' => '/path',
         '/full?secret=1' => '/full?secret=1',
         '/none?secret=1' => undef,
+        '/path'          => '/path',
+
+        # Where nginx decodes or changes the path.
+        '/p%61th?secret=1'          => '/p%61th',
+        '//path?secret=1'           => '//path',
+        '/x/../path?secret=1'       => '/x/../path',
+        '/rewritten?secret=1'       => '/rewritten',
+        '/path?secret=1?secret=%3F' => '/path',
     );
     for my $request ( sort keys %uri ) {
         my $r     = $t->get($request);
         my $event = newest_event();
         is $event->{uri},         $uri{$request}, "the event of $request";
         is $t->object($r)->{uri}, $uri{$request}, 'and its object';
+    }
+};
+
+subtest 'methods' => sub {
+    for my $method (qw(GET POST PUT DELETE PATCH PROPFIND OPTIONS PURGE GETS)) {
+        my $r = $t->request( '/path', method => $method, body => '' );
+        is $r->{status},             502,     "$method is passed on";
+        is newest_event()->{method}, $method, 'and stands in the event';
+        is $t->object($r)->{method}, $method, 'and in the object';
     }
 };
 
