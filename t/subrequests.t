@@ -29,7 +29,7 @@ $t->tcp(
         [
             'read',
             [
-                    write => "HTTP/1.1 206 Partial Content\r\nConnection: close\r\n"
+                write => "HTTP/1.1 206 Partial Content\r\nConnection: close\r\n"
                   . "Content-Range: bytes 0-1023/4096\r\n"
                   . "Content-Length: 1024\r\n\r\n"
                   . 'x' x 1024
@@ -67,6 +67,9 @@ location = /auth-good { internal; proxy_pass http://good; }
 location = /mirror { mirror /mirror-dead; proxy_pass http://good; }
 location = /mirror-reset { mirror /mirror-dead; proxy_pass http://reset; }
 location = /mirror-dead { internal; proxy_pass http://dead; }
+location = /mirror-uri { mirror /mirror-rewritten; proxy_pass http://good; }
+location = /mirror-rewritten { internal; rewrite ^ $request_uri break;
+    proxy_pass http://dead; }
 location = /post-action { post_action /dead-after; proxy_pass http://good; }
 location = /dead-after { internal; proxy_pass http://dead; }
 location = /ssi-dead { proxy_pass http://dead; }
@@ -172,6 +175,11 @@ subtest 'SSI includes that fail at the same time' => sub {
       'each has its own cause'
       or diag explain \%causes;
     is scalar @{ $p->{events} }, 4, 'four events';
+};
+
+subtest 'a query string in the URI of a subrequest is not recorded' => sub {
+    my $p = play('/mirror-uri?secret=1');
+    is $p->{events}[0]{uri}, '/mirror-uri', 'the path alone';
 };
 
 subtest 'mirror and request fail differently' => sub {

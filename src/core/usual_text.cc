@@ -29,6 +29,16 @@ constexpr absl::string_view kLines[] = {
     "upstream sent invalid chunked response",
 };
 
+// As nginx writes it: never translated.
+absl::string_view ErrnoText(int errno_number) {
+#ifdef __GLIBC__
+  const char* text = strerrordesc_np(errno_number);
+#else
+  const char* text = std::strerror(errno_number);
+#endif
+  return text == nullptr ? "" : text;
+}
+
 // Whether `end` is how nginx ends a line.
 bool TellsErrno(absl::string_view end, int errno_number) {
   return errno_number == 0
@@ -37,7 +47,7 @@ bool TellsErrno(absl::string_view end, int errno_number) {
                    absl::ConsumePrefix(&end,
                                        absl::AlphaNum(errno_number).Piece()) &&
                    absl::ConsumePrefix(&end, ": ") &&
-                   absl::ConsumePrefix(&end, std::strerror(errno_number)) &&
+                   absl::ConsumePrefix(&end, ErrnoText(errno_number)) &&
                    end == ")";
 }
 
@@ -64,7 +74,7 @@ std::string UsualText(uint8_t line, int errno_number) {
   const absl::string_view text = kLines[line - 1];
   return errno_number == 0 ? std::string(text)
                            : absl::StrCat(text, " (", errno_number, ": ",
-                                          std::strerror(errno_number), ")");
+                                          ErrnoText(errno_number), ")");
 }
 
 }  // namespace upstream_502

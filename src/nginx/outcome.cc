@@ -128,12 +128,13 @@ absl::string_view RecordedUri(const ngx_http_request_t* r) {
   if (mode == RecordUri::kOff) {
     return {};
   }
-  const ngx_str_t& uri = r == r->main ? r->unparsed_uri : r->uri;
+  const bool main = r == r->main;
+  const ngx_str_t& uri = main ? r->unparsed_uri : r->uri;
   if (mode == RecordUri::kFull) {
     return View(uri);
   }
   // nginx leaves the path where it is unless something in it needs decoding.
-  if (r->uri.data == uri.data) [[likely]] {
+  if (main && r->uri.data == uri.data) [[likely]] {
     return View(r->uri);
   }
   return View(uri).substr(0, View(uri).find('?'));

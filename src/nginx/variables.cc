@@ -12,6 +12,7 @@
 #include "upstream_502/escape.h"
 #include "upstream_502/hint.h"
 #include "upstream_502/render.h"
+#include "upstream_502/usual_text.h"
 #include "variables.h"
 
 namespace upstream_502 {
@@ -155,7 +156,9 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
   event.facts = outcome.failure->facts;
   event.upstream = std::string(text.upstream);
   event.peer = std::string(text.peer);
-  event.method = std::string(View(outcome.record->request->method_name));
+  event.method = std::string(event.facts.method == 0
+                                 ? text.method
+                                 : kMethods[event.facts.method]);
   event.host = std::string(text.host);
   event.uri = std::string(text.uri);
   event.request_id = std::string(text.request_id);
