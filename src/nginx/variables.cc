@@ -156,9 +156,8 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
   event.facts = outcome.failure->facts;
   event.upstream = std::string(text.upstream);
   event.peer = std::string(text.peer);
-  event.method = std::string(event.facts.method == 0
-                                 ? text.method
-                                 : kMethods[event.facts.method]);
+  event.method = std::string(
+      event.facts.method == 0 ? text.method : kMethods[event.facts.method]);
   event.host = std::string(text.host);
   event.uri = std::string(text.uri);
   event.request_id = std::string(text.request_id);
