@@ -255,7 +255,8 @@ void AccountElement(const Run& run, const State& state, Element* element) {
       KeepSilent(run, element)) {
     const Verdict& verdict = Judge(run, peer, *element);
     if (verdict.failed) {
-      CountFailure(run, peer.row, verdict, Milliseconds(state.response_time));
+      CountFailure(run, peer.row, verdict,
+                   element->noted->facts.response_time);
       return;
     }
   }
