@@ -255,8 +255,7 @@ void AccountElement(const Run& run, const State& state, Element* element) {
       KeepSilent(run, element)) {
     const Verdict& verdict = Judge(run, peer, *element);
     if (verdict.failed) {
-      CountFailure(run, peer.row, verdict,
-                   element->noted->facts.response_time);
+      CountFailure(run, peer.row, verdict, element->noted->facts.response_time);
       return;
     }
   }
