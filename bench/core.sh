@@ -14,10 +14,11 @@ shift
 
 libraries=(-lpthread)
 [ "$program" != core_bench ] || libraries+=(-lbenchmark)
-mapfile -t sources < <(grep -o 'src/core/[a-z0-9_]*\.cc' "$root/config")
+mapfile -t sources < <(grep -o 'src/core/[a-z0-9_]*/[a-z0-9_]*\.cc' "$root/config")
 mapfile -t packages < <(grep -o '\<absl_[a-z0-9_]*' "$root/config")
 read -ra abseil < <(pkg-config --libs "${packages[@]}")
-g++ -std=c++20 -O2 -I"$root/include" -o "$build/$program" \
+sh "$root/src/web/embed.sh" >"$build/page_data.h"
+g++ -std=c++20 -O2 -I"$root/include" -I"$build" -o "$build/$program" \
     "$root/bench/$program.cc" "${sources[@]/#/$root/}" "${libraries[@]}" \
     "${abseil[@]}"
 exec "$build/$program" "$@"

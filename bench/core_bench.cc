@@ -10,11 +10,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "upstream_502/attempt.h"
-#include "upstream_502/copy.h"
-#include "upstream_502/query.h"
-#include "upstream_502/render.h"
-#include "upstream_502/store.h"
+#include "upstream_502/report/html.h"
+#include "upstream_502/report/json.h"
+#include "upstream_502/report/prometheus.h"
+#include "upstream_502/report/query.h"
+#include "upstream_502/report/text.h"
+#include "upstream_502/store/copy.h"
+#include "upstream_502/store/store.h"
+#include "upstream_502/verdict/classify.h"
 
 namespace upstream_502 {
 namespace {
@@ -44,7 +47,7 @@ class Zone {
     const uint32_t upstream =
         store_.FindOrAddUpstream(Name(i), Protocol::kHttp);
     store_.AddFailedAttempt(upstream, store_.FindOrAddPeer(upstream, Addr(i)),
-                            0, failure);
+                            0, failure.time_ms, failure);
   }
 
   Report MakeReport() const {
@@ -77,13 +80,13 @@ class Zone {
   void Fail(uint32_t i, uint32_t round) {
     const auto cause = static_cast<Cause>(round % kCauseCount);
     const int64_t now = kNow - round * 100;
-    AddFailure(i, {.cause = cause,
+    AddFailure(i, {.time_ms = now,
+                   .cause = cause,
                    .errno_class = ErrnoClass::kReset,
-                   .time_ms = now,
-                   .time_to_failure = round});
+                   .response_time = static_cast<int32_t>(round)});
     store_.AddResponse(store_.FindOrAddUpstream(Name(i), Protocol::kHttp), 502,
                        Origin::kNginx, now);
-    store_.WriteEvent(store_.ReserveEvent(), {.time_ms = now, .cause = cause},
+    store_.WriteEvent(store_.ReserveEvents(1), {.time_ms = now, .cause = cause},
                       {.upstream = Name(i),
                        .peer = Addr(i),
                        .method = "GET",
@@ -116,7 +119,6 @@ void BM_Classify(benchmark::State& state) {
   Attempt attempt;
   attempt.message = "connect() failed (111: Connection refused)";
   attempt.protocol = Protocol::kHttp;
-  attempt.has_line = true;
   attempt.rc = 502;
   while (state.KeepRunning()) {
     benchmark::DoNotOptimize(Classify(attempt));
@@ -130,10 +132,10 @@ void BM_RecordFailure(benchmark::State& state) {
   Zone zone(peers);
   uint32_t peer = 0;
   while (state.KeepRunning()) {
-    zone.AddFailure(peer, {.cause = Cause::kReadTimeout,
+    zone.AddFailure(peer, {.time_ms = kNow,
+                           .cause = Cause::kReadTimeout,
                            .errno_class = ErrnoClass::kTimedOut,
-                           .time_ms = kNow,
-                           .time_to_failure = 60000});
+                           .response_time = 60000});
     peer = (peer + 7919) % peers;
   }
 }
@@ -142,7 +144,7 @@ void BM_WriteEvent(benchmark::State& state) {
   static Zone zone(10);
   Store store = zone.store();
   while (state.KeepRunning()) {
-    store.WriteEvent(store.ReserveEvent(), {.cause = Cause::kReadTimeout},
+    store.WriteEvent(store.ReserveEvents(1), {.cause = Cause::kReadTimeout},
                      {.upstream = "backend",
                       .peer = "127.0.0.1:8080",
                       .method = "GET",

@@ -52,7 +52,8 @@ kept+=("--with-cc=${CC:-cc}")
 # leave the sources untouched (they may be root's, or another's).
 tree=$build/nginx
 stamp=$build/objs/.configured
-wanted=$(printf '%s\n' "$src" "${kept[@]}"
+wanted=$(printf '%s\n' "$src" "${kept[@]}" "${UPSTREAM_502_LONG_WAY:-}" \
+  "${UPSTREAM_502_WERROR:-}"
   cat "$root/config" "$root/config.make"
   find "$root/include" "$root/src" -name '*.h' | sort
   cksum "$src/src/core/nginx.h" "$src"/objs/ngx_auto_config.h 2>/dev/null || :)

@@ -1,10 +1,7 @@
 #!/bin/sh
-# Puts the page together and writes it as C++ to standard output:
-#
-#     src/web/embed.sh > src/core/page_data.h
-#
-# The result is kept in the repository: building the module needs no tools for
-# it. Needs openssl for the hashes of the content security policy.
+# Puts the page together and writes it as C++ to standard output. Both builds
+# run it: config.make for the module, cmake for the tests. Needs coreutils (for
+# the hashes of the content security policy) and awk.
 
 set -eu
 LC_ALL=C
@@ -17,14 +14,15 @@ style=${style%.}
 script=${script%.}
 
 hash() {
-    printf %s "$1" | openssl dgst -sha256 -binary | openssl base64 -A
+    printf %s "$1" | sha256sum | cut -c 1-64 | tr a-f A-F |
+        basenc --base16 -d | base64 | tr -d '\n'
 }
 
 cat <<END
 // Made by src/web/embed.sh out of the files beside it: edit those.
 
-#ifndef UPSTREAM_502_CORE_PAGE_DATA_H_
-#define UPSTREAM_502_CORE_PAGE_DATA_H_
+#ifndef UPSTREAM_502_PAGE_DATA_H_
+#define UPSTREAM_502_PAGE_DATA_H_
 
 #include "absl/strings/string_view.h"
 
@@ -69,5 +67,5 @@ cat <<END
 
 }  // namespace upstream_502
 
-#endif  // UPSTREAM_502_CORE_PAGE_DATA_H_
+#endif  // UPSTREAM_502_PAGE_DATA_H_
 END

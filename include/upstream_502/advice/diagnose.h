@@ -1,0 +1,68 @@
+// The checklist an operator would walk, walked for them: a rule per pattern
+// over the last minutes of each upstream.
+
+#ifndef UPSTREAM_502_ADVICE_DIAGNOSE_H_
+#define UPSTREAM_502_ADVICE_DIAGNOSE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "upstream_502/store/snapshot.h"
+
+namespace upstream_502 {
+
+enum class Severity : uint8_t { kOutage, kDegraded, kInfo };
+enum class Pattern : uint8_t {
+  kOutage,        // every attempt fails
+  kPartial,       // some peers fail, others do not
+  kIntermittent,  // the same peer does and does not
+  kSingleUri,     // one path, the rest is fine
+  kSinceReload,   // began with this configuration
+  kRecovered,     // failed, and has been well since
+};
+
+struct Diagnosis {
+  std::string upstream;
+  Severity severity = Severity::kInfo;
+  Pattern pattern = Pattern::kIntermittent;
+  Cause cause = Cause::kUnknown;   // the dominant one
+  double share = 0;                // of the failures in the window, 0..1
+  int64_t since = 0;               // Unix ms of the first failure of this spell
+  std::vector<std::string> peers;  // that fail, worst first, at most 10
+  std::string summary;             // one sentence, plain text
+  std::string hint;                // what the cause means (hint.h)
+  std::vector<std::string> checks;  // commands or directives, most useful first
+};
+
+absl::string_view SeverityName(Severity severity);
+absl::string_view PatternName(Pattern pattern);
+
+// At most one diagnosis per troubled upstream, worst first. Needs the
+// snapshot's events unfiltered. `checks` quote addresses for a shell.
+std::vector<Diagnosis> Diagnose(const Snapshot& snapshot);
+
+// The same in steps. `snapshot` must outlive it and stay as it is.
+class Diagnoser {
+ public:
+  explicit Diagnoser(const Snapshot& snapshot) : snapshot_(snapshot) {}
+
+  // Looks at some more upstreams, as `work` goes: an event looked at is one, at
+  // least one upstream. False when all are done.
+  bool Next(size_t work);
+
+  // What was found, worst first.
+  std::vector<Diagnosis> Take();
+
+ private:
+  const Snapshot& snapshot_;
+  size_t next_ = 0;
+  std::vector<std::pair<Diagnosis, uint64_t>> found_;  // with failures
+};
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_ADVICE_DIAGNOSE_H_

@@ -1,0 +1,38 @@
+// nginx's own limits on an attempt: which one ends it with which cause, and
+// what its directive is called.
+//
+//   LimitDirective(LimitOf(Cause::kReadTimeout), Protocol::kFastcgi)
+//   == "fastcgi_read_timeout"
+
+#ifndef UPSTREAM_502_ADVICE_LIMIT_H_
+#define UPSTREAM_502_ADVICE_LIMIT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "upstream_502/words/cause.h"
+
+namespace upstream_502 {
+
+enum class Limit : uint8_t {
+  kNone,
+  kConnectTimeout,
+  kSendTimeout,
+  kReadTimeout,
+  kBufferSize,
+};
+
+// The one that may have ended an attempt with `cause`.
+Limit LimitOf(Cause cause);
+
+// The one that did. kNone where it was another's: the kernel gives up by
+// itself, too, with another `message` of nginx.
+Limit DecidingLimit(Cause cause, absl::string_view message);
+
+// Its directive; "" for kNone.
+std::string LimitDirective(Limit limit, Protocol protocol);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_ADVICE_LIMIT_H_

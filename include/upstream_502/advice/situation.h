@@ -1,0 +1,86 @@
+// What the last minutes of one upstream say, gathered once; the rules of
+// `Diagnose` decide on it. A minute counts as good when requests came and
+// nothing failed.
+
+#ifndef UPSTREAM_502_ADVICE_SITUATION_H_
+#define UPSTREAM_502_ADVICE_SITUATION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "upstream_502/store/snapshot.h"
+
+namespace upstream_502 {
+
+// Fewer failures tell no pattern.
+inline constexpr uint64_t kTellsPattern = 3;
+
+struct Server {
+  const PeerStats* stats;
+  uint64_t attempts = 0;  // in the window, as all below
+  uint64_t failures = 0;
+  double ratio() const {
+    return attempts == 0
+               ? 0
+               : static_cast<double>(failures) / static_cast<double>(attempts);
+  }
+};
+
+// What is known about the last minutes of one upstream.
+struct Situation {
+  Situation(const Snapshot& snapshot_in, const UpstreamStats& upstream_in)
+      : snapshot(snapshot_in), upstream(upstream_in) {}
+
+  int64_t now() const { return snapshot.server.time; }
+
+  const Snapshot& snapshot;
+  const UpstreamStats& upstream;
+  std::vector<Server> servers;       // worst first
+  std::vector<const Event*> events;  // newest first
+  const Event* example = nullptr;    // the newest of the dominant cause
+  uint64_t attempts = 0;
+  uint64_t failures = 0;
+  Cause cause = Cause::kUnknown;
+  double share = 0;
+  bool no_live = false;  // a consequence: no server was left in the end
+  int64_t last_failure = 0;
+  int64_t last_success = 0;
+  int64_t since = 0;  // when the present spell of failures began
+};
+
+// Where nothing failed lately only the counts are filled in.
+Situation Collect(const Snapshot& snapshot, const UpstreamStats& upstream);
+
+// Failures since anything last worked.
+uint64_t FailuresInARow(const Situation& situation);
+
+bool IsOutage(const Situation& situation);
+
+// Everything that failed has worked again since, and for a while.
+bool IsRecovered(const Situation& situation);
+
+// Nothing failed before this configuration, and failures came with it.
+uint64_t RequestsBeforeReload(const Situation& situation);
+
+// How many of the servers (worst first) fail while the rest is well; 0 where
+// there is no such line.
+size_t FailingServers(const Situation& situation);
+
+// The path that (nearly) all recorded failures are on, "" where there is
+// none, or where it cannot matter: the request was not read yet.
+std::string CommonPath(const Situation& situation);
+
+// Spells of failures within the hour, each after good minutes.
+size_t Bursts(const Situation& situation);
+
+// Whether clients got a good answer in spite of every failure.
+bool AllRescued(const Situation& situation);
+
+// Whether only requests that nginx does not repeat reached the client broken.
+bool OnlyPosts(const Situation& situation);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_ADVICE_SITUATION_H_

@@ -1,0 +1,69 @@
+// One slot of a ring of events: written by whoever comes, read by whoever
+// looks. There is no lock and no order to keep, so nothing is ever stuck: the
+// words carry a checksum, and a slot that is being written, or was torn by two
+// writers or a killed process, reads as absent until the next event comes.
+
+#ifndef UPSTREAM_502_STORE_SLOT_H_
+#define UPSTREAM_502_STORE_SLOT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <type_traits>
+
+#include "upstream_502/store/event.h"
+#include "upstream_502/store/layout.h"
+#include "upstream_502/words/failure.h"
+
+namespace upstream_502 {
+
+inline constexpr size_t kWord = sizeof(uint64_t);
+
+// Names are kept before the message and the URI, which share the rest.
+inline constexpr size_t kNameLimits[] = {128, kPeerNameMax, 16, 80, 36};
+inline constexpr size_t kNames = std::size(kNameLimits);
+
+// What precedes the texts: the words' checksum, the id, the failure, the rows,
+// and the lengths of the texts. Each text begins with a word of its own.
+struct SlotPrefix {
+  uint64_t checksum;
+  uint64_t id;
+  Failure failure;
+  FailureRows rows;
+  uint32_t serial;
+  uint8_t names[kNames];
+  uint8_t unused[3];
+  uint16_t message;
+  uint16_t uri;
+};
+static_assert(std::has_unique_object_representations_v<SlotPrefix>);
+static_assert(sizeof(SlotPrefix) % kWord == 0);
+
+inline constexpr size_t kPrefixWords = sizeof(SlotPrefix) / kWord;
+inline constexpr size_t kTextBytes = (kEventWords - kPrefixWords) * kWord;
+
+// Stores an event. Text is cut so that all of it fits, at UTF-8 boundaries; the
+// message keeps at least half of what names leave free. Names of `rows` are
+// left out. `serial` counts the events of this cause.
+void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
+               const Failure& failure, const FailureText& text,
+               const FailureRows& rows);
+
+// What the slot seems to hold, without a look at the rest.
+struct SlotPeek {
+  uint64_t id;  // 0: nothing
+  uint32_t serial;
+  uint8_t cause;  // maybe none of Cause
+};
+SlotPeek PeekSlot(const EventSlot& slot);
+
+// Copies a slot as it is, whole or not.
+void CopySlot(const EventSlot& from, EventSlot* to);
+
+// False where the slot holds nothing that can be read whole. Names that `rows`
+// stands for are empty in `event`.
+bool ReadSlot(const EventSlot& slot, Event* event, FailureRows* rows);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_STORE_SLOT_H_

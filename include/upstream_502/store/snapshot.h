@@ -1,0 +1,134 @@
+// The statistics as plain values: what `Copy` takes out of shared memory and
+// what diagnoses and renderers are made from. No pointer into shared memory
+// is left in it. Times are Unix ms, durations ms; 0 means "never" for the
+// times of peers.
+
+#ifndef UPSTREAM_502_STORE_SNAPSHOT_H_
+#define UPSTREAM_502_STORE_SNAPSHOT_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "upstream_502/store/event.h"
+#include "upstream_502/store/window.h"
+#include "upstream_502/words/cause.h"
+
+namespace upstream_502 {
+
+using CauseCounts = std::array<uint64_t, kMaxCauses>;
+using ErrnoCounts = std::array<uint64_t, kErrnoClassCount>;
+// [index into kResponseCodes][Origin]
+using ResponseCounts =
+    std::array<std::array<uint64_t, kOriginCount>, kResponseCodeCount>;
+
+// Oldest minute first; `start` is the start of the oldest minute and
+// start + 59 minutes that of the running one.
+template <typename T, size_t N>
+struct History {
+  int64_t start = 0;
+  std::array<T, N> buckets{};
+};
+struct Minute {
+  uint64_t requests = 0;
+  uint64_t failures = 0;
+  uint64_t responses_502 = 0;
+};
+struct PeerMinute {
+  uint64_t attempts = 0;
+  uint64_t failures = 0;
+};
+
+// Cumulative counts are NOT in here: counts[i] is what fell into
+// (kTimeBounds[i-1], kTimeBounds[i]], counts[kTimeBuckets] what is above.
+struct Histogram {
+  std::array<uint64_t, kTimeBuckets + 1> counts{};
+  uint64_t sum = 0;  // ms
+  uint64_t count = 0;
+};
+
+struct PeerStats {
+  std::string addr;  // as in $upstream_addr; "(other)" when the zone was full
+  uint64_t attempts = 0;
+  uint64_t failures = 0;
+  CauseCounts causes{};
+  ErrnoCounts errno_classes{};
+  int64_t first_failure = 0;
+  int64_t last_failure = 0;
+  int64_t last_success = 0;
+  Cause last_cause = Cause::kUnknown;  // meaningless while failures == 0
+  History<PeerMinute, kPeerMinutes> recent;
+};
+
+struct UpstreamStats {
+  std::string name;  // "(other)" when the zone was full; "(none)" for
+                     // responses that no upstream was asked for
+  Protocol protocol = Protocol::kUnknown;
+  uint64_t requests = 0;
+  uint64_t attempts = 0;
+  uint64_t failures = 0;
+  uint64_t rescued = 0;
+  ResponseCounts responses{};
+  CauseCounts causes{};
+  ErrnoCounts errno_classes{};
+  History<Minute, kHistoryMinutes> history;
+  // Causes of the last kPeerMinutes minutes and the running one, summed.
+  CauseCounts recent_causes{};
+  Histogram time_to_failure;
+  std::vector<PeerStats> peers;
+  bool seen = false;  // false: configured, but no request has come yet
+};
+
+struct ServerInfo {
+  std::string hostname;
+  std::string nginx_version;
+  std::string module_version;
+  int64_t pid = 0;
+  int64_t time = 0;
+  int64_t start_time = 0;   // counting since
+  int64_t load_time = 0;    // this configuration was loaded
+  uint64_t generation = 0;  // configurations loaded since start_time, from 1
+};
+
+struct ZoneInfo {
+  std::string name;
+  uint64_t size = 0;
+  uint64_t peers = 0;
+  uint64_t peers_max = 0;
+  uint64_t events = 0;  // stored now
+  uint64_t events_max = 0;
+  uint64_t events_total = 0;
+  uint64_t overflow = 0;
+};
+
+struct Totals {
+  uint64_t requests = 0;
+  uint64_t attempts = 0;
+  uint64_t failures = 0;
+  uint64_t rescued = 0;
+  ResponseCounts responses{};
+  CauseCounts causes{};
+  std::array<Histogram, kMaxCauses> time_to_failure{};  // by cause
+  History<uint64_t, kHistoryMinutes> requests_history;
+  std::array<std::array<uint64_t, kHistoryMinutes>, kMaxCauses>
+      causes_history{};  // same start as requests_history
+};
+
+struct Snapshot {
+  ServerInfo server;
+  ZoneInfo zone;
+  Totals totals;
+  std::vector<UpstreamStats> upstreams;  // sorted by name
+  std::vector<Event> events;             // newest first
+};
+
+// Sums that renderers and diagnoses share.
+uint64_t SumResponses(const ResponseCounts& responses);
+uint64_t ResponsesWithCode(const ResponseCounts& responses, int code);
+uint64_t ResponsesWithOrigin(const ResponseCounts& responses, Origin origin);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_STORE_SNAPSHOT_H_

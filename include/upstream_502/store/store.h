@@ -1,0 +1,162 @@
+// The statistics in shared memory: rows found by content without a lock,
+// counters added to with relaxed atomics, nothing ever waited for. A process
+// killed at any instruction leaves everything usable.
+//
+//   Store store = Store::Create(memory, size, 1024, now_ms);
+//   uint32_t upstream = store.FindOrAddUpstream("backend", Protocol::kHttp);
+//   uint32_t peer = store.FindOrAddPeer(upstream, "127.0.0.1:8080");
+//   store.AddRequest(upstream, worker, now_ms, 1);
+//   store.AddAttempt(peer, worker, now_ms, /*success=*/true);
+
+#ifndef UPSTREAM_502_STORE_STORE_H_
+#define UPSTREAM_502_STORE_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "upstream_502/store/arena.h"
+#include "upstream_502/store/slot.h"
+#include "upstream_502/words/failure.h"
+#include "upstream_502/words/text.h"
+
+namespace upstream_502 {
+
+// A view of the memory; cheap to copy. All methods may be called from any
+// number of processes at once, but Create only before the memory is shared.
+class Store {
+ public:
+  Store() = default;
+  explicit Store(const Arena& arena) : arena_(arena) {}
+
+  // See Arena.
+  static Store Create(void* memory, size_t size, uint32_t events,
+                      int64_t now_ms) {
+    return Store(Arena::Create(memory, size, events, now_ms));
+  }
+  static absl::optional<Store> Attach(void* memory, size_t size,
+                                      uint32_t events) {
+    const absl::optional<Arena> arena = Arena::Attach(memory, size, events);
+    return arena ? absl::make_optional(Store(*arena)) : absl::nullopt;
+  }
+
+  explicit operator bool() const { return arena_.header != nullptr; }
+  const Arena& arena() const { return arena_; }
+
+  // The row of this upstream, kOtherUpstream when the table is full (each
+  // time counted as overflow). Names longer than kUpstreamNameMax are cut.
+  uint32_t FindOrAddUpstream(absl::string_view name, Protocol protocol);
+
+  // The row of this peer of `upstream`, its "(other)" row when the table is
+  // full.
+  uint32_t FindOrAddPeer(uint32_t upstream, absl::string_view addr);
+
+  // What is spoken with `upstream`; the first to say so is heard.
+  void SetProtocol(uint32_t upstream, Protocol protocol);
+  // Whether `peer` is an "(other)" row.
+  bool IsOther(uint32_t peer) const { return peer >= arena_.capacity.peers; }
+
+  // `worker` chooses the shard: any number.
+  void AddRequest(uint32_t upstream, uint32_t worker, int64_t now_ms,
+                  uint32_t attempts);
+  void AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms, bool success);
+  // Whether `peer`, which FindOrAddPeer has returned, or kNoPeer, is the row of
+  // `addr` in `upstream`. False, too, for one of less than eight bytes.
+  bool IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
+              size_t length) const;
+  // Adds to the attempts of `peer`, too; that may be kNoPeer. It is counted
+  // now, whenever it failed.
+  void AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
+                        int64_t now_ms, const Failure& failure);
+  void AddRescued(uint32_t upstream);
+  // `code` is one of kResponseCodes, others are not counted.
+  void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
+
+  // Hands out the next `count` event ids, from 1, and returns the last of them;
+  // write them later or never.
+  uint64_t ReserveEvents(uint32_t count);
+  // Stores the event in the ring, unless a newer one has its slot. The one it
+  // takes the place of goes to its cause's ring, if it is one of the last of
+  // its cause. Text is cut to what a slot holds. `rows`, where given, are what
+  // FindOrAdd... has returned.
+  void WriteEvent(uint64_t id, const Failure& failure, const FailureText& text,
+                  FailureRows rows = {});
+
+  // Notes that a configuration was loaded.
+  void NoteLoad(int64_t now_ms);
+  // True at most once a minute while the overflow counter grows.
+  bool TakeOverflowWarning(int64_t now_ms);
+  // Sets all counters to zero and forgets the events; ids go on.
+  void Reset(int64_t now_ms) { arena_.Reset(now_ms); }
+
+  // As it is kept in the row of a peer that FindOrAddPeer has returned.
+  absl::string_view PeerName(uint32_t row) const {
+    return NameOf(arena_.peers[row]);
+  }
+
+ private:
+  // Begin the slot that `now_ms` falls into.
+  [[gnu::cold]] static void OpenMinute(UpstreamRow* row, int64_t now_ms);
+  [[gnu::cold]] static void OpenMinute(PeerRow* row, int64_t now_ms);
+  [[gnu::cold]] static void OpenMinute(Header* header, int64_t now_ms);
+  [[gnu::cold]] static void OpenRecent(UpstreamRow* row, int64_t now_ms);
+  template <typename Row>
+  static void RollMinute(Row* row, int64_t now_ms);
+  void AddToUpstream(UpstreamRow* row, int64_t now_ms, const Failure& failure);
+  static void AddToPeer(PeerRow* row, int64_t now_ms, const Failure& failure);
+  void KeepRare(const EventSlot& slot, const SlotPeek& held);
+
+  Arena arena_;
+};
+
+// What every request asks: a subtraction rather than a division.
+inline bool IsWithin(const Time& running, int64_t width_ms, int64_t now_ms) {
+  const int64_t elapsed = now_ms - running.load(std::memory_order_relaxed);
+  return static_cast<uint64_t>(elapsed) < static_cast<uint64_t>(width_ms);
+}
+
+template <typename Row>
+void Store::RollMinute(Row* row, int64_t now_ms) {
+  if (!IsWithin(row->minute, kMinuteMs, now_ms)) [[unlikely]] {
+    OpenMinute(row, now_ms);
+  }
+}
+
+inline void Add(Counter* counter, uint64_t value = 1) {
+  counter->fetch_add(value, std::memory_order_relaxed);
+}
+
+inline void Store::AddRequest(uint32_t upstream, uint32_t worker,
+                              int64_t now_ms, uint32_t attempts) {
+  UpstreamRow& row = arena_.upstreams[upstream];
+  RollMinute(&row, now_ms);
+  Shard& shard = row.shards[worker % kUpstreamShards];
+  Add(&shard.requests);
+  Add(&shard.attempts, attempts);
+}
+
+inline void Store::AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms,
+                              bool success) {
+  PeerRow& row = arena_.peers[peer];
+  RollMinute(&row, now_ms);
+  Shard& shard = row.shards[worker % kPeerShards];
+  Add(&shard.attempts);
+  if (success) {
+    shard.last_success.store(now_ms, std::memory_order_relaxed);
+  }
+}
+
+inline bool Store::IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
+                          size_t length) const {
+  if (peer >= arena_.capacity.peers || length < sizeof(uint64_t)) {
+    return false;
+  }
+  const PeerRow& row = arena_.peers[peer];
+  return row.upstream == upstream && row.addr_length == length &&
+         SameText(row.addr, addr, length);
+}
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_STORE_STORE_H_

@@ -1,0 +1,77 @@
+// The error lines of nginx's upstream code: which text means what. Only the
+// line itself counts here; what it means for an attempt is classify.h's to say.
+//
+//   Line line = RecognizeLine("connect() failed (111: Connection refused)");
+//   line.says == Says::kConnectFailed && line.errno_number == 111
+
+#ifndef UPSTREAM_502_VERDICT_LINE_H_
+#define UPSTREAM_502_VERDICT_LINE_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/strings/string_view.h"
+#include "upstream_502/words/cause.h"
+#include "upstream_502/words/errno.h"
+
+namespace upstream_502 {
+
+// What a line of nginx's error log says, as far as the line alone can.
+enum class Says : uint8_t {
+  kNothing,        // not known, or known and no failure by itself
+  kHarmless,       // logged at error level, yet nothing failed
+  kUnresolved,     // no name, no address
+  kNoLive,         // no peer to choose
+  kExhausted,      // no file, no connection left here
+  kConnectFailed,  // with the errno of connect()
+  kTimedOut,       // which timeout only the state of the attempt tells
+  kTlsClosed,      // closed inside the handshake
+  kTlsFailed,      // OpenSSL's errors follow
+  kCertificate,    // the certificate was rejected
+  kPlainText,      // bytes before the handshake
+  kClosed,         // EOF
+  kReadFailed,     // with the errno of recv()
+  kTlsReadFailed,  // OpenSSL's errors follow
+  kWriteFailed,    // with the errno of send(), or OpenSSL's errors
+  kTooBigHeader,
+  kInvalidHeader,
+  kFraming,       // FastCGI records, HTTP/2 frames, memcached lines
+  kStreamClosed,  // HTTP/2 stream ended early
+  kBrokenOff,     // HTTP/2 stream or connection given up by the peer
+  kBodyEnded,     // FastCGI's end, early
+  kBadChunk,      // chunks and trailers of HTTP/1: always body
+  kOpenFailed,    // a temporary file, or a page that merely is not there
+  kTrouble,       // nginx could not go on
+  kConfig,        // nginx could not go on, for what was configured
+};
+
+// What one line says.
+struct Line {
+  Says says = Says::kNothing;
+  std::optional<Phase> phase = std::nullopt;  // where the line itself tells
+  ErrnoClass errno_class = ErrnoClass::kNone;
+  int errno_number = 0;  // what nginx ended it with; 0: nothing
+  uint8_t usual = 0;     // its number, see usual.h; 0: it has none
+};
+
+// `message` is nginx's own text, without time, pid, client and the `while …`
+// behind. Text from outside that nginx quotes in it is never read as an errno.
+Line RecognizeLine(absl::string_view message);
+
+// Whether the line tells that an attempt failed. Others are logged at error
+// level without being a failure, or are not known.
+bool TellsFailure(const Line& line);
+
+// The code of "NAME could not be resolved (3: Host not found)"; 0: no such
+// line.
+int ResolverCode(absl::string_view message);
+
+// Whether the line is "no resolver defined to resolve NAME".
+bool MissesResolver(absl::string_view message);
+
+// The N of OpenSSL's "SSL alert number N"; -1: none.
+int AlertNumber(absl::string_view message);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_VERDICT_LINE_H_

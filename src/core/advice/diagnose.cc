@@ -1,0 +1,277 @@
+// The rules that make a diagnosis of a situation.
+
+#include "upstream_502/advice/diagnose.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "upstream_502/advice/checks.h"
+#include "upstream_502/advice/hint.h"
+#include "upstream_502/advice/limit.h"
+#include "upstream_502/advice/situation.h"
+#include "upstream_502/words/format.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr size_t kMaxPeers = 10;
+constexpr size_t kMaxPath = 120;
+constexpr int64_t kTimerSlackMs = 100;
+// What these take, measured in events looked at.
+constexpr size_t kUpstreamWork = 20;
+constexpr size_t kDiagnosisWork = 2000;
+constexpr double kMostly = 0.9;  // below it other causes matter, too
+
+std::string Words(Cause cause) {
+  return absl::StrReplaceAll(CauseName(cause), {{"_", " "}});
+}
+
+// What is known beyond the cause's name.
+std::string Detail(const Situation& e) {
+  const Protocol protocol = e.upstream.protocol;
+  const int64_t limit = e.example == nullptr ? -1 : e.example->failure.limit;
+  const std::string directive = LimitDirective(LimitOf(e.cause), protocol);
+  if (e.cause == Cause::kKeepaliveRace) {
+    return ", the backend closes idle connections that nginx still reuses: "
+           "raise its keep-alive timeout above nginx's keepalive_timeout";
+  }
+  if (e.cause == Cause::kHeaderTooBig && limit > 0) {
+    return absl::StrCat(", ", directive, " (", ConfigSize(limit),
+                        ") was full after ", e.example->failure.bytes_received,
+                        " bytes, before the header's end");
+  }
+  // The kernel gives up on a connection by itself, too: then nginx's own
+  // timeout was not reached.
+  if (!directive.empty() && limit > 0 &&
+      e.example->failure.response_time + kTimerSlackMs >= limit) {
+    return absl::StrCat(", ", directive, " (", ConfigTime(limit), ") ran out");
+  }
+  if (e.cause == Cause::kErrorStatus && e.example != nullptr &&
+      e.example->failure.received_status > 0) {
+    return absl::StrCat(", the backend itself answered ",
+                        e.example->failure.received_status);
+  }
+  if (e.cause == Cause::kBacklogFull) {
+    return ", the backend does not accept connections fast enough";
+  }
+  return "";
+}
+
+std::string Reason(const Situation& e) {
+  return absl::StrCat(
+      e.share < kMostly && !e.no_live ? "mostly " : "", Words(e.cause),
+      Detail(e),
+      e.no_live ? ", until no server of the group was left to try" : "");
+}
+
+std::string Tally(const Situation& e) {
+  return absl::StrCat(e.failures, " of ", e.attempts, " attempts");
+}
+
+std::string Window() {
+  return absl::StrCat("in the last ", kPeerMinutes, " minutes");
+}
+
+// The attempts of the others count as good ones only.
+std::string PartialSummary(const Situation& e, size_t failing) {
+  uint64_t failures = 0;
+  uint64_t attempts = 0;
+  for (size_t i = 0; i < failing; ++i) {
+    failures += e.servers[i].failures;
+    attempts += e.servers[i].attempts;
+  }
+  const std::string who =
+      failing == 1
+          ? e.servers[0].stats->addr
+          : absl::StrCat(failing, " of ", e.servers.size(), " servers");
+  return absl::StrCat(
+      who, " failed ", failures, " of ", attempts, " attempts ", Window(),
+      " while other servers answer: ", Reason(e),
+      AllRescued(e) ? "; clients saw none of it, nginx asked another one" : "");
+}
+
+std::string IntermittentSummary(const Situation& e) {
+  const size_t bursts = Bursts(e);
+  const bool flapping =
+      bursts >= kTellsPattern && e.cause != Cause::kKeepaliveRace;
+  return absl::StrCat(
+      Tally(e), " failed ", Window(),
+      flapping ? absl::StrCat(", in ", bursts,
+                              " bursts over the last hour as if it restarts")
+               : ", the others went well",
+      ": ", Reason(e));
+}
+
+std::string OutageSummary(const Situation& e) {
+  const uint64_t row = FailuresInARow(e);
+  const uint64_t count = row >= kTellsPattern ? row : e.failures;
+  return absl::StrCat(count == 1 ? "The only attempt"
+                                 : absl::StrCat("All ", count, " attempts"),
+                      " of the last ", DurationWords(e.now() - e.since),
+                      " failed: ", Reason(e));
+}
+
+std::string RecoveredSummary(const Situation& e) {
+  return absl::StrCat("Well again: ", Tally(e), " failed, the last one ",
+                      DurationWords(e.now() - e.last_failure),
+                      " ago: ", Reason(e));
+}
+
+void NamePeers(const Situation& e, size_t most, Diagnosis* d) {
+  for (const Server& server : e.servers) {
+    if (server.failures > 0 && d->peers.size() < std::min(most, kMaxPeers)) {
+      d->peers.push_back(server.stats->addr);
+    }
+  }
+}
+
+void ChoosePattern(const Situation& e, Diagnosis* d) {
+  const uint64_t before = RequestsBeforeReload(e);
+  const bool outage = IsOutage(e);
+  const size_t failing = FailingServers(e);
+  const std::string path = CommonPath(e);
+  size_t peers = kMaxPeers;
+  d->severity = outage ? Severity::kOutage : Severity::kDegraded;
+
+  if (IsRecovered(e)) {
+    d->severity = Severity::kInfo;
+    d->pattern = Pattern::kRecovered;
+    d->summary = RecoveredSummary(e);
+  } else if (e.failures < kTellsPattern) {
+    d->severity = Severity::kInfo;
+    d->pattern = outage ? Pattern::kOutage : Pattern::kIntermittent;
+    d->summary = absl::StrCat(Tally(e), " failed ", Window(),
+                              ", too few to tell a pattern: ", Reason(e));
+  } else if (before >= kTellsPattern) {
+    d->pattern = Pattern::kSinceReload;
+    d->summary = absl::StrCat(
+        outage ? "Every attempt fails" : absl::StrCat(Tally(e), " failed"),
+        " since the configuration was loaded ",
+        DurationWords(e.now() - e.snapshot.server.load_time), " ago, the ",
+        before, " requests before went well: ", Reason(e));
+  } else if (outage) {
+    d->pattern = Pattern::kOutage;
+    d->summary = OutageSummary(e);
+  } else if (failing > 0) {
+    d->pattern = Pattern::kPartial;
+    d->summary = PartialSummary(e, failing);
+    peers = failing;
+  } else if (!path.empty() && e.attempts - e.failures >= kTellsPattern) {
+    d->pattern = Pattern::kSingleUri;
+    d->summary =
+        absl::StrCat("All failures on record are on ", path.substr(0, kMaxPath),
+                     " (", Tally(e), " failed ", Window(), "): ", Reason(e));
+  } else {
+    d->pattern = Pattern::kIntermittent;
+    d->summary = IntermittentSummary(e);
+  }
+  NamePeers(e, peers, d);
+  if (d->severity != Severity::kInfo && OnlyPosts(e)) {
+    absl::StrAppend(&d->summary,
+                    "; only requests that nginx does not repeat (POST) reach "
+                    "the client broken");
+  }
+}
+
+Diagnosis DiagnoseOne(const Situation& e) {
+  Diagnosis d;
+  d.upstream = e.upstream.name;
+  d.cause = e.cause;
+  d.share = e.share;
+  d.since = e.since;
+  ChoosePattern(e, &d);
+
+  // Where no event is left, what is known of all of them.
+  const Failure failure =
+      e.example != nullptr
+          ? e.example->failure
+          : Failure{.cause = e.cause, .protocol = e.upstream.protocol};
+  FailureText text = e.example != nullptr ? TextOf(*e.example) : FailureText();
+  if (e.example == nullptr && !d.peers.empty()) {
+    text.peer = d.peers[0];
+  }
+  d.hint = Hint(failure, text);
+  failure.protocol = e.upstream.protocol;
+
+  const std::string uri = CommonPath(e);
+  text.upstream = e.upstream.name;
+  text.uri = uri;
+  if (!d.peers.empty()) {
+    text.peer = d.peers[0];
+  }
+  d.checks = Checks(failure, text);
+  return d;
+}
+
+}  // namespace
+
+absl::string_view SeverityName(Severity severity) {
+  switch (severity) {
+    case Severity::kOutage:
+      return "outage";
+    case Severity::kDegraded:
+      return "degraded";
+    case Severity::kInfo:
+      return "info";
+  }
+  return "";
+}
+
+absl::string_view PatternName(Pattern pattern) {
+  switch (pattern) {
+    case Pattern::kOutage:
+      return "outage";
+    case Pattern::kPartial:
+      return "partial";
+    case Pattern::kIntermittent:
+      return "intermittent";
+    case Pattern::kSingleUri:
+      return "single_uri";
+    case Pattern::kSinceReload:
+      return "since_reload";
+    case Pattern::kRecovered:
+      return "recovered";
+  }
+  return "";
+}
+
+bool Diagnoser::Next(size_t work) {
+  for (size_t done = 0; next_ < snapshot_.upstreams.size(); ++next_) {
+    if (done >= work) {
+      return true;
+    }
+    const UpstreamStats& upstream = snapshot_.upstreams[next_];
+    const Situation e = Collect(snapshot_, upstream);
+    done += kUpstreamWork + upstream.peers.size();
+    if (e.failures > 0) {
+      found_.emplace_back(DiagnoseOne(e), e.failures);
+      done += kDiagnosisWork + snapshot_.events.size();
+    }
+  }
+  return false;
+}
+
+std::vector<Diagnosis> Diagnoser::Take() {
+  std::stable_sort(found_.begin(), found_.end(),
+                   [](const auto& a, const auto& b) {
+                     return a.first.severity != b.first.severity
+                                ? a.first.severity < b.first.severity
+                                : a.second > b.second;
+                   });
+  std::vector<Diagnosis> diagnoses;
+  diagnoses.reserve(found_.size());
+  for (auto& [diagnosis, failures] : found_) {
+    diagnoses.push_back(std::move(diagnosis));
+  }
+  return diagnoses;
+}
+
+std::vector<Diagnosis> Diagnose(const Snapshot& snapshot) {
+  Diagnoser diagnoser(snapshot);
+  diagnoser.Next(SIZE_MAX);
+  return diagnoser.Take();
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,177 @@
+// What a failure means: the cause's hint, with the protocol's own words.
+
+#include "upstream_502/advice/hint.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/substitute.h"
+#include "upstream_502/advice/limit.h"
+#include "upstream_502/words/format.h"
+
+namespace upstream_502 {
+namespace {
+
+// What the table says of TCP does not always hold for a unix socket.
+struct UnixHint {
+  Cause cause;
+  absl::string_view text;
+};
+
+constexpr UnixHint kUnixHints[] = {
+    {Cause::kConnectionRefused,
+     "nobody listens on the unix socket: its file was left behind by a "
+     "service that is not running"},
+    {Cause::kPermissionDenied,
+     "nginx's user may not write to the unix socket: check mode and owner of "
+     "it and of its directories (namei -l PATH), and SELinux "
+     "(ausearch -m avc)"},
+};
+
+// What to look at in particular. `family` is a prefix of directives, "" means
+// every protocol; $0 stands for the prefix.
+struct Detail {
+  Cause cause;
+  absl::string_view family;
+  absl::string_view text;
+};
+
+// What ends a request of theirs.
+constexpr absl::string_view kHttpServers =
+    "gunicorn: --timeout (WORKER TIMEOUT); uWSGI: harakiri, socket instead "
+    "of http-socket; Node: server.timeout, an exception";
+constexpr absl::string_view kGrpcServers =
+    "gRPC: a server stopped without grace";
+
+constexpr Detail kDetails[] = {
+    {Cause::kConnectionRefused, "fastcgi",
+     "PHP-FPM: systemctl status 'php*-fpm', listen in the pool's file"},
+    {Cause::kConnectionTimeout, "fastcgi",
+     "PHP-FPM: pm.max_children, listen.backlog"},
+    {Cause::kConnectionTimeout, "uwsgi", "uWSGI: processes, listen"},
+    {Cause::kConnectionRefused, "uwsgi", "uWSGI: socket in its file"},
+    {Cause::kSocketMissing, "proxy", "gunicorn: --bind"},
+    {Cause::kSocketMissing, "uwsgi", "uWSGI: socket in its file"},
+    {Cause::kSocketMissing, "fastcgi",
+     "PHP-FPM: listen in the pool's file, which has the version in its path"},
+    {Cause::kPermissionDenied, "fastcgi",
+     "PHP-FPM: listen.owner, listen.group, listen.mode"},
+    {Cause::kPermissionDenied, "uwsgi", "uWSGI: chmod-socket, chown-socket"},
+    {Cause::kBacklogFull, "fastcgi",
+     "PHP-FPM: pm.max_children, listen.backlog"},
+    {Cause::kBacklogFull, "uwsgi", "uWSGI: processes, listen"},
+    {Cause::kBacklogFull, "proxy",
+     "gunicorn: --workers, --backlog; uWSGI: processes, listen"},
+
+    {Cause::kTlsProtocolError, "",
+     "see $0_ssl_protocols, $0_ssl_ciphers, $0_ssl_server_name, "
+     "$0_ssl_certificate"},
+    {Cause::kTlsCertificateInvalid, "",
+     "see $0_ssl_trusted_certificate, $0_ssl_name, $0_ssl_verify"},
+    {Cause::kTlsClosed, "", "see $0_ssl_server_name, $0_ssl_name"},
+
+    {Cause::kSendReset, "fastcgi", "PHP-FPM: request_terminate_timeout"},
+    {Cause::kSendReset, "uwsgi", "uWSGI: harakiri, limit-post"},
+    {Cause::kKeepaliveRace, "proxy",
+     "gunicorn: --keep-alive; Node: server.keepAliveTimeout"},
+    {Cause::kKeepaliveRace, "fastcgi",
+     "PHP-FPM: pm.max_requests ends a worker and its connections"},
+    {Cause::kKeepaliveRace, "grpc",
+     "gRPC: the server's max connection age and idle time"},
+    {Cause::kClosedBeforeResponse, "fastcgi",
+     "PHP-FPM: request_terminate_timeout, pm.max_requests, a segfault"},
+    {Cause::kClosedBeforeResponse, "uwsgi",
+     "uWSGI: harakiri, http-socket instead of socket"},
+    {Cause::kClosedBeforeResponse, "proxy", kHttpServers},
+    {Cause::kClosedBeforeResponse, "grpc", kGrpcServers},
+    {Cause::kResetBeforeResponse, "fastcgi",
+     "PHP-FPM: request_terminate_timeout, a segfault"},
+    {Cause::kResetBeforeResponse, "uwsgi",
+     "uWSGI: harakiri, http-socket instead of socket"},
+    {Cause::kResetBeforeResponse, "proxy", kHttpServers},
+    {Cause::kResetBeforeResponse, "grpc", kGrpcServers},
+    {Cause::kHeaderIncomplete, "fastcgi", "PHP-FPM: request_terminate_timeout"},
+    {Cause::kHeaderIncomplete, "uwsgi", "uWSGI: harakiri"},
+    {Cause::kHeaderIncomplete, "grpc", kGrpcServers},
+
+    {Cause::kHeaderTooBig, "proxy", "$0_buffers must grow along"},
+    {Cause::kHeaderTooBig, "fastcgi", "$0_buffers must grow along"},
+    {Cause::kHeaderTooBig, "uwsgi", "$0_buffers must grow along"},
+    {Cause::kHeaderTooBig, "scgi", "$0_buffers must grow along"},
+    {Cause::kProtocolError, "fastcgi",
+     "an HTTP server wants proxy_pass, not fastcgi_pass"},
+    {Cause::kProtocolError, "uwsgi",
+     "uWSGI must listen with socket =, not http-socket ="},
+    {Cause::kProtocolError, "grpc",
+     "grpc_pass needs HTTP/2, grpcs:// where the port is TLS; a code after "
+     "'error' is the server's own refusal"},
+
+    {Cause::kReadTimeout, "fastcgi",
+     "PHP-FPM: pm.max_children, request_terminate_timeout, "
+     "request_slowlog_timeout"},
+    {Cause::kReadTimeout, "uwsgi", "uWSGI: harakiri, processes"},
+    {Cause::kReadTimeout, "proxy",
+     "gunicorn: --workers, --timeout; uWSGI: processes, harakiri"},
+    {Cause::kReadTimeout, "grpc",
+     "gRPC: a stream may be silent no longer than that"},
+    {Cause::kErrorStatus, "fastcgi",
+     "or fastcgi_catch_stderr matched what it wrote to stderr"},
+    {Cause::kBodyIncomplete, "fastcgi", "PHP-FPM: request_terminate_timeout"},
+    {Cause::kBodyIncomplete, "uwsgi", "uWSGI: harakiri"},
+    {Cause::kBodyIncomplete, "proxy", kHttpServers},
+    {Cause::kBodyIncomplete, "grpc", kGrpcServers},
+    {Cause::kBodyTimeout, "proxy",
+     "a WebSocket or an event stream needs pings or a longer time"},
+    {Cause::kBodyTimeout, "grpc",
+     "gRPC: a stream may be silent no longer than that"},
+};
+
+// What decided, before the cause's own hint.
+std::string Lead(const Failure& failure) {
+  const Limit limit = LimitOf(failure.cause);
+  const std::string directive = LimitDirective(limit, failure.protocol);
+  if (limit == Limit::kBufferSize) {
+    return absl::StrCat(
+        "raise ", directive,
+        failure.limit > 0
+            ? absl::StrCat(" (now ", ConfigSize(failure.limit), ")")
+            : "",
+        ": ");
+  }
+  // Without a limit it may have been the kernel that gave up.
+  if (limit != Limit::kNone && failure.limit > 0) {
+    return absl::StrCat(directive, " ", ConfigTime(failure.limit),
+                        " ran out: ");
+  }
+  if (failure.cause == Cause::kErrorStatus && failure.received_status > 0) {
+    return absl::StrCat("the backend answered ", failure.received_status, ": ");
+  }
+  return "";
+}
+
+absl::string_view Middle(Cause cause, absl::string_view peer) {
+  if (absl::StartsWith(peer, "unix:")) {
+    for (const UnixHint& hint : kUnixHints) {
+      if (hint.cause == cause) {
+        return hint.text;
+      }
+    }
+  }
+  return Info(cause).hint;
+}
+
+}  // namespace
+
+std::string Hint(const Failure& failure, const FailureText& text) {
+  const absl::string_view family = DirectivePrefix(failure.protocol);
+  std::string hint =
+      absl::StrCat(Lead(failure), Middle(failure.cause, text.peer));
+  for (const Detail& detail : kDetails) {
+    if (detail.cause == failure.cause &&
+        (detail.family.empty() || detail.family == family)) {
+      absl::StrAppend(&hint, "; ", absl::Substitute(detail.text, family));
+    }
+  }
+  return hint;
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,64 @@
+// Which of nginx's limits ends an attempt with which cause.
+
+#include "upstream_502/advice/limit.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace upstream_502 {
+namespace {
+
+// Without the protocol's prefix.
+absl::string_view Suffix(Limit limit) {
+  switch (limit) {
+    case Limit::kNone:
+      return "";
+    case Limit::kConnectTimeout:
+      return "_connect_timeout";
+    case Limit::kSendTimeout:
+      return "_send_timeout";
+    case Limit::kReadTimeout:
+      return "_read_timeout";
+    case Limit::kBufferSize:
+      return "_buffer_size";
+  }
+  return "";
+}
+
+}  // namespace
+
+Limit LimitOf(Cause cause) {
+  switch (cause) {
+    case Cause::kConnectionTimeout:
+    case Cause::kTlsTimeout:
+      return Limit::kConnectTimeout;
+    case Cause::kSendTimeout:
+      return Limit::kSendTimeout;
+    case Cause::kReadTimeout:
+    case Cause::kBodyTimeout:
+      return Limit::kReadTimeout;
+    case Cause::kHeaderTooBig:
+      return Limit::kBufferSize;
+    default:
+      return Limit::kNone;
+  }
+}
+
+Limit DecidingLimit(Cause cause, absl::string_view message) {
+  const Limit limit = LimitOf(cause);
+  // Nobody else ends a body that stalls, or minds the size of a header.
+  const bool nobody_else =
+      cause == Cause::kBodyTimeout || cause == Cause::kHeaderTooBig;
+  return limit == Limit::kNone || nobody_else ||
+                 absl::StartsWith(message, "upstream timed out")
+             ? limit
+             : Limit::kNone;
+}
+
+std::string LimitDirective(Limit limit, Protocol protocol) {
+  return limit == Limit::kNone
+             ? ""
+             : absl::StrCat(DirectivePrefix(protocol), Suffix(limit));
+}
+
+}  // namespace upstream_502

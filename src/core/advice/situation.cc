@@ -1,0 +1,307 @@
+// The last minutes of one upstream, gathered.
+
+#include "upstream_502/advice/situation.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr size_t kTellsRequests = 5;     // to say something about requests
+constexpr size_t kQuietMinutes = 5;      // end a spell of failures
+constexpr int64_t kNoSuccessMs = 10000;  // in a busy group: nothing works
+constexpr int64_t kReloadMs = 2 * kMinuteMs;
+
+// A group without a live server is counted under its own name.
+bool IsGroup(const UpstreamStats& upstream, const PeerStats& peer) {
+  return peer.addr == upstream.name && peer.failures > 0 &&
+         peer.causes[static_cast<size_t>(Cause::kNoLiveUpstreams)] ==
+             peer.failures;
+}
+
+void CollectServers(Situation* e) {
+  uint64_t attempts = 0;
+  uint64_t failures = 0;
+  for (const PeerStats& peer : e->upstream.peers) {
+    Server server{.stats = &peer};
+    for (const PeerMinute& minute : peer.recent.buckets) {
+      server.attempts += minute.attempts;
+      server.failures += minute.failures;
+    }
+    // Where no attempt could be made there may be a failure all the same.
+    server.attempts = std::max(server.attempts, server.failures);
+    attempts += server.attempts;
+    failures += server.failures;
+    e->last_failure = std::max(e->last_failure, peer.last_failure);
+    e->last_success = std::max(e->last_success, peer.last_success);
+    if (!IsGroup(e->upstream, peer)) {
+      e->servers.push_back(server);
+    }
+  }
+  std::stable_sort(e->servers.begin(), e->servers.end(),
+                   [](const Server& a, const Server& b) {
+                     return a.ratio() != b.ratio() ? a.ratio() > b.ratio()
+                                                   : a.failures > b.failures;
+                   });
+
+  // Failures without a peer (DNS) are only known to the group.
+  uint64_t counted = 0;
+  for (size_t i = kHistoryMinutes - kPeerMinutes; i < kHistoryMinutes; ++i) {
+    counted += e->upstream.history.buckets[i].failures;
+  }
+  e->failures = std::max(failures, counted);
+  e->attempts = attempts + (e->failures - failures);
+}
+
+void CollectEvents(Situation* e) {
+  const int64_t start =
+      e->now() - static_cast<int64_t>(kPeerMinutes) * kMinuteMs;
+  for (const Event& event : e->snapshot.events) {
+    if (event.upstream == e->upstream.name && event.failure.time_ms >= start) {
+      e->events.push_back(&event);
+      e->last_failure = std::max(e->last_failure, event.failure.time_ms);
+    }
+  }
+}
+
+// A group runs out of live servers because of something else: that is named
+// where it is known.
+void ChooseCause(Situation* e) {
+  CauseCounts counts = e->upstream.recent_causes;
+  const uint64_t total =
+      std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+  const auto no_live = static_cast<size_t>(Cause::kNoLiveUpstreams);
+  const uint64_t dead = std::exchange(counts[no_live], 0);
+  e->no_live = dead > 0;
+  auto most = std::max_element(counts.begin(), counts.end());
+  if (*most == 0) {
+    counts[no_live] = dead;
+    e->no_live = false;
+    most = counts.begin() + no_live;
+  }
+  if (*most == 0) {
+    return;
+  }
+  e->cause = static_cast<Cause>(most - counts.begin());
+  e->share = static_cast<double>(*most) / static_cast<double>(total);
+  const auto example = std::find_if(
+      e->events.begin(), e->events.end(),
+      [e](const Event* event) { return event->failure.cause == e->cause; });
+  e->example = example == e->events.end() ? nullptr : *example;
+}
+
+// The first failure after `from`, to the millisecond where it is still known;
+// else the start of its minute.
+int64_t FirstFailure(const Situation& e, int64_t from) {
+  int64_t first = 0;
+  const auto offer = [&](int64_t time) {
+    if (time >= from && (first == 0 || time < first)) {
+      first = time;
+    }
+  };
+  for (const Event* event : e.events) {
+    offer(event->failure.time_ms);
+  }
+  for (const PeerStats& peer : e.upstream.peers) {
+    offer(peer.first_failure);
+  }
+  const auto& history = e.upstream.history;
+  for (size_t i = 0; i < kHistoryMinutes; ++i) {
+    const int64_t start = history.start + static_cast<int64_t>(i) * kMinuteMs;
+    if (start + kMinuteMs <= from || history.buckets[i].failures == 0) {
+      continue;
+    }
+    if (first == 0 || start + kMinuteMs <= first) {
+      first = std::max(start, from);
+    }
+    break;
+  }
+  return std::max(first, e.snapshot.server.start_time);
+}
+
+// When the present spell began: failures with fewer than kQuietMinutes good
+// minutes between them.
+int64_t SpellStart(const Situation& e) {
+  const auto& history = e.upstream.history;
+  size_t first = kHistoryMinutes;
+  size_t quiet = 0;
+  for (size_t i = kHistoryMinutes; i-- > 0 && quiet < kQuietMinutes;) {
+    if (history.buckets[i].failures > 0) {
+      first = i;
+      quiet = 0;
+    } else if (history.buckets[i].requests > 0 && first != kHistoryMinutes) {
+      ++quiet;
+    }
+  }
+  return FirstFailure(
+      e, first == kHistoryMinutes
+             ? 0
+             : history.start + static_cast<int64_t>(first) * kMinuteMs);
+}
+
+std::string Path(const Event& event) {
+  return event.uri.substr(0, event.uri.find('?'));
+}
+
+bool IsIdempotent(absl::string_view method) {
+  return method != "POST" && method != "PATCH" && method != "LOCK";
+}
+
+}  // namespace
+
+Situation Collect(const Snapshot& snapshot, const UpstreamStats& upstream) {
+  Situation e(snapshot, upstream);
+  CollectServers(&e);
+  if (e.failures > 0) {
+    CollectEvents(&e);
+    ChooseCause(&e);
+    e.since = SpellStart(e);
+  }
+  return e;
+}
+
+uint64_t FailuresInARow(const Situation& e) {
+  if (e.last_success == 0) {
+    return e.failures;
+  }
+  uint64_t events = 0;
+  for (const Event* event : e.events) {
+    events += event->failure.time_ms > e.last_success ? 1 : 0;
+  }
+  uint64_t counted = 0;
+  for (size_t i = kHistoryMinutes - kPeerMinutes; i < kHistoryMinutes; ++i) {
+    const int64_t start =
+        e.upstream.history.start + static_cast<int64_t>(i) * kMinuteMs;
+    counted +=
+        start > e.last_success ? e.upstream.history.buckets[i].failures : 0;
+  }
+  return std::max(events, counted);
+}
+
+bool IsOutage(const Situation& e) {
+  const uint64_t row = FailuresInARow(e);
+  if (e.failures == e.attempts || row < kTellsPattern || e.last_success == 0) {
+    return e.failures == e.attempts || row >= kTellsPattern;
+  }
+  // A clean break may just be short of traffic; what failed before, too, has
+  // to go on failing for a while.
+  const int64_t until = row == e.failures ? e.now() : e.last_failure;
+  return until - e.last_success >= kNoSuccessMs;
+}
+
+bool IsRecovered(const Situation& e) {
+  // What comes and goes has to stay away for longer.
+  const int64_t quiet = Bursts(e) >= kTellsPattern
+                            ? static_cast<int64_t>(kQuietMinutes) * kMinuteMs
+                            : kMinuteMs;
+  if (e.last_success <= e.last_failure || e.now() - e.last_failure < quiet) {
+    return false;
+  }
+  uint64_t good = 0;
+  for (const Server& server : e.servers) {
+    if (server.failures > 0 &&
+        server.stats->last_success <= server.stats->last_failure) {
+      return false;
+    }
+    const auto& recent = server.stats->recent;
+    for (size_t i = 0; i < kPeerMinutes; ++i) {
+      const int64_t start = recent.start + static_cast<int64_t>(i) * kMinuteMs;
+      good += start > e.last_failure ? recent.buckets[i].attempts : 0;
+    }
+  }
+  return good >= kTellsPattern;
+}
+
+uint64_t RequestsBeforeReload(const Situation& e) {
+  const ServerInfo& server = e.snapshot.server;
+  const bool with_it = server.load_time > server.start_time &&
+                       e.since >= server.load_time &&
+                       (e.since - server.load_time <= kReloadMs ||
+                        e.last_success < server.load_time);
+  uint64_t before = 0;
+  const auto& history = e.upstream.history;
+  for (size_t i = 0; with_it && i < kHistoryMinutes; ++i) {
+    if (history.start + static_cast<int64_t>(i + 1) * kMinuteMs <= e.since) {
+      if (history.buckets[i].failures > 0) {
+        return 0;
+      }
+      before += history.buckets[i].requests;
+    }
+  }
+  return before;
+}
+
+size_t FailingServers(const Situation& e) {
+  size_t failing = 0;
+  uint64_t well = 0;
+  for (const Server& server : e.servers) {
+    if (server.failures > 0 && server.ratio() * 5 > e.servers.front().ratio()) {
+      ++failing;
+    } else {
+      well += server.attempts - server.failures;
+    }
+  }
+  return well >= kTellsPattern ? failing : 0;
+}
+
+std::string CommonPath(const Situation& e) {
+  if (e.cause == Cause::kKeepaliveRace) {
+    return "";  // the connection was closed before it had any request
+  }
+  std::map<std::string, size_t> counts;
+  for (const Event* event : e.events) {
+    if (event->failure.phase >= Phase::kSend && !event->uri.empty()) {
+      ++counts[Path(*event)];
+    }
+  }
+  for (const auto& [path, count] : counts) {
+    if (count >= kTellsRequests && count * 10 >= e.events.size() * 9) {
+      return path;
+    }
+  }
+  return "";
+}
+
+size_t Bursts(const Situation& e) {
+  size_t bursts = 0;
+  bool good = true;
+  for (const Minute& minute : e.upstream.history.buckets) {
+    if (minute.requests > 0 || minute.failures > 0) {
+      bursts += good && minute.failures > 0 ? 1 : 0;
+      good = minute.failures == 0;
+    }
+  }
+  return bursts;
+}
+
+bool AllRescued(const Situation& e) {
+  for (size_t i = kHistoryMinutes - kPeerMinutes; i < kHistoryMinutes; ++i) {
+    if (e.upstream.history.buckets[i].responses_502 > 0) {
+      return false;
+    }
+  }
+  return !e.events.empty() &&
+         std::all_of(e.events.begin(), e.events.end(), [](const Event* event) {
+           return event->failure.rescued != 0;
+         });
+}
+
+bool OnlyPosts(const Situation& e) {
+  size_t broken = 0;
+  for (const Event* event : e.events) {
+    if (event->failure.rescued == 0) {
+      if (event->method.empty() || IsIdempotent(event->method)) {
+        return false;
+      }
+      ++broken;
+    }
+  }
+  return broken >= kTellsPattern;
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,203 @@
+// Parses the query string; filters a snapshot.
+
+#include "upstream_502/report/query.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "upstream_502/words/escape.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr uint64_t kLimitMax = 10000;
+constexpr size_t kQuotedMax = 64;
+
+// What was sent, as it may be shown in an answer of one line.
+std::string Quoted(absl::string_view text) {
+  std::string quoted = "\"";
+  AppendPrintable(CutUtf8(text, kQuotedMax), &quoted);
+  absl::StrAppend(&quoted, text.size() > kQuotedMax ? "...\"" : "\"");
+  return quoted;
+}
+
+absl::Status BadValue(absl::string_view name, absl::string_view value,
+                      absl::string_view allowed) {
+  return absl::InvalidArgumentError(absl::StrCat("invalid value ",
+                                                 Quoted(value), " of argument ",
+                                                 Quoted(name), ", ", allowed));
+}
+
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  c = absl::ascii_tolower(static_cast<unsigned char>(c));
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// Undoes URL encoding; false for a '%' without two hexadecimal digits.
+bool Decode(absl::string_view text, std::string* decoded) {
+  decoded->clear();
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded->push_back(text[i] == '+' ? ' ' : text[i]);
+      continue;
+    }
+    const int high = i + 2 < text.size() ? HexValue(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? HexValue(text[i + 2]) : -1;
+    if (high < 0 || low < 0) {
+      return false;
+    }
+    decoded->push_back(static_cast<char>(high * 16 + low));
+    i += 2;
+  }
+  return true;
+}
+
+std::string CauseNames() {
+  std::string names;
+  for (size_t i = 0; i < kCauseCount; ++i) {
+    absl::StrAppend(&names, i == 0 ? "" : ", ",
+                    CauseName(static_cast<Cause>(i)));
+  }
+  return names;
+}
+
+// Only digits: absl's conversion also takes blanks and a sign.
+bool ParseNumber(absl::string_view text, uint64_t* number) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), absl::ascii_isdigit) &&
+         absl::SimpleAtoi(text, number);
+}
+
+absl::Status SetFormat(absl::string_view value, Query* query) {
+  return ParseFormat(value, &query->format)
+             ? absl::OkStatus()
+             : BadValue("format", value,
+                        "must be html, json, text or prometheus");
+}
+
+absl::Status SetName(absl::string_view name, const std::string& value,
+                     std::optional<std::string>* field) {
+  if (value.empty()) {
+    return BadValue(name, value, "must not be empty");
+  }
+  *field = value;
+  return absl::OkStatus();
+}
+
+absl::Status SetCause(absl::string_view value, Query* query) {
+  Cause cause;
+  if (!ParseCause(value, &cause)) {
+    return BadValue("cause", value, absl::StrCat("must be ", CauseNames()));
+  }
+  query->cause = cause;
+  return absl::OkStatus();
+}
+
+absl::Status SetArgument(absl::string_view name, const std::string& value,
+                         Query* query) {
+  if (name == "format") {
+    return SetFormat(value, query);
+  }
+  if (name == "upstream") {
+    return SetName(name, value, &query->upstream);
+  }
+  if (name == "peer") {
+    return SetName(name, value, &query->peer);
+  }
+  if (name == "cause") {
+    return SetCause(value, query);
+  }
+  if (name == "since") {
+    return ParseNumber(value, &query->since)
+               ? absl::OkStatus()
+               : BadValue(name, value, "must be the id of an event");
+  }
+  if (name == "limit") {
+    return ParseNumber(value, &query->limit) && query->limit <= kLimitMax
+               ? absl::OkStatus()
+               : BadValue(name, value,
+                          absl::StrCat("must be 0 to ", kLimitMax));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown argument ", Quoted(name),
+                   ", must be format, upstream, peer, cause, since or limit"));
+}
+
+bool Matches(const std::optional<std::string>& wanted,
+             const std::string& value) {
+  return !wanted.has_value() || *wanted == value;
+}
+
+}  // namespace
+
+absl::StatusOr<Query> ParseQuery(absl::string_view args) {
+  Query query;
+  std::set<std::string> names;
+  for (const absl::string_view argument :
+       absl::StrSplit(args, '&', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> raw =
+        absl::StrSplit(argument, absl::MaxSplits('=', 1));
+    std::string name;
+    std::string value;
+    if (!Decode(raw.first, &name) || !Decode(raw.second, &value)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "invalid argument ", Quoted(argument), ", \"%\" must be followed by ",
+          "two hexadecimal digits"));
+    }
+    const absl::Status status = SetArgument(name, value, &query);
+    if (!status.ok()) {
+      return status;
+    }
+    // Last, so that only the few known names are kept.
+    if (!names.insert(name).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("duplicate argument ", Quoted(argument)));
+    }
+  }
+  return query;
+}
+
+void Apply(const Query& query, Snapshot* snapshot) {
+  auto& upstreams = snapshot->upstreams;
+  std::erase_if(upstreams, [&query](const UpstreamStats& upstream) {
+    return !Matches(query.upstream, upstream.name);
+  });
+  if (query.peer.has_value()) {
+    for (UpstreamStats& upstream : upstreams) {
+      std::erase_if(upstream.peers, [&query](const PeerStats& peer) {
+        return !Matches(query.peer, peer.addr);
+      });
+    }
+    std::erase_if(upstreams, [](const UpstreamStats& upstream) {
+      return upstream.peers.empty();
+    });
+  }
+  if (query.cause.has_value()) {
+    const auto cause = static_cast<size_t>(*query.cause);
+    std::erase_if(upstreams, [cause](const UpstreamStats& upstream) {
+      return upstream.causes[cause] == 0;
+    });
+  }
+  auto& events = snapshot->events;
+  std::erase_if(events, [&query](const Event& event) {
+    return event.id <= query.since ||
+           !Matches(query.upstream, event.upstream) ||
+           !Matches(query.peer, event.peer) ||
+           (query.cause.has_value() && *query.cause != event.failure.cause);
+  });
+  if (events.size() > query.limit) {
+    events.resize(query.limit);
+  }
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,448 @@
+// The report an operator reads in a terminal.
+
+#include "upstream_502/report/text.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "upstream_502/advice/hint.h"
+#include "upstream_502/words/format.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr size_t kPeersShown = 20;
+constexpr size_t kNameColumns = 40;
+
+bool IsTroubled(const UpstreamStats& upstream) {
+  return IsListed(upstream) && upstream.failures > 0;
+}
+
+std::string TimeOrDash(int64_t ms) {
+  return ms < 0 ? "-" : absl::StrCat(LogSeconds(ms), "s");
+}
+
+// For columns: in full where it fits.
+std::string Count(uint64_t count) {
+  constexpr uint64_t kTooWide = 1000000000;
+  return count < kTooWide ? absl::StrCat(count)
+                          : absl::StrFormat("%.3e", static_cast<double>(count));
+}
+
+std::string Status(uint16_t status) {
+  return status == 0 ? "-" : absl::StrCat(status);
+}
+
+void AppendTitle(absl::string_view title, std::string* out) {
+  std::string line = absl::StrCat("== ", title, " ");
+  line.resize(std::max(line.size(), kColumns), '=');
+  absl::StrAppend(out, "\n", line, "\n");
+}
+
+std::string Volume(uint64_t requests, uint64_t attempts, uint64_t failures,
+                   uint64_t rescued) {
+  return absl::StrCat("requests ", requests, ", attempts ", attempts,
+                      ", failures ", failures, " (",
+                      FormatPercent(failures, attempts),
+                      " of attempts), rescued ", rescued);
+}
+
+void AppendHeader(const Snapshot& snapshot, std::string* out) {
+  const ServerInfo& server = snapshot.server;
+  const ZoneInfo& zone = snapshot.zone;
+  AppendWrapped("", 2,
+                absl::StrCat("upstream failures on ", server.hostname, ", ",
+                             FormatDateTime(server.time), " UTC"),
+                out);
+  AppendWrapped(
+      "", 2,
+      absl::StrCat("nginx ", server.nginx_version, ", module ",
+                   server.module_version, ", pid ", server.pid, ", zone ",
+                   zone.name, ": ", zone.peers, " of ", zone.peers_max,
+                   " peers, ", zone.events, " of ", zone.events_max, " events"),
+      out);
+  AppendWrapped(
+      "", 2,
+      absl::StrCat("counting since ", FormatDateTime(server.start_time),
+                   " UTC (", FormatDuration(server.time - server.start_time),
+                   "), configuration generation ", server.generation,
+                   " loaded ", FormatDuration(server.time - server.load_time),
+                   " ago"),
+      out);
+  if (zone.overflow > 0) {
+    AppendWrapped("", 2,
+                  absl::StrCat("the zone was full ", zone.overflow,
+                               " times: what found no room is counted under "
+                               "(other), raise the size of upstream_502_zone"),
+                  out);
+  }
+}
+
+void AppendTotals(const Totals& totals, std::string* out) {
+  out->push_back('\n');
+  AppendWrapped(
+      "", 2,
+      Volume(totals.requests, totals.attempts, totals.failures, totals.rescued),
+      out);
+  if (SumResponses(totals.responses) == 0) {
+    out->append("no response was a 502, a 504 or nginx's own 500\n");
+    return;
+  }
+  AppendFormat(out, "\n%-10s%16s", "responses", "total");
+  for (size_t i = 0; i < kOriginCount; ++i) {
+    AppendFormat(out, "%16s", OriginName(static_cast<Origin>(i)));
+  }
+  out->push_back('\n');
+  // The one that matters most first.
+  for (const size_t code : {1U, 2U, 0U}) {
+    const int status = kResponseCodes[code];
+    AppendFormat(out, "%-10d%16s", status,
+                 Count(ResponsesWithCode(totals.responses, status)));
+    for (const uint64_t count : totals.responses[code]) {
+      AppendFormat(out, "%16s", Count(count));
+    }
+    out->push_back('\n');
+  }
+}
+
+void AppendDiagnosis(const Diagnosis& diagnosis, int64_t now,
+                     std::string* out) {
+  std::string text = absl::StrCat(
+      absl::AsciiStrToUpper(SeverityName(diagnosis.severity)), " (",
+      PatternName(diagnosis.pattern), "): ", diagnosis.summary);
+  if (diagnosis.since > 0) {
+    absl::StrAppend(&text, " [since ", FormatDateTime(diagnosis.since),
+                    " UTC, ", FormatDuration(now - diagnosis.since), "]");
+  }
+  AppendWrapped("", 2, text, out);
+  for (const std::string& check : diagnosis.checks) {
+    AppendWrapped("  check: ", 9, check, out);
+  }
+}
+
+// The last hour in 60 columns, against its worst minute.
+void AppendLastHour(const History<Minute, kHistoryMinutes>& history,
+                    std::string* out) {
+  uint64_t peak = 0;
+  for (const Minute& minute : history.buckets) {
+    peak = std::max(peak, minute.failures);
+  }
+  if (peak == 0) {
+    out->append("last hour: no failure\n");
+    return;
+  }
+  constexpr absl::string_view kLevels = ".:+#";
+  out->append("last hour [");
+  for (const Minute& minute : history.buckets) {
+    const double share =
+        static_cast<double>(minute.failures) / static_cast<double>(peak);
+    const auto level = std::min<size_t>(static_cast<size_t>(share * 4), 3);
+    out->push_back(minute.failures == 0 ? '_' : kLevels[level]);
+  }
+  absl::StrAppend(out, "] now, peak ", Count(peak), "/min\n");
+}
+
+// When it began and when it last happened.
+void AppendSpan(const std::vector<PeerStats>& peers, int64_t now,
+                std::string* out) {
+  int64_t first = 0;
+  int64_t last = 0;
+  for (const PeerStats& peer : peers) {
+    if (peer.failures > 0) {
+      first =
+          first == 0 ? peer.first_failure : std::min(first, peer.first_failure);
+      last = std::max(last, peer.last_failure);
+    }
+  }
+  if (last > 0) {
+    AppendWrapped("", 2,
+                  absl::StrCat("first failure ", FormatDateTime(first),
+                               " UTC (", FormatDuration(now - first),
+                               " ago), last ", FormatDateTime(last), " UTC (",
+                               FormatDuration(now - last), " ago)"),
+                  out);
+  }
+}
+
+std::vector<size_t> CausesByCount(const CauseCounts& counts) {
+  std::vector<size_t> causes;
+  for (size_t i = 0; i < kCauseCount; ++i) {
+    if (counts[i] > 0) {
+      causes.push_back(i);
+    }
+  }
+  std::stable_sort(causes.begin(), causes.end(), [&counts](size_t a, size_t b) {
+    return counts[a] > counts[b];
+  });
+  return causes;
+}
+
+void AppendCauses(const UpstreamStats& upstream,
+                  const std::vector<size_t>& causes, std::string* out) {
+  AppendFormat(out, "\n  %-30s%12s%10s\n", "cause", "count", "share");
+  for (const size_t i : causes) {
+    AppendFormat(out, "  %-30s%12s%10s\n", CauseName(static_cast<Cause>(i)),
+                 Count(upstream.causes[i]),
+                 FormatPercent(upstream.causes[i], upstream.failures));
+  }
+}
+
+// The peers to show, worst first.
+std::vector<const PeerStats*> WorstPeers(const std::vector<PeerStats>& peers) {
+  std::vector<const PeerStats*> worst;
+  for (const PeerStats& peer : peers) {
+    worst.push_back(&peer);
+  }
+  const auto shown = worst.begin() + static_cast<ptrdiff_t>(
+                                         std::min(worst.size(), kPeersShown));
+  std::partial_sort(
+      worst.begin(), shown, worst.end(),
+      [](const PeerStats* a, const PeerStats* b) {
+        return a->failures != b->failures ? a->failures > b->failures : a < b;
+      });
+  worst.erase(shown, worst.end());
+  return worst;
+}
+
+void AppendPeers(const std::vector<PeerStats>& peers, int64_t now,
+                 std::string* out) {
+  if (peers.empty()) {
+    return;
+  }
+  AppendFormat(out, "\n  %-30s%12s%10s  %-23s  %s\n", "peer", "attempts",
+               "failures", "last cause", "last failure");
+  const std::vector<const PeerStats*> worst = WorstPeers(peers);
+  for (const PeerStats* peer : worst) {
+    const bool failed = peer->last_failure > 0;
+    AppendFormat(
+        out, "  %-30s%12s%10s  %-23s  %s\n", Shorten(peer->addr, 30),
+        Count(peer->attempts), Count(peer->failures),
+        failed ? CauseName(peer->last_cause) : "-",
+        failed ? absl::StrCat(FormatDuration(now - peer->last_failure), " ago")
+               : "never");
+  }
+  if (worst.size() < peers.size()) {
+    const size_t hidden = peers.size() - worst.size();
+    const bool more = worst.back()->failures > 0;
+    absl::StrAppend(out, "  and ", hidden, " more",
+                    more ? "" : ", none of which failed", "\n");
+  }
+}
+
+// What the newest event of that upstream and cause knows besides.
+std::string HintFor(const UpstreamStats& upstream, Cause cause,
+                    const std::vector<Event>& events) {
+  for (const Event& event : events) {
+    if (event.failure.cause == cause && event.upstream == upstream.name) {
+      return Hint(event);
+    }
+  }
+  FailureText text;
+  for (const PeerStats& peer : upstream.peers) {
+    if (peer.causes[static_cast<size_t>(cause)] > 0) {
+      text.peer = peer.addr;
+      break;
+    }
+  }
+  return Hint({.cause = cause, .protocol = upstream.protocol}, text);
+}
+
+void AppendTroubled(const Report& report, const UpstreamStats& upstream,
+                    const Diagnosis* diagnosis, std::string* out) {
+  const Snapshot& snapshot = report.snapshot;
+  const int64_t now = snapshot.server.time;
+  AppendTitle(absl::StrCat(Shorten(upstream.name, 2 * kNameColumns), " (",
+                           ProtocolName(upstream.protocol), ")"),
+              out);
+  if (diagnosis != nullptr) {
+    AppendDiagnosis(*diagnosis, now, out);
+  }
+  AppendWrapped(
+      "", 2,
+      absl::StrCat(Volume(upstream.requests, upstream.attempts,
+                          upstream.failures, upstream.rescued),
+                   "; 502: ", ResponsesWithCode(upstream.responses, 502),
+                   ", 504: ", ResponsesWithCode(upstream.responses, 504),
+                   ", 500: ", ResponsesWithCode(upstream.responses, 500)),
+      out);
+  AppendSpan(upstream.peers, now, out);
+  AppendLastHour(upstream.history, out);
+  const std::vector<size_t> causes = CausesByCount(upstream.causes);
+  AppendCauses(upstream, causes, out);
+  AppendPeers(upstream.peers, now, out);
+  if (!causes.empty()) {
+    out->push_back('\n');
+    AppendWrapped(
+        "hint: ", 6,
+        diagnosis != nullptr
+            ? diagnosis->hint
+            : HintFor(upstream, static_cast<Cause>(causes[0]), snapshot.events),
+        out);
+  }
+}
+
+// The upstreams with failures: those with a diagnosis first, in its order,
+// then by failures.
+Part Troubled(const Report& report) {
+  struct Block {
+    size_t rank;
+    const UpstreamStats* upstream;
+    const Diagnosis* diagnosis;
+  };
+  std::map<absl::string_view, size_t> ranks;
+  for (size_t i = 0; i < report.diagnoses.size(); ++i) {
+    ranks.emplace(report.diagnoses[i].upstream, i);
+  }
+  std::vector<Block> blocks;
+  for (const UpstreamStats& upstream : report.snapshot.upstreams) {
+    if (!IsTroubled(upstream)) {
+      continue;
+    }
+    const auto found = ranks.find(upstream.name);
+    const bool known = found != ranks.end();
+    blocks.push_back({known ? found->second : ranks.size(), &upstream,
+                      known ? &report.diagnoses[found->second] : nullptr});
+  }
+  std::stable_sort(
+      blocks.begin(), blocks.end(), [](const Block& a, const Block& b) {
+        return a.rank != b.rank ? a.rank < b.rank
+                                : a.upstream->failures > b.upstream->failures;
+      });
+  const size_t count = blocks.size();
+  return Each(
+      count, [&report, blocks = std::move(blocks)](size_t i, std::string* out) {
+        AppendTroubled(report, *blocks[i].upstream, blocks[i].diagnosis, out);
+      });
+}
+
+// One line for what has no block of its own above.
+void AppendVerdict(const Snapshot& snapshot, std::string* out) {
+  const auto& upstreams = snapshot.upstreams;
+  if (std::any_of(upstreams.begin(), upstreams.end(), IsTroubled)) {
+    return;
+  }
+  const bool clean = snapshot.totals.failures == 0;
+  absl::StrAppend(out, "\n",
+                  clean ? "nothing is wrong: no attempt failed\n"
+                        : "no failure in the upstreams asked for\n");
+}
+
+// "healthy: a (10 requests), b (…)" over as many lines as it takes.
+Part Healthy(const std::vector<UpstreamStats>& upstreams) {
+  return Each(upstreams.size() + 1, [&upstreams, column = size_t{0}](
+                                        size_t i, std::string* out) mutable {
+    if (i == upstreams.size()) {
+      out->append(column > 0 ? "\n" : "");
+      return;
+    }
+    const UpstreamStats& upstream = upstreams[i];
+    if (!IsListed(upstream) || IsTroubled(upstream)) {
+      return;
+    }
+    const std::string item =
+        absl::StrCat(Shorten(upstream.name, kNameColumns), " (",
+                     upstream.requests, " requests)");
+    absl::string_view before = column == 0 ? "\nhealthy: " : ", ";
+    if (column > 0 && column + before.size() + item.size() + 1 > kColumns) {
+      before = ",\n  ";
+      column = 0;
+    }
+    absl::StrAppend(out, before, item);
+    column += before.size() + item.size();
+  });
+}
+
+// How far it got and how long that took.
+std::string Course(const Failure& failure) {
+  std::string course = absl::StrCat("in ", PhaseName(failure.phase));
+  if (failure.errno_number != 0) {
+    absl::StrAppend(&course, ", errno ", failure.errno_number, " ",
+                    ErrnoName(failure.errno_number));
+  }
+  if (failure.received_status != 0) {
+    absl::StrAppend(&course, ", received ", failure.received_status);
+  }
+  if (failure.attempt != 0) {
+    absl::StrAppend(&course, ", attempt ", failure.attempt, " of ",
+                    failure.attempts);
+  }
+  absl::StrAppend(&course, failure.reused != 0 ? ", reused connection" : "",
+                  ", connect ", TimeOrDash(failure.connect_time), " header ",
+                  TimeOrDash(failure.header_time), " response ",
+                  TimeOrDash(failure.response_time));
+  return course;
+}
+
+// "php 127.0.0.1:9000": the peer gets the room that the name leaves.
+std::string Where(const Event& event) {
+  constexpr size_t kWidth = 35;
+  constexpr size_t kNameWidth = 17;
+  const std::string name = Plain(event.upstream);
+  const absl::string_view peer =
+      event.peer.empty() ? "(no peer)" : absl::string_view(event.peer);
+  const std::string shown =
+      Shorten(peer, kWidth - 1 - std::min(name.size(), kNameWidth));
+  return absl::StrCat(Shorten(name, kWidth - 1 - shown.size()), " ", shown);
+}
+
+void AppendShortened(absl::string_view text, std::string* out) {
+  if (!text.empty()) {
+    absl::StrAppend(out, "    ", Shorten(text, kColumns - 4), "\n");
+  }
+}
+
+// What happened to whom, how, for which request, and nginx's own words.
+void AppendEvent(const Event& event, std::string* out) {
+  const Failure& failure = event.failure;
+  const std::string status = absl::StrCat(
+      Status(failure.status), " -> ", Status(failure.client_status),
+      failure.rescued != 0 ? " rescued" : "");
+  AppendFormat(out, "\n%s  %-18s  %-23s  ",
+               FormatDateTime(failure.time_ms).substr(5), status,
+               CauseName(failure.cause));
+  absl::StrAppend(out, Where(event), "\n");
+  AppendWrapped("    ", 4, absl::StrCat(Course(failure), ", event ", event.id),
+                out);
+  const std::string request =
+      absl::StrCat(event.method, " ", event.host, event.uri);
+  AppendShortened(absl::StripAsciiWhitespace(request), out);
+  AppendShortened(event.message, out);
+}
+
+void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
+  if (!events.empty()) {
+    AppendTitle(absl::StrCat(events.size(), " failures, newest first"), out);
+    AppendFormat(out, "%-14s  %-18s  %-23s  %s\n", "time (UTC)",
+                 "status -> client's", "cause", "upstream and peer");
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Renderer> MakeTextRenderer(const Report& report) {
+  const Snapshot& snapshot = report.snapshot;
+  std::vector<Part> parts;
+  parts.push_back(Once([&snapshot](std::string* out) {
+    AppendHeader(snapshot, out);
+    AppendTotals(snapshot.totals, out);
+    AppendVerdict(snapshot, out);
+  }));
+  parts.push_back(Troubled(report));
+  parts.push_back(Healthy(snapshot.upstreams));
+  parts.push_back(Once([&snapshot](std::string* out) {
+    AppendEventsTitle(snapshot.events, out);
+  }));
+  parts.push_back(
+      Each(snapshot.events.size(), [&snapshot](size_t i, std::string* out) {
+        AppendEvent(snapshot.events[i], out);
+      }));
+  return std::make_unique<PartsRenderer>(std::move(parts));
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,271 @@
+// Laying the store's memory out, finding it again, setting it back to zero.
+
+#include "upstream_502/store/arena.h"
+
+#include <algorithm>
+#include <new>
+
+namespace upstream_502 {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr uint32_t kMinimumUpstreams = 4;
+constexpr uint32_t kPeersPerUpstream = 3;
+
+uint32_t IndexSlots(uint32_t rows) {
+  uint32_t slots = 8;
+  while (slots < rows * 2) {
+    slots *= 2;
+  }
+  return slots;
+}
+
+constexpr size_t RoundUp(size_t bytes) {
+  return (bytes + kCacheLine - 1) & ~(kCacheLine - 1);
+}
+
+Capacity CapacityFor(uint32_t upstreams, uint32_t events) {
+  const uint32_t peers = upstreams * kPeersPerUpstream;
+  return {upstreams, peers, IndexSlots(upstreams), IndexSlots(peers), events};
+}
+
+struct Offsets {
+  size_t upstream_index, peer_index, upstreams, peers, events, rare, end;
+};
+
+Offsets Place(const Capacity& capacity) {
+  const auto all_peers = size_t{capacity.peers} + capacity.upstreams;
+  Offsets at;
+  at.upstream_index = RoundUp(sizeof(Header));
+  at.peer_index =
+      RoundUp(at.upstream_index + capacity.upstream_index * sizeof(Word));
+  at.upstreams = RoundUp(at.peer_index + capacity.peer_index * sizeof(Word));
+  at.peers = at.upstreams + capacity.upstreams * sizeof(UpstreamRow);
+  at.events = at.peers + all_peers * sizeof(PeerRow);
+  at.rare = at.events + capacity.events * sizeof(EventSlot);
+  at.end = at.rare + kMaxCauses * kRareEvents * sizeof(EventSlot);
+  return at;
+}
+
+size_t SizeFor(uint32_t upstreams, uint32_t events) {
+  return Place(CapacityFor(upstreams, events)).end;
+}
+
+// The most that `size` holds. Index sizes jump by powers of two, so it is
+// searched, not computed.
+Capacity LargestCapacity(size_t size, uint32_t events) {
+  uint32_t upstreams = kMinimumUpstreams;
+  for (uint32_t step = 1u << 20; step > 0; step /= 2) {
+    if (SizeFor(upstreams + step, events) <= size) {
+      upstreams += step;
+    }
+  }
+  return CapacityFor(upstreams, events);
+}
+
+template <typename T>
+T* At(Header* header, size_t offset) {
+  return reinterpret_cast<T*>(reinterpret_cast<char*>(header) + offset);
+}
+
+template <typename T>
+void Construct(T* first, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    new (first + i) T{};
+  }
+}
+
+}  // namespace
+
+void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,
+                  Protocol protocol) {
+  new (upstream) UpstreamRow;
+  upstream->hash = hash;
+  upstream->name_length = static_cast<uint32_t>(name.size());
+  name.copy(upstream->name, name.size());
+  upstream->protocol.store(static_cast<uint8_t>(protocol), kRelaxed);
+}
+
+void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,
+              absl::string_view addr) {
+  new (peer) PeerRow;
+  peer->hash = hash;
+  peer->upstream = upstream;
+  peer->addr_length = static_cast<uint32_t>(addr.size());
+  addr.copy(peer->addr, addr.size());
+}
+
+Arena::Arena(Header* memory) : header(memory), capacity(memory->capacity) {
+  const Offsets at = Place(capacity);
+  upstream_index = At<Word>(header, at.upstream_index);
+  peer_index = At<Word>(header, at.peer_index);
+  upstreams = At<UpstreamRow>(header, at.upstreams);
+  peers = At<PeerRow>(header, at.peers);
+  events = At<EventSlot>(header, at.events);
+  rare = At<EventSlot>(header, at.rare);
+}
+
+size_t Arena::MinimumSize(uint32_t events) {
+  return SizeFor(kMinimumUpstreams, events);
+}
+
+Arena Arena::Create(void* memory, size_t size, uint32_t events,
+                    int64_t now_ms) {
+  auto* header = new (memory) Header;  // without magic until all is laid out
+  header->layout = kLayout;
+  header->size = size;
+  header->capacity = LargestCapacity(size, events);
+  header->start_time.store(now_ms, kRelaxed);
+
+  Arena arena(header);
+  Construct(arena.upstream_index, header->capacity.upstream_index);
+  Construct(arena.peer_index, header->capacity.peer_index);
+  Construct(arena.events, events);
+  Construct(arena.rare, kMaxCauses * kRareEvents);
+  for (uint32_t row : {kOtherUpstream, kNoUpstream}) {
+    FillUpstream(arena.upstreams + row, 0,
+                 row == kOtherUpstream ? kOtherName : kNoneName,
+                 Protocol::kUnknown);
+    FillPeer(arena.peers + arena.OtherPeer(row), 0, row, kOtherName);
+  }
+  header->upstreams.store(kNoUpstream + 1, kRelaxed);
+  header->magic.store(kMagic, std::memory_order_release);
+  return arena;
+}
+
+absl::optional<Arena> Arena::Attach(void* memory, size_t size,
+                                    uint32_t events) {
+  auto* header = static_cast<Header*>(memory);
+  if (size < MinimumSize(events) ||
+      header->magic.load(std::memory_order_acquire) != kMagic ||
+      header->layout != kLayout || header->size != size ||
+      header->capacity != LargestCapacity(size, events)) {
+    return absl::nullopt;
+  }
+  Arena arena(header);
+  if (!arena.IsWithinBounds()) {
+    return absl::nullopt;
+  }
+  return arena;
+}
+
+RowBytes Arena::BytesPerRow() const {
+  const auto slots = [](uint32_t index, uint32_t rows) {
+    return (index * sizeof(Word) + rows - 1) / rows;
+  };
+  return {
+      .fixed = sizeof(Header) + kMaxCauses * kRareEvents * sizeof(EventSlot),
+      .upstream = sizeof(UpstreamRow) + sizeof(PeerRow) +
+                  slots(capacity.upstream_index, capacity.upstreams),
+      .peer = sizeof(PeerRow) + slots(capacity.peer_index, capacity.peers),
+      .event = sizeof(EventSlot),
+  };
+}
+
+bool Arena::IsWithinBounds() const {
+  for (uint32_t i = 0; i < capacity.upstream_index; ++i) {
+    const uint32_t row = IndexedUpstream(i);
+    if (row != kNoPeer && (row >= capacity.upstreams ||
+                           upstreams[row].name_length > kUpstreamNameMax)) {
+      return false;
+    }
+  }
+  for (uint32_t i = 0; i < capacity.peer_index; ++i) {
+    const uint32_t row = IndexedPeer(i);
+    if (row != kNoPeer &&
+        (row >= capacity.peers || peers[row].upstream >= capacity.upstreams ||
+         peers[row].addr_length > kPeerNameMax)) {
+      return false;
+    }
+  }
+  for (uint32_t row : {kOtherUpstream, kNoUpstream}) {
+    if (upstreams[row].name_length > kUpstreamNameMax) {
+      return false;
+    }
+  }
+  return header->upstreams.load(kRelaxed) <= capacity.upstreams &&
+         header->peers.load(kRelaxed) <= capacity.peers;
+}
+
+namespace {
+
+template <typename T>
+void Clear(std::atomic<T>* counter) {
+  counter->store(0, kRelaxed);
+}
+
+void Clear(Shard* shard) {
+  Clear(&shard->requests);
+  Clear(&shard->attempts);
+  Clear(&shard->last_success);
+}
+
+template <typename T, size_t N>
+void Clear(T (*array)[N]) {
+  for (T& element : *array) {
+    Clear(&element);
+  }
+}
+
+// After the counters: a minute that somebody opens meanwhile begins with the
+// old totals, and must not stay.
+template <typename Slot, size_t N>
+void ForgetMinutes(Time* running, Slot (*slots)[N]) {
+  for (Slot& slot : *slots) {
+    Clear(&slot.minute);
+  }
+  Clear(running);
+}
+
+void Clear(UpstreamRow* row) {
+  Clear(&row->shards);
+  Clear(&row->rescued);
+  Clear(&row->responses);
+  Clear(&row->causes);
+  Clear(&row->errno_classes);
+  Clear(&row->time_buckets);
+  Clear(&row->time_sum);
+  ForgetMinutes(&row->minute, &row->minutes);
+  ForgetMinutes(&row->recent, &row->recents);
+}
+
+void Clear(PeerRow* row) {
+  Clear(&row->shards);
+  Clear(&row->causes);
+  Clear(&row->errno_classes);
+  Clear(&row->first_failure);
+  Clear(&row->last_failure);
+  ForgetMinutes(&row->minute, &row->minutes);
+}
+
+}  // namespace
+
+void Arena::Reset(int64_t now_ms) {
+  const auto reset_upstream = [this](uint32_t row) {
+    Clear(upstreams + row);
+    Clear(peers + OtherPeer(row));
+  };
+  reset_upstream(kOtherUpstream);
+  reset_upstream(kNoUpstream);
+  for (uint32_t i = 0; i < capacity.upstream_index; ++i) {
+    if (const uint32_t row = IndexedUpstream(i); row != kNoPeer) {
+      reset_upstream(row);
+    }
+  }
+  for (uint32_t i = 0; i < capacity.peer_index; ++i) {
+    if (const uint32_t row = IndexedPeer(i); row != kNoPeer) {
+      Clear(peers + row);
+    }
+  }
+
+  Clear(&header->causes);
+  Clear(&header->time_buckets);
+  Clear(&header->time_sums);
+  Clear(&header->overflow);
+  Clear(&header->overflow_told);
+  ForgetMinutes(&header->minute, &header->minutes);
+  header->events_floor.store(header->events.load(kRelaxed), kRelaxed);
+  header->start_time.store(now_ms, kRelaxed);
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,211 @@
+// Writing an event into a slot, and reading it back whole or not at all.
+
+#include "upstream_502/store/slot.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <iterator>
+
+#include "upstream_502/words/escape.h"
+#include "upstream_502/words/text.h"
+#include "upstream_502/words/usual.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+// A slot that was never written must not read as an event.
+constexpr uint64_t kFirstSum = kMultiplier;
+
+// A polynomial: any word that changed and any two that changed places show.
+constexpr uint64_t AddWord(uint64_t sum, uint64_t word) {
+  return sum * kMultiplier + word;
+}
+
+// The bytes that a text takes, zeroes behind it included.
+constexpr size_t Padded(size_t size) {
+  return (size + kWord - 1) & ~(kWord - 1);
+}
+
+// Puts word after word into a slot, and what they sum up to.
+class SlotWriter {
+ public:
+  explicit SlotWriter(EventSlot* slot) : at_(slot->words + 1) {}
+
+  void Put(uint64_t word) {
+    sum_ = AddWord(sum_, word);
+    at_++->store(word, kRelaxed);
+  }
+
+  void PutText(absl::string_view text) {
+    while (text.size() >= kWord) {
+      Put(Load<uint64_t>(text.data()));
+      text.remove_prefix(kWord);
+    }
+    if (!text.empty()) {
+      Put(LoadShort(text.data(), text.size()));
+    }
+  }
+
+  uint64_t sum() const { return sum_; }
+
+ private:
+  Counter* at_;
+  uint64_t sum_ = kFirstSum;
+};
+
+// The texts in the order in which they are kept.
+struct Texts {
+  absl::string_view names[kNames];
+  absl::string_view message;
+  absl::string_view uri;
+};
+
+// `text` as far as a slot keeps it.
+Texts Fit(const FailureText& text, const FailureRows& rows) {
+  Texts fit = {
+      {rows.upstream == FailureRows::kNone ? text.upstream : "",
+       rows.peer == FailureRows::kNone ? text.peer : "", text.method, text.host,
+       text.request_id},
+      text.message,
+      text.uri,
+  };
+  size_t left = kTextBytes;
+  for (size_t i = 0; i < kNames; ++i) {
+    if (fit.names[i].size() > kNameLimits[i]) {
+      fit.names[i] = CutUtf8(fit.names[i], kNameLimits[i]);
+    }
+    left -= Padded(fit.names[i].size());
+  }
+  if (Padded(fit.message.size()) + Padded(fit.uri.size()) > left) {
+    const size_t half = left / 2 & ~(kWord - 1);
+    const size_t uri_share = std::min(Padded(fit.uri.size()), half);
+    fit.message = CutUtf8(fit.message, left - uri_share);
+    fit.uri = CutUtf8(fit.uri, left - Padded(fit.message.size()));
+  }
+  return fit;
+}
+
+// Values of a newer binary may be unknown to this one.
+bool IsKnown(const Failure& failure) {
+  return static_cast<size_t>(failure.cause) < kCauseCount &&
+         failure.method < std::size(kMethods) &&
+         (failure.line == 0 || IsUsualLine(failure.line)) &&
+         static_cast<size_t>(failure.phase) < kPhaseCount &&
+         static_cast<size_t>(failure.protocol) < kProtocolCount &&
+         static_cast<size_t>(failure.errno_class) < kErrnoClassCount;
+}
+
+// One word of a slot that may be being written.
+template <typename Field>
+Field PeekAt(const EventSlot& slot, size_t offset) {
+  const uint64_t word = slot.words[offset / kWord].load(kRelaxed);
+  Field field;
+  std::memcpy(&field, reinterpret_cast<const char*>(&word) + offset % kWord,
+              sizeof(field));
+  return field;
+}
+
+}  // namespace
+
+void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
+               const Failure& failure, const FailureText& text,
+               const FailureRows& rows) {
+  const Texts fit = Fit(text, rows);
+  SlotPrefix prefix = {
+      .checksum = 0,
+      .id = id,
+      .failure = failure,
+      .rows = rows,
+      .serial = serial,
+      .names = {},
+      .unused = {},
+      .message = static_cast<uint16_t>(fit.message.size()),
+      .uri = static_cast<uint16_t>(fit.uri.size()),
+  };
+  for (size_t i = 0; i < kNames; ++i) {
+    prefix.names[i] = static_cast<uint8_t>(fit.names[i].size());
+  }
+
+  // A reader that sees the event sees the rows it names.
+  std::atomic_thread_fence(std::memory_order_release);
+  SlotWriter writer(slot);
+  const char* const bytes = reinterpret_cast<const char*>(&prefix);
+  for (size_t i = sizeof(prefix.checksum); i < sizeof(prefix); i += kWord) {
+    writer.Put(Load<uint64_t>(bytes + i));
+  }
+  for (const absl::string_view name : fit.names) {
+    writer.PutText(name);
+  }
+  writer.PutText(fit.message);
+  writer.PutText(fit.uri);
+  slot->words[0].store(writer.sum(), kRelaxed);
+}
+
+SlotPeek PeekSlot(const EventSlot& slot) {
+  return {
+      PeekAt<uint64_t>(slot, offsetof(SlotPrefix, id)),
+      PeekAt<uint32_t>(slot, offsetof(SlotPrefix, serial)),
+      PeekAt<uint8_t>(slot,
+                      offsetof(SlotPrefix, failure) + offsetof(Failure, cause)),
+  };
+}
+
+void CopySlot(const EventSlot& from, EventSlot* to) {
+  for (size_t i = 0; i < kEventWords; ++i) {
+    to->words[i].store(from.words[i].load(kRelaxed), kRelaxed);
+  }
+}
+
+bool ReadSlot(const EventSlot& slot, Event* event, FailureRows* rows) {
+  uint64_t words[kEventWords];
+  for (size_t i = 0; i < kEventWords; ++i) {
+    words[i] = slot.words[i].load(kRelaxed);
+  }
+  std::atomic_thread_fence(std::memory_order_acquire);
+  SlotPrefix prefix;
+  std::memcpy(&prefix, words, sizeof(prefix));
+  size_t text_bytes = Padded(prefix.message) + Padded(prefix.uri);
+  for (const uint8_t length : prefix.names) {
+    text_bytes += Padded(length);
+  }
+  if (text_bytes > kTextBytes || !IsKnown(prefix.failure)) {
+    return false;
+  }
+  uint64_t sum = kFirstSum;
+  for (size_t i = 1; i < kPrefixWords + text_bytes / kWord; ++i) {
+    sum = AddWord(sum, words[i]);
+  }
+  if (prefix.checksum != sum) {
+    return false;
+  }
+
+  const char* in = reinterpret_cast<const char*>(words) + sizeof(prefix);
+  const auto take = [&in](std::string* out, size_t length) {
+    out->assign(in, length);
+    in += Padded(length);
+  };
+  std::string* const names[kNames] = {&event->upstream, &event->peer,
+                                      &event->method, &event->host,
+                                      &event->request_id};
+  for (size_t i = 0; i < kNames; ++i) {
+    take(names[i], prefix.names[i]);
+  }
+  take(&event->message, prefix.message);
+  take(&event->uri, prefix.uri);
+  if (prefix.failure.method != 0) {
+    event->method = std::string(kMethods[prefix.failure.method]);
+  }
+  if (prefix.failure.line != 0) {
+    event->message =
+        UsualText(prefix.failure.line, prefix.failure.errno_number);
+  }
+  event->id = prefix.id;
+  event->failure = prefix.failure;
+  *rows = prefix.rows;
+  return true;
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,366 @@
+// Counting: rows found or added without a lock, minutes opened as they come.
+
+#include "upstream_502/store/store.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "upstream_502/words/escape.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr uint32_t kNoRow = UINT32_MAX;
+
+// Where the search for `hash` begins; `slots` is a power of two.
+uint32_t FirstSlot(uint32_t hash, uint32_t slots) {
+  return static_cast<uint32_t>(uint64_t{hash} * slots >> 32);
+}
+
+// The next unused row, or kNoRow. Whoever takes a row that was given back
+// must see it abandoned: hence acquire and release.
+uint32_t TakeRow(Word* used, uint32_t capacity) {
+  uint32_t row = used->load(kRelaxed);
+  while (row < capacity) {
+    if (used->compare_exchange_weak(row, row + 1, std::memory_order_acq_rel,
+                                    kRelaxed)) {
+      return row;
+    }
+  }
+  return kNoRow;
+}
+
+// Unless later rows were handed out meanwhile: then it stays unused.
+void GiveBackRow(Word* used, uint32_t row) {
+  uint32_t next = row + 1;
+  used->compare_exchange_strong(next, row, std::memory_order_acq_rel, kRelaxed);
+}
+
+// An index of rows: a slot holds a row plus one, or 0 while it is free.
+struct Index {
+  Word* slots;
+  uint32_t size;  // a power of two, twice `capacity` at least
+  Word* used;     // rows handed out
+  uint32_t capacity;
+};
+
+// The row that `matches`, or else a new one that `fill` makes so; kNoRow when
+// there is no more. Two processes may both make a row for a new key: the one
+// that loses the race gives its row back, and nobody ever waits.
+template <typename Matches, typename Fill>
+uint32_t FindOrAdd(const Index& index, uint32_t hash, const Matches& matches,
+                   const Fill& fill) {
+  uint32_t made = kNoRow;
+  uint32_t at = FirstSlot(hash, index.size);
+  for (uint32_t i = 0; i < index.size; ++i) {
+    Word& slot = index.slots[at];
+    uint32_t stored = slot.load(std::memory_order_acquire);
+    if (stored == 0) {
+      if (made == kNoRow) {
+        made = TakeRow(index.used, index.capacity);
+        if (made == kNoRow) {
+          return kNoRow;
+        }
+        fill(made);
+      }
+      if (slot.compare_exchange_strong(stored, made + 1,
+                                       std::memory_order_acq_rel,
+                                       std::memory_order_acquire)) {
+        return made;
+      }
+    }
+    if (matches(stored - 1)) {
+      if (made != kNoRow) {
+        GiveBackRow(index.used, made);
+      }
+      return stored - 1;
+    }
+    at = (at + 1) & (index.size - 1);
+  }
+  return kNoRow;
+}
+
+bool Matches(const UpstreamRow& row, uint32_t hash, absl::string_view name) {
+  return row.hash == hash && row.name_length == name.size() &&
+         SameText(row.name, name.data(), name.size());
+}
+
+bool Matches(const PeerRow& row, uint32_t hash, uint32_t upstream,
+             absl::string_view addr) {
+  return row.hash == hash && row.upstream == upstream &&
+         row.addr_length == addr.size() &&
+         SameText(row.addr, addr.data(), addr.size());
+}
+
+// Opens the slot that `now_ms` falls into where nobody did yet; `fill` notes
+// the totals in it, which are zero where `first` says that nothing was counted
+// before: what others count meanwhile belongs to this slot. The clocks of
+// workers differ a little, so small steps back are ignored; after a large one,
+// slots that lie ahead are forgotten.
+template <typename Slot, size_t N, typename Fill>
+void Roll(Time* running, Slot (&slots)[N], int64_t width_ms, int64_t now_ms,
+          const Fill& fill) {
+  const int64_t start = now_ms - now_ms % width_ms;
+  int64_t seen = running->load(kRelaxed);
+  if (seen == start || (seen > start && seen - start <= 2 * kMinuteMs) ||
+      !running->compare_exchange_strong(seen, start, kRelaxed)) {
+    return;
+  }
+  const auto now = static_cast<uint32_t>(start / width_ms);
+  for (Slot& slot : slots) {
+    if (slot.minute.load(kRelaxed) > now) {
+      slot.minute.store(0, kRelaxed);
+    }
+  }
+  Slot& slot = slots[now % N];
+  slot.minute.store(0, kRelaxed);
+  fill(&slot, /*first=*/seen == 0);
+  slot.minute.store(now, std::memory_order_release);
+}
+
+uint32_t Low(uint64_t value) { return static_cast<uint32_t>(value); }
+
+template <size_t N>
+uint32_t Sum(const Counter (&counters)[N]) {
+  uint64_t sum = 0;
+  for (const Counter& counter : counters) {
+    sum += counter.load(kRelaxed);
+  }
+  return Low(sum);
+}
+
+template <size_t N>
+uint32_t Sum(const Shard (&shards)[N], Counter Shard::*counter) {
+  uint64_t sum = 0;
+  for (const Shard& shard : shards) {
+    sum += (shard.*counter).load(kRelaxed);
+  }
+  return Low(sum);
+}
+
+template <size_t N>
+void RollCauses(Time* running, CauseSlot (&slots)[N], int64_t width_ms,
+                int64_t now_ms, const Counter (&causes)[kMaxCauses]) {
+  Roll(running, slots, width_ms, now_ms,
+       [&causes](CauseSlot* slot, bool first) {
+         for (size_t i = 0; i < kMaxCauses; ++i) {
+           slot->causes[i].store(first ? 0 : Low(causes[i].load(kRelaxed)),
+                                 kRelaxed);
+         }
+       });
+}
+
+// Most failures are quick.
+size_t TimeBucket(uint64_t ms) {
+  size_t bucket = 0;
+  while (bucket < kTimeBuckets && ms > kTimeBounds[bucket]) {
+    ++bucket;
+  }
+  return bucket;
+}
+
+}  // namespace
+
+uint32_t Store::FindOrAddUpstream(absl::string_view name, Protocol protocol) {
+  name = CutUtf8(name, kUpstreamNameMax);
+  const uint32_t hash = HashText(0, name.data(), name.size());
+  const uint32_t row = FindOrAdd(
+      {arena_.upstream_index, arena_.capacity.upstream_index,
+       &arena_.header->upstreams, arena_.capacity.upstreams},
+      hash,
+      [&](uint32_t other) {
+        return Matches(arena_.upstreams[other], hash, name);
+      },
+      [&](uint32_t made) {
+        FillUpstream(arena_.upstreams + made, hash, name, protocol);
+        FillPeer(arena_.peers + arena_.OtherPeer(made), 0, made, kOtherName);
+      });
+  if (row == kNoRow) {
+    Add(&arena_.header->overflow);
+    return kOtherUpstream;
+  }
+  return row;
+}
+
+uint32_t Store::FindOrAddPeer(uint32_t upstream, absl::string_view addr) {
+  if (upstream == kOtherUpstream) {
+    return arena_.OtherPeer(upstream);  // its overflow is counted already
+  }
+  addr = CutUtf8(addr, kPeerNameMax);
+  const uint32_t hash = HashText(upstream, addr.data(), addr.size());
+  const uint32_t row = FindOrAdd(
+      {arena_.peer_index, arena_.capacity.peer_index, &arena_.header->peers,
+       arena_.capacity.peers},
+      hash,
+      [&](uint32_t other) {
+        return Matches(arena_.peers[other], hash, upstream, addr);
+      },
+      [&](uint32_t made) {
+        FillPeer(arena_.peers + made, hash, upstream, addr);
+      });
+  if (row == kNoRow) {
+    Add(&arena_.header->overflow);
+    return arena_.OtherPeer(upstream);
+  }
+  return row;
+}
+
+void Store::SetProtocol(uint32_t upstream, Protocol protocol) {
+  auto unknown = static_cast<uint8_t>(Protocol::kUnknown);
+  std::atomic<uint8_t>& stored = arena_.upstreams[upstream].protocol;
+  if (stored.load(kRelaxed) == unknown) {
+    stored.compare_exchange_strong(unknown, static_cast<uint8_t>(protocol),
+                                   kRelaxed);
+  }
+}
+
+void Store::OpenMinute(UpstreamRow* row, int64_t now_ms) {
+  static_assert(kResponseCodes[1] == 502);
+  Roll(&row->minute, row->minutes, kMinuteMs, now_ms,
+       [row](MinuteSlot* slot, bool first) {
+         slot->requests.store(first ? 0 : Sum(row->shards, &Shard::requests),
+                              kRelaxed);
+         slot->failures.store(first ? 0 : Sum(row->causes), kRelaxed);
+         slot->responses_502.store(first ? 0 : Sum(row->responses[1]),
+                                   kRelaxed);
+         row->seen.store(1, kRelaxed);
+       });
+}
+
+void Store::OpenMinute(PeerRow* row, int64_t now_ms) {
+  Roll(&row->minute, row->minutes, kMinuteMs, now_ms,
+       [row](PeerMinuteSlot* slot, bool first) {
+         slot->attempts.store(first ? 0 : Sum(row->shards, &Shard::attempts),
+                              kRelaxed);
+         slot->failures.store(first ? 0 : Sum(row->causes), kRelaxed);
+       });
+}
+
+void Store::OpenRecent(UpstreamRow* row, int64_t now_ms) {
+  RollCauses(&row->recent, row->recents, kRecentMs, now_ms, row->causes);
+}
+
+void Store::OpenMinute(Header* header, int64_t now_ms) {
+  RollCauses(&header->minute, header->minutes, kMinuteMs, now_ms,
+             header->causes);
+}
+
+void Store::AddToUpstream(UpstreamRow* row, int64_t now_ms,
+                          const Failure& failure) {
+  const auto cause = static_cast<size_t>(failure.cause);
+  Header& header = *arena_.header;
+  RollMinute(row, now_ms);
+  RollMinute(&header, now_ms);
+  if (!IsWithin(row->recent, kRecentMs, now_ms)) {
+    OpenRecent(row, now_ms);
+  }
+  Add(&header.causes[cause]);
+  Add(&row->causes[cause]);
+  Add(&row->errno_classes[static_cast<size_t>(failure.errno_class)]);
+  if (failure.response_time >= 0) {
+    const auto ms = static_cast<uint64_t>(failure.response_time);
+    const size_t bucket = TimeBucket(ms);
+    Add(&row->time_buckets[bucket]);
+    Add(&row->time_sum, ms);
+    Add(&header.time_buckets[cause][bucket]);
+    Add(&header.time_sums[cause], ms);
+  }
+}
+
+void Store::AddToPeer(PeerRow* row, int64_t now_ms, const Failure& failure) {
+  RollMinute(row, now_ms);
+  Add(&row->causes[static_cast<size_t>(failure.cause)]);
+  Add(&row->errno_classes[static_cast<size_t>(failure.errno_class)]);
+  if (row->first_failure.load(kRelaxed) == 0) {
+    int64_t never = 0;
+    row->first_failure.compare_exchange_strong(never, now_ms, kRelaxed);
+  }
+  row->last_failure.store(now_ms, kRelaxed);
+  row->last_cause.store(static_cast<uint8_t>(failure.cause), kRelaxed);
+}
+
+void Store::AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
+                             int64_t now_ms, const Failure& failure) {
+  AddToUpstream(&arena_.upstreams[upstream], now_ms, failure);
+  if (peer != kNoPeer) {
+    PeerRow& row = arena_.peers[peer];
+    AddToPeer(&row, now_ms, failure);
+    Add(&row.shards[worker % kPeerShards].attempts);
+  }
+}
+
+void Store::AddResponse(uint32_t upstream, int code, Origin origin,
+                        int64_t now_ms) {
+  for (size_t i = 0; i < kResponseCodeCount; ++i) {
+    if (kResponseCodes[i] == code) {
+      UpstreamRow& row = arena_.upstreams[upstream];
+      RollMinute(&row, now_ms);
+      Add(&row.responses[i][static_cast<size_t>(origin)]);
+      return;
+    }
+  }
+}
+
+uint64_t Store::ReserveEvents(uint32_t count) {
+  return arena_.header->events.fetch_add(count, kRelaxed) + count;
+}
+
+void Store::WriteEvent(uint64_t id, const Failure& failure,
+                       const FailureText& text, FailureRows rows) {
+  EventSlot* slot = arena_.events + id % arena_.capacity.events;
+  const SlotPeek held = PeekSlot(*slot);
+  if (held.id > id) {
+    return;
+  }
+  // Those that stand for many are told apart by their names only.
+  if (rows.upstream <= kNoUpstream) {
+    rows.upstream = FailureRows::kNone;
+  }
+  if (rows.peer >= arena_.capacity.peers) {
+    rows.peer = FailureRows::kNone;
+  }
+  KeepRare(*slot, held);
+  const auto serial = static_cast<uint32_t>(
+      arena_.header->serials[static_cast<size_t>(failure.cause)].fetch_add(
+          1, kRelaxed));
+  WriteSlot(slot, id, serial, failure, text, rows);
+}
+
+// The event that another one is about to take the place of, if it is one of
+// the last of its cause.
+void Store::KeepRare(const EventSlot& slot, const SlotPeek& held) {
+  if (held.id == 0 || held.cause >= kMaxCauses) {
+    return;
+  }
+  const auto later = static_cast<uint32_t>(
+      arena_.header->serials[held.cause].load(kRelaxed) - held.serial);
+  if (later <= kRareEvents) {
+    CopySlot(slot, arena_.rare + held.cause * kRareEvents +
+                       held.serial % kRareEvents);
+  }
+}
+
+void Store::AddRescued(uint32_t upstream) {
+  arena_.upstreams[upstream].rescued.fetch_add(1, kRelaxed);
+}
+
+void Store::NoteLoad(int64_t now_ms) {
+  arena_.header->load_time.store(now_ms, kRelaxed);
+  arena_.header->generation.fetch_add(1, kRelaxed);
+}
+
+bool Store::TakeOverflowWarning(int64_t now_ms) {
+  const uint64_t overflow = arena_.header->overflow.load(kRelaxed);
+  int64_t last = arena_.header->overflow_warned.load(kRelaxed);
+  if (overflow == arena_.header->overflow_told.load(kRelaxed) ||
+      (now_ms >= last && now_ms - last < kMinuteMs) ||
+      !arena_.header->overflow_warned.compare_exchange_strong(last, now_ms,
+                                                              kRelaxed)) {
+    return false;
+  }
+  arena_.header->overflow_told.store(overflow, kRelaxed);
+  return true;
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,53 @@
+// Where nginx's own text stands in a line of its error log.
+
+#include "upstream_502/verdict/log_line.h"
+
+#include <cstddef>
+#include <cstring>
+
+#include "absl/strings/strip.h"
+
+namespace upstream_502 {
+namespace {
+
+// "2026/11/20 21:43:31 ": nginx's times are all of one length.
+constexpr size_t kTimeSize = 20;
+
+// What follows the first `end` in `text`; "" where there is none.
+absl::string_view After(absl::string_view text, char end) {
+  const void* at =
+      text.empty() ? nullptr : std::memchr(text.data(), end, text.size());
+  return at == nullptr ? absl::string_view()
+                       : text.substr(static_cast<size_t>(
+                             static_cast<const char*>(at) + 1 - text.data()));
+}
+
+}  // namespace
+
+LogLine ParseLogLine(absl::string_view line) {
+  if (line.size() < kTimeSize) {
+    return {};
+  }
+  line.remove_prefix(kTimeSize);
+  if (absl::ConsumePrefix(&line, "[error] ")) {
+    return {LogLevel::kError, line};
+  }
+  if (absl::ConsumePrefix(&line, "[crit] ")) {
+    return {LogLevel::kCrit, line};
+  }
+  if (absl::ConsumePrefix(&line, "[alert] ")) {
+    return {LogLevel::kAlert, line};
+  }
+  if (absl::ConsumePrefix(&line, "[emerg] ")) {
+    return {LogLevel::kEmerg, line};
+  }
+  return {};
+}
+
+absl::string_view TextOf(const LogLine& line, bool numbered) {
+  absl::string_view text = After(line.rest, ':');
+  absl::ConsumePrefix(&text, " ");
+  return numbered && absl::ConsumePrefix(&text, "*") ? After(text, ' ') : text;
+}
+
+}  // namespace upstream_502

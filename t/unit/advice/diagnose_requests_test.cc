@@ -1,0 +1,99 @@
+// What diagnoses say about requests: methods, paths, how long they took.
+
+#include "advice/scene.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "upstream_502/advice/diagnose.h"
+
+namespace upstream_502 {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(DiagnoseRequests, SaysOnlyPostsWhereGetsAreRescued) {
+  Scene scene("app", Protocol::kHttp);
+  Failed get = Because(Cause::kKeepaliveRace);
+  get.rescued = true;
+  Failed post = Because(Cause::kKeepaliveRace);
+  post.method = "POST";
+  scene.At(kMinute).Good(20).Bad(10, get).Bad(4, post).Good(1);
+  EXPECT_THAT(scene.One().summary, HasSubstr("(POST)"));
+  get.rescued = false;
+  scene.Bad(1, get);
+  EXPECT_THAT(scene.One().summary, Not(HasSubstr("(POST)")));
+}
+
+TEST(DiagnoseRequests, ForgetsRequestsOfLongAgo) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kKeepaliveRace);
+  scene.At(0).Good(20).Bad(10, failed);
+  failed.method = "POST";
+  scene.At(20 * kMinute).Good(20).Bad(4, failed).Good(1);
+  EXPECT_THAT(scene.One().summary, HasSubstr("(POST)"));
+}
+
+TEST(DiagnoseRequests, SaysNothingAboutPostsOnTwoOfThem) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kKeepaliveRace);
+  failed.rescued = true;
+  scene.At(kMinute).Good(20).Bad(10, failed);
+  failed.rescued = false;
+  failed.method = "POST";
+  scene.Bad(2, failed).Good(1);
+  EXPECT_THAT(scene.One().summary, Not(HasSubstr("(POST)")));
+}
+
+TEST(DiagnoseRequests, FindsTheOnePath) {
+  Scene scene;
+  Failed failed = Because(Cause::kReadTimeout);
+  failed.uri = "/report.php";
+  failed.limit = 60000;
+  failed.response_time = 60004;
+  scene.At(kMinute).Good(500).Bad(6, failed).Good(1);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.pattern, Pattern::kSingleUri);
+  EXPECT_THAT(d.summary, HasSubstr("are on /report.php"));
+  EXPECT_THAT(d.summary, HasSubstr("fastcgi_read_timeout (60s) ran out"));
+  EXPECT_THAT(d.checks, Contains(HasSubstr("fastcgi_read_timeout 120s;")));
+}
+
+TEST(DiagnoseRequests, BlamesNoTimeoutThatWasNotReached) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kConnectionTimeout);
+  failed.limit = 300000;
+  failed.response_time = 130000;
+  scene.At(kMinute).Bad(6, failed);
+  EXPECT_THAT(scene.One().summary, Not(HasSubstr("ran out")));
+}
+
+TEST(DiagnoseRequests, DoesNotBlameAPathForWhatFailsBeforeTheRequest) {
+  Scene scene;
+  scene.At(kMinute).Good(500).Bad(20, Refused()).Good(1);
+  EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
+}
+
+TEST(DiagnoseRequests, DoesNotBlameAPathForWhatFailsOnIdleConnections) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kKeepaliveRace);
+  failed.uri = "/graphql";
+  scene.At(kMinute).Good(500).Bad(20, failed).Good(1);
+  EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
+}
+
+TEST(DiagnoseRequests, BlamesNoPathOnFewFailuresOrMixedOnes) {
+  Scene scene;
+  Failed failed = Because(Cause::kReadTimeout);
+  failed.uri = "/report.php";
+  scene.At(kMinute).Good(500).Bad(4, failed).Good(1);
+  EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
+  scene.Bad(4, failed).Good(1);
+  EXPECT_EQ(scene.One().pattern, Pattern::kSingleUri);
+  failed.uri = "/other.php";
+  scene.Bad(2, failed).Good(1);
+  EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
+}
+
+}  // namespace
+}  // namespace upstream_502

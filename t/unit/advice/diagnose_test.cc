@@ -1,0 +1,427 @@
+#include "upstream_502/advice/diagnose.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "advice/scene.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace upstream_502 {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+TEST(Diagnose, SaysNothingWhereNothingFails) {
+  Scene scene;
+  scene.At(kMinute).Good(100);
+  EXPECT_THAT(scene.Diagnose(), IsEmpty());
+}
+
+TEST(Diagnose, SaysNothingAboutWhatIsLongPast) {
+  Scene scene;
+  scene.At(0).Bad(50, Refused());
+  scene.At(20 * kMinute).Good(1);
+  EXPECT_THAT(scene.Diagnose(), IsEmpty());
+}
+
+TEST(Diagnose, CallsAnUpstreamThatOnlyFailsAnOutage) {
+  Scene scene;
+  scene.At(10 * kMinute).Bad(20, Refused());
+  scene.At(12 * kMinute).Bad(20, Refused());
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.upstream, "app");
+  EXPECT_EQ(d.severity, Severity::kOutage);
+  EXPECT_EQ(d.pattern, Pattern::kOutage);
+  EXPECT_EQ(d.cause, Cause::kConnectionRefused);
+  EXPECT_DOUBLE_EQ(d.share, 1.0);
+  EXPECT_EQ(d.since, kStart + 10 * kMinute);
+  EXPECT_THAT(d.peers, ElementsAre("127.0.0.1:9000"));
+  EXPECT_EQ(d.summary,
+            "All 40 attempts of the last 2 minutes failed: connection refused");
+  EXPECT_THAT(d.checks, ElementsAre("ss -ltnp 'sport = :9000'",
+                                    "systemctl status 'php*-fpm*'",
+                                    HasSubstr("grep -n 127.0.0.1:9000")));
+}
+
+TEST(Diagnose, CallsAnOutageOnceNothingWorksAnyMore) {
+  Scene scene;
+  scene.At(5 * kMinute).Good(1000);
+  scene.At(5 * kMinute + 5 * kSecond).Bad(5, Refused());
+  EXPECT_EQ(scene.One().severity, Severity::kDegraded);
+  scene.At(5 * kMinute + 20 * kSecond).Bad(5, Refused());
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kOutage);
+  EXPECT_EQ(d.since, kStart + 5 * kMinute + 5 * kSecond);
+  EXPECT_EQ(
+      d.summary,
+      "All 10 attempts of the last 15 seconds failed: connection refused");
+}
+
+TEST(Diagnose, CallsACleanBreakAnOutageWithoutMoreTraffic) {
+  Scene scene;
+  scene.At(kMinute).Good(4);
+  scene.At(kMinute + 2 * kSecond).Bad(4, Refused());
+  EXPECT_EQ(scene.One().severity, Severity::kDegraded);
+  scene.At(kMinute + 30 * kSecond);
+  EXPECT_EQ(scene.One().severity, Severity::kOutage);
+
+  Scene flaky;
+  flaky.At(kMinute).Bad(4, Refused()).Good(4);
+  flaky.At(kMinute + 2 * kSecond).Bad(4, Refused());
+  flaky.At(kMinute + 30 * kSecond);
+  EXPECT_EQ(flaky.One().severity, Severity::kDegraded);
+}
+
+TEST(Diagnose, SaysWhenTheCauseIsNotTheOnlyOne) {
+  Scene scene;
+  scene.At(kMinute).Bad(6, Refused()).Bad(4, Because(Cause::kReadTimeout));
+  EXPECT_THAT(scene.One().summary, HasSubstr("mostly connection refused"));
+}
+
+TEST(Diagnose, CallsNoOutageAfterTwoFailuresInARow) {
+  Scene scene;
+  scene.At(kMinute).Good(50).Bad(5, Refused()).Good(1);
+  scene.At(kMinute + 20 * kSecond).Bad(2, Refused());
+  EXPECT_EQ(scene.One().severity, Severity::kDegraded);
+}
+
+TEST(Diagnose, NamesNoPeerThatOnlyWorkedLongAgo) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(0).Good(50, "10.0.0.1:80");
+  scene.At(20 * kMinute).Bad(20, Refused("10.0.0.2:80"));
+  EXPECT_THAT(scene.One().peers, ElementsAre("10.0.0.2:80"));
+}
+
+TEST(Diagnose, BlamesNobodyOnTooLittleEvidence) {
+  Scene scene;
+  scene.At(kMinute).Bad(2, Refused());
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kInfo);
+  EXPECT_EQ(d.pattern, Pattern::kOutage);
+  EXPECT_THAT(d.summary, HasSubstr("2 of 2 attempts failed"));
+  EXPECT_THAT(d.summary, HasSubstr("too few to tell a pattern"));
+}
+
+TEST(Diagnose, NamesTheOneDeadPeer) {
+  Scene scene("app", Protocol::kHttp);
+  for (int i = 0; i < 5; ++i) {
+    Failed failed = Refused("10.0.0.2:80");
+    failed.rescued = true;
+    scene.At((2 + i) * kMinute);
+    scene.Good(50, "10.0.0.1:80").Bad(2, failed).Good(50, "10.0.0.3:80");
+  }
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kDegraded);
+  EXPECT_EQ(d.pattern, Pattern::kPartial);
+  EXPECT_THAT(d.peers, ElementsAre("10.0.0.2:80"));
+  EXPECT_THAT(d.summary, HasSubstr("10.0.0.2:80 failed 10 of 10 attempts"));
+  EXPECT_THAT(d.summary, HasSubstr("clients saw none of it"));
+  EXPECT_THAT(d.checks, ElementsAre("ss -ltnp 'sport = :80'  # on 10.0.0.2",
+                                    "nc -vz -w 3 10.0.0.2 80",
+                                    HasSubstr("grep -n 10.0.0.2:80")));
+}
+
+TEST(Diagnose, TellsTheFailingPeerFromOneWithAnOddFailure) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Good(50, "10.0.0.1:80").Bad(50, Refused("10.0.0.1:80"));
+  scene.Good(98, "10.0.0.2:80").Bad(2, Refused("10.0.0.2:80"));
+  scene.Good(1, "10.0.0.2:80");
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.pattern, Pattern::kPartial);
+  EXPECT_THAT(d.peers, ElementsAre("10.0.0.1:80"));
+  EXPECT_THAT(d.checks, Contains("nc -vz -w 3 10.0.0.1 80"));
+}
+
+TEST(Diagnose, DrawsNoLineBetweenPeersThatAllFail) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Good(50, "10.0.0.1:80").Bad(50, Refused("10.0.0.1:80"));
+  scene.Good(70, "10.0.0.2:80").Bad(30, Refused("10.0.0.2:80"));
+  scene.Good(1, "10.0.0.2:80");
+  EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
+}
+
+TEST(Diagnose, DoesNotSayThatClientsSawNothingWhereTheyDid) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Good(50, "10.0.0.1:80").Bad(5, Refused("10.0.0.2:80"));
+  EXPECT_EQ(scene.One().pattern, Pattern::kPartial);
+  EXPECT_THAT(scene.One().summary, Not(HasSubstr("clients saw")));
+}
+
+TEST(Diagnose, TellsAFailingGroupFromItsServers) {
+  Scene scene("app", Protocol::kHttp);
+  Failed none = Because(Cause::kNoLiveUpstreams);
+  none.peer = "app";
+  none.phase = Phase::kSelect;
+  scene.At(kMinute);
+  scene.Bad(3, Refused("10.0.0.1:80")).Bad(2, Refused("10.0.0.2:80"));
+  scene.Bad(95, none);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.pattern, Pattern::kOutage);
+  EXPECT_EQ(d.cause, Cause::kConnectionRefused);
+  EXPECT_THAT(d.summary, HasSubstr("failed: connection refused, until no "
+                                   "server of the group was left"));
+  EXPECT_THAT(d.peers, ElementsAre("10.0.0.1:80", "10.0.0.2:80"));
+}
+
+TEST(Diagnose, NamesThePeersOfAnAddressThatIsItsOwnGroup) {
+  Scene scene("127.0.0.1:9000");
+  scene.At(kMinute).Bad(10, Refused());
+  EXPECT_THAT(scene.One().peers, ElementsAre("127.0.0.1:9000"));
+}
+
+TEST(Diagnose, SaysWhenAGroupHasNoLiveServerAndNothingElseIsKnown) {
+  Scene scene("app", Protocol::kHttp);
+  Failed none = Because(Cause::kNoLiveUpstreams);
+  none.peer = "app";
+  scene.At(kMinute).Bad(10, none);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.cause, Cause::kNoLiveUpstreams);
+  EXPECT_THAT(d.peers, IsEmpty());
+  EXPECT_THAT(d.checks, Contains(HasSubstr("max_conns")));
+}
+
+TEST(Diagnose, CountsAFailureWithoutAnAttemptAsOne) {
+  Scene scene("app", Protocol::kHttp);
+  Failed none = Because(Cause::kNoLiveUpstreams);
+  none.peer = "app";
+  none.attempted = false;
+  scene.At(kMinute).Bad(2, none);
+  EXPECT_THAT(scene.One().summary, HasSubstr("2 of 2 attempts"));
+}
+
+TEST(Diagnose, CallsAPeerThatDoesAndDoesNotIntermittent) {
+  Scene scene("app", Protocol::kHttp);
+  for (int i = 0; i < 10; ++i) {
+    Failed failed = Because(Cause::kClosedBeforeResponse);
+    failed.uri = absl::StrCat("/", i);
+    scene.At(kMinute).Bad(1, failed).Good(9);
+  }
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kDegraded);
+  EXPECT_EQ(d.pattern, Pattern::kIntermittent);
+  EXPECT_THAT(d.summary, HasSubstr("10 of 100 attempts failed"));
+  EXPECT_THAT(d.peers, ElementsAre("127.0.0.1:9000"));
+}
+
+TEST(Diagnose, NamesBothTimeoutsOfAKeepaliveRace) {
+  Scene scene("app", Protocol::kHttp);
+  for (int i = 0; i < 6; ++i) {
+    Failed failed = Because(Cause::kKeepaliveRace);
+    failed.method = "POST";
+    failed.uri = absl::StrCat("/form/", i);
+    scene.At(i * kMinute).Good(200).Bad(1, failed).Good(1);
+  }
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.pattern, Pattern::kIntermittent);
+  EXPECT_THAT(d.summary, HasSubstr("closes idle connections"));
+  EXPECT_THAT(d.summary, HasSubstr("raise its keep-alive timeout above nginx's "
+                                   "keepalive_timeout"));
+  EXPECT_THAT(d.hint, HasSubstr("its keep-alive timeout must be longer"));
+  EXPECT_THAT(d.summary, HasSubstr("(POST)"));
+  EXPECT_THAT(d.checks[0], HasSubstr("keepalive_timeout 30s;"));
+  EXPECT_THAT(d.checks[0], HasSubstr("backend's own keep-alive timeout"));
+}
+
+TEST(Diagnose, PutsFailuresThatCameWithAReloadDownToIt) {
+  Scene scene;
+  for (int i = 0; i < 10; ++i) {
+    scene.At(i * kMinute).Good(20);
+  }
+  scene.At(10 * kMinute + 30 * kSecond).Reload();
+  scene.At(10 * kMinute + 40 * kSecond).Bad(20, Refused());
+  scene.At(12 * kMinute).Bad(20, Refused());
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kOutage);
+  EXPECT_EQ(d.pattern, Pattern::kSinceReload);
+  EXPECT_EQ(d.since, kStart + 10 * kMinute + 40 * kSecond);
+  EXPECT_THAT(d.summary,
+              HasSubstr("since the configuration was loaded 90 seconds ago, "
+                        "the 200 requests before went well"));
+}
+
+TEST(Diagnose, DoesNotBlameAReloadForWhatBeganBeforeIt) {
+  Scene scene;
+  scene.At(0).Good(20);
+  scene.At(9 * kMinute).Bad(20, Refused());
+  scene.At(10 * kMinute).Reload();
+  scene.At(11 * kMinute).Bad(20, Refused());
+  EXPECT_EQ(scene.One().pattern, Pattern::kOutage);
+}
+
+TEST(Diagnose, DoesNotBlameAReloadForWhatCameMuchLater) {
+  Scene scene;
+  scene.At(0).Good(20);
+  scene.At(kMinute).Reload();
+  scene.At(20 * kMinute).Good(20);
+  scene.At(25 * kMinute).Bad(20, Refused());
+  EXPECT_EQ(scene.One().pattern, Pattern::kOutage);
+}
+
+TEST(Diagnose, DoesNotBlameTheFirstConfiguration) {
+  Scene scene;
+  scene.At(0).Good(20);
+  scene.At(kMinute + kSecond).Bad(20, Refused());
+  EXPECT_EQ(scene.One().pattern, Pattern::kOutage);
+}
+
+TEST(Diagnose, SaysThatAnUpstreamRecovered) {
+  Scene scene;
+  scene.At(10 * kMinute).Bad(20, Refused());
+  scene.At(11 * kMinute).Good(20);
+  scene.At(13 * kMinute).Good(20);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kInfo);
+  EXPECT_EQ(d.pattern, Pattern::kRecovered);
+  EXPECT_THAT(d.summary, HasSubstr("the last one 3 minutes ago"));
+}
+
+TEST(Diagnose, CallsNothingRecoveredOnOneGoodAnswer) {
+  Scene scene;
+  scene.At(10 * kMinute).Bad(20, Refused());
+  scene.At(12 * kMinute).Good(1);
+  EXPECT_NE(scene.One().pattern, Pattern::kRecovered);
+}
+
+TEST(Diagnose, DoesNotCallAPeerRecoveredThatWasNotTriedAgain) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(10 * kMinute).Bad(5, Refused("10.0.0.2:80")).Good(5, "10.0.0.1:80");
+  scene.At(13 * kMinute).Good(50, "10.0.0.1:80");
+  EXPECT_EQ(scene.One().pattern, Pattern::kPartial);
+}
+
+TEST(Diagnose, SeesRestartsInBurstsOfRefusals) {
+  Scene scene;
+  for (int i = 0; i < 5; ++i) {
+    scene.At((1 + 3 * i) * kMinute).Bad(5, Refused()).Good(10);
+    scene.At((2 + 3 * i) * kMinute).Good(30);
+  }
+  scene.At(14 * kMinute + 10 * kSecond);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.pattern, Pattern::kIntermittent);
+  EXPECT_THAT(d.summary, HasSubstr("in 5 bursts over the last hour"));
+  EXPECT_EQ(d.since, kStart + kMinute);
+}
+
+TEST(Diagnose, CallsFailuresInEveryMinuteNoBursts) {
+  Scene scene;
+  for (int i = 0; i < 6; ++i) {
+    scene.At(i * kMinute).Good(50).Bad(5, Refused()).Good(1);
+  }
+  EXPECT_THAT(scene.One().summary, HasSubstr("the others went well"));
+}
+
+TEST(Diagnose, DoesNotCallABriefPauseBetweenBurstsRecovered) {
+  Scene scene;
+  for (int i = 0; i < 3; ++i) {
+    scene.At(3 * i * kMinute).Bad(5, Refused());
+    scene.At((3 * i + 1) * kMinute).Good(30);
+  }
+  scene.At(9 * kMinute).Good(30);
+  EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
+  scene.At(12 * kMinute).Good(30);
+  EXPECT_EQ(scene.One().pattern, Pattern::kRecovered);
+}
+
+TEST(Diagnose, SaysWhichBufferTheHeaderDidNotFitIn) {
+  Scene scene;
+  Failed failed = Because(Cause::kHeaderTooBig);
+  failed.limit = 4096;
+  failed.bytes_received = 4096;
+  scene.At(kMinute).Bad(5, failed);
+  const Diagnosis d = scene.One();
+  EXPECT_THAT(d.summary,
+              HasSubstr("fastcgi_buffer_size (4k) was full after 4096 "
+                        "bytes, before the header's end"));
+  EXPECT_EQ(d.checks[0], "fastcgi_buffer_size 16k; fastcgi_buffers 8 16k;");
+}
+
+TEST(Diagnose, SaysWhatTheBackendAnswered) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kErrorStatus);
+  failed.received_status = 502;
+  scene.At(kMinute).Bad(5, failed);
+  EXPECT_THAT(scene.One().summary,
+              HasSubstr("the backend itself answered 502"));
+}
+
+TEST(Diagnose, SeesFailuresThatNeverHadAPeer) {
+  Scene scene("api.example.com", Protocol::kHttp);
+  Failed failed = Because(Cause::kDnsError);
+  failed.peer = "";
+  failed.phase = Phase::kResolve;
+  scene.At(kMinute).Bad(7, failed);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.pattern, Pattern::kOutage);
+  EXPECT_EQ(d.cause, Cause::kDnsError);
+  EXPECT_THAT(d.peers, IsEmpty());
+  EXPECT_EQ(d.checks[0], "dig api.example.com");
+}
+
+TEST(Diagnose, ListsTheWorstFirstAndEachOnce) {
+  Scene scene("flaky", Protocol::kHttp);
+  scene.At(kMinute).Good(50).Bad(40, Refused()).Good(1);
+  scene.Use("dead", Protocol::kHttp);
+  scene.Bad(5, Refused());
+  scene.Use("fine", Protocol::kHttp);
+  scene.Good(5);
+  scene.Use("worse", Protocol::kHttp);
+  scene.Bad(9, Refused());
+  std::vector<std::string> names;
+  for (const Diagnosis& d : scene.Diagnose()) {
+    names.push_back(d.upstream);
+  }
+  EXPECT_THAT(names, ElementsAre("worse", "dead", "flaky"));
+}
+
+TEST(Diagnose, NamesTenPeersAtMost) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute);
+  for (int i = 0; i < 30; ++i) {
+    scene.Bad(1, Refused(absl::StrCat("10.0.0.", i, ":80")));
+  }
+  EXPECT_EQ(scene.One().peers.size(), 10u);
+  scene.Good(20, "10.0.1.1:80");
+  EXPECT_EQ(scene.One().pattern, Pattern::kPartial);
+  EXPECT_EQ(scene.One().peers.size(), 10u);
+}
+
+TEST(Diagnoser, FindsTheSameInManySteps) {
+  Snapshot snapshot = Scene().At(kMinute).Bad(20, Refused()).Take();
+  for (int i = 0; i < 9; ++i) {
+    snapshot.upstreams.push_back(snapshot.upstreams[0]);
+  }
+  Diagnoser diagnoser(snapshot);
+  int steps = 1;
+  while (diagnoser.Next(1)) {
+    ++steps;
+  }
+  EXPECT_EQ(steps, 10);
+  const std::vector<Diagnosis> found = diagnoser.Take();
+  const std::vector<Diagnosis> whole = Diagnose(snapshot);
+  ASSERT_EQ(found.size(), 10u);
+  ASSERT_EQ(whole.size(), 10u);
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].summary, whole[i].summary);
+  }
+}
+
+TEST(Names, AreThoseOfTheContract) {
+  EXPECT_EQ(SeverityName(Severity::kOutage), "outage");
+  EXPECT_EQ(SeverityName(Severity::kDegraded), "degraded");
+  EXPECT_EQ(SeverityName(Severity::kInfo), "info");
+  EXPECT_EQ(PatternName(Pattern::kOutage), "outage");
+  EXPECT_EQ(PatternName(Pattern::kPartial), "partial");
+  EXPECT_EQ(PatternName(Pattern::kIntermittent), "intermittent");
+  EXPECT_EQ(PatternName(Pattern::kSingleUri), "single_uri");
+  EXPECT_EQ(PatternName(Pattern::kSinceReload), "since_reload");
+  EXPECT_EQ(PatternName(Pattern::kRecovered), "recovered");
+}
+
+}  // namespace
+}  // namespace upstream_502

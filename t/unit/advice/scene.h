@@ -1,0 +1,218 @@
+// Situations to diagnose, told as a story:
+//
+//   Scene scene("app", Protocol::kHttp);
+//   scene.At(2 * kMinute).Good(100).Bad(3, Refused());
+//   EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
+
+#ifndef UPSTREAM_502_T_UNIT_SCENE_H_
+#define UPSTREAM_502_T_UNIT_SCENE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "upstream_502/advice/diagnose.h"
+#include "upstream_502/store/snapshot.h"
+
+namespace upstream_502 {
+
+inline constexpr int64_t kSecond = 1000;
+inline constexpr int64_t kMinute = kMinuteMs;
+// The start of a minute, so that situations can be told by the clock.
+inline constexpr int64_t kStart = int64_t{28333333} * kMinuteMs;
+
+struct Failed {
+  Cause cause = Cause::kConnectionRefused;
+  std::string peer = "127.0.0.1:9000";
+  std::string method = "GET";
+  std::string uri = "/";
+  Phase phase = Phase::kHeader;
+  bool rescued = false;
+  bool attempted = true;
+  uint16_t received_status = 0;
+  int64_t limit = -1;
+  int64_t response_time = -1;
+  uint64_t bytes_received = 0;
+};
+
+inline Failed Refused(const std::string& peer = "127.0.0.1:9000") {
+  Failed failed;
+  failed.peer = peer;
+  failed.phase = Phase::kConnect;
+  return failed;
+}
+
+inline Failed Because(Cause cause) {
+  Failed failed;
+  failed.cause = cause;
+  return failed;
+}
+
+// A situation as the module would have recorded it: time is what the last
+// At() said, from kStart on.
+class Scene {
+ public:
+  explicit Scene(const std::string& name = "app",
+                 Protocol protocol = Protocol::kFastcgi) {
+    Use(name, protocol);
+  }
+
+  void Use(const std::string& name, Protocol protocol) {
+    name_ = name;
+    protocols_[name] = protocol;
+  }
+
+  void Reload() { load_time_ = now_; }
+
+  Scene& At(int64_t offset) {
+    now_ = kStart + offset;
+    return *this;
+  }
+
+  Scene& Good(int times, const std::string& peer = "127.0.0.1:9000") {
+    records_.push_back({now_, name_, peer, times, false, {}});
+    return *this;
+  }
+
+  Scene& Bad(int times, const Failed& failed) {
+    records_.push_back({now_, name_, failed.peer, times, true, failed});
+    return *this;
+  }
+
+  std::vector<Diagnosis> Diagnose() const {
+    return upstream_502::Diagnose(Take());
+  }
+
+  Snapshot Take() const {
+    Snapshot snapshot;
+    snapshot.server.time = now_;
+    snapshot.server.start_time = kStart;
+    snapshot.server.load_time = load_time_;
+    for (const auto& [name, protocol] : protocols_) {
+      UpstreamStats stats;
+      stats.name = name;
+      stats.protocol = protocol;
+      stats.history.start = OldestMinute(kHistoryMinutes);
+      for (const Record& record : records_) {
+        if (record.upstream == name) {
+          Count(record, &stats);
+        }
+      }
+      snapshot.upstreams.push_back(stats);
+    }
+    for (const Record& record : records_) {
+      for (int i = 0; record.failed && i < record.times; ++i) {
+        snapshot.events.insert(snapshot.events.begin(), ToEvent(record));
+      }
+    }
+    return snapshot;
+  }
+
+  // Of the only troubled upstream.
+  Diagnosis One() const {
+    std::vector<Diagnosis> all = Diagnose();
+    EXPECT_EQ(all.size(), 1u);
+    return all.empty() ? Diagnosis() : all[0];
+  }
+
+ private:
+  struct Record {
+    int64_t time;
+    std::string upstream;
+    std::string peer;
+    int times;
+    bool failed;
+    Failed failure;
+  };
+
+  int64_t OldestMinute(size_t shown) const {
+    return (now_ / kMinute - static_cast<int64_t>(shown) + 1) * kMinute;
+  }
+
+  // The bucket that `time` falls into, or null where it is too old.
+  template <typename T, size_t N>
+  static T* Bucket(History<T, N>* history, int64_t time) {
+    return time < history->start ? nullptr
+                                 : &history->buckets[static_cast<size_t>(
+                                       (time - history->start) / kMinute)];
+  }
+
+  void Count(const Record& record, UpstreamStats* stats) const {
+    const auto times = static_cast<uint64_t>(record.times);
+    if (Minute* minute = Bucket(&stats->history, record.time)) {
+      minute->requests += times;
+      minute->failures += record.failed ? times : 0;
+      minute->responses_502 +=
+          record.failed && !record.failure.rescued ? times : 0;
+    }
+    if (record.failed && record.time >= OldestMinute(kPeerMinutes)) {
+      stats->recent_causes[static_cast<size_t>(record.failure.cause)] += times;
+    }
+    if (!record.peer.empty()) {
+      CountPeer(record, times, FindPeer(record.peer, stats));
+    }
+  }
+
+  PeerStats* FindPeer(const std::string& addr, UpstreamStats* stats) const {
+    for (PeerStats& peer : stats->peers) {
+      if (peer.addr == addr) {
+        return &peer;
+      }
+    }
+    PeerStats peer;
+    peer.addr = addr;
+    peer.recent.start = OldestMinute(kPeerMinutes);
+    stats->peers.push_back(peer);
+    return &stats->peers.back();
+  }
+
+  static void CountPeer(const Record& record, uint64_t times, PeerStats* peer) {
+    const uint64_t attempts = record.failure.attempted ? times : 0;
+    peer->attempts += attempts;
+    if (PeerMinute* minute = Bucket(&peer->recent, record.time)) {
+      minute->attempts += attempts;
+      minute->failures += record.failed ? times : 0;
+    }
+    if (!record.failed) {
+      peer->last_success = record.time;
+      return;
+    }
+    peer->failures += times;
+    peer->causes[static_cast<size_t>(record.failure.cause)] += times;
+    peer->last_failure = record.time;
+    if (peer->first_failure == 0) {
+      peer->first_failure = record.time;
+    }
+  }
+
+  static Event ToEvent(const Record& record) {
+    const Failed& failed = record.failure;
+    Event event;
+    event.upstream = record.upstream;
+    event.peer = record.peer;
+    event.method = failed.method;
+    event.uri = failed.uri;
+    event.failure.time_ms = record.time;
+    event.failure.cause = failed.cause;
+    event.failure.phase = failed.phase;
+    event.failure.rescued = failed.rescued ? 1 : 0;
+    event.failure.limit = failed.limit;
+    event.failure.response_time = static_cast<int32_t>(failed.response_time);
+    event.failure.bytes_received = failed.bytes_received;
+    event.failure.received_status = failed.received_status;
+    return event;
+  }
+
+  int64_t now_ = kStart;
+  int64_t load_time_ = kStart;
+  std::string name_;
+  std::map<std::string, Protocol> protocols_;
+  std::vector<Record> records_;
+};
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_T_UNIT_SCENE_H_

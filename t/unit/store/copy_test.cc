@@ -1,0 +1,431 @@
+#include "upstream_502/store/copy.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "store/shared_memory.h"
+
+namespace upstream_502 {
+namespace {
+
+// The first millisecond of a minute and of a span of `recent_causes`.
+constexpr int64_t kNow = 28333334 * kMinuteMs;
+static_assert(kNow % kRecentMs == 0);
+constexpr size_t kLast = kHistoryMinutes - 1;
+
+class CopyTest : public testing::Test {
+ protected:
+  CopyTest() {
+    upstream_ = store_.FindOrAddUpstream("backend", Protocol::kHttp);
+    peer_ = store_.FindOrAddPeer(upstream_, "127.0.0.1:80");
+  }
+
+  Snapshot Take(int64_t now) const {
+    Snapshot snapshot;
+    Copy(store_, now, &snapshot);
+    return snapshot;
+  }
+  UpstreamStats TakeUpstream(int64_t now) const {
+    return Take(now).upstreams.at(0);
+  }
+
+  void Request(int64_t now, int count = 1) {
+    for (int i = 0; i < count; ++i) {
+      store_.AddRequest(upstream_, static_cast<uint32_t>(i), now, 1);
+      store_.AddAttempt(peer_, static_cast<uint32_t>(i), now, true);
+    }
+  }
+  void Fail(int64_t now, Cause cause = Cause::kReadTimeout) {
+    store_.AddFailedAttempt(upstream_, peer_, 0, now, {.cause = cause});
+  }
+  uint64_t Write(Cause cause) {
+    const uint64_t id = store_.ReserveEvents(1);
+    store_.WriteEvent(id, {.cause = cause}, {});
+    return id;
+  }
+
+  const SharedMemory memory_{size_t{2} << 20};
+  Store store_ = Store::Create(memory_.data(), memory_.size(), 64, kNow);
+  uint32_t upstream_ = 0;
+  uint32_t peer_ = 0;
+};
+
+std::vector<uint64_t> Requests(const UpstreamStats& stats) {
+  std::vector<uint64_t> requests;
+  for (const Minute& minute : stats.history.buckets) {
+    requests.push_back(minute.requests);
+  }
+  return requests;
+}
+
+uint64_t Sum(const std::vector<uint64_t>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+}
+
+TEST_F(CopyTest, ShowsAnUpstreamBeforeItsFirstRequestAsUnseen) {
+  EXPECT_FALSE(TakeUpstream(kNow).seen);
+  Request(kNow);
+  EXPECT_TRUE(TakeUpstream(kNow).seen);
+}
+
+TEST_F(CopyTest, SaysSinceWhenItCounts) {
+  store_.NoteLoad(kNow + 1);
+  store_.NoteLoad(kNow + 2);
+  const ServerInfo server = Take(kNow + 3).server;
+  EXPECT_EQ(server.start_time, kNow);
+  EXPECT_EQ(server.load_time, kNow + 2);
+  EXPECT_EQ(server.generation, 2U);
+  EXPECT_EQ(server.time, kNow + 3);
+}
+
+TEST_F(CopyTest, SumsCausesToFailures) {
+  Fail(kNow, Cause::kReadTimeout);
+  Fail(kNow, Cause::kReadTimeout);
+  Fail(kNow, Cause::kConnectionRefused);
+  store_.AddFailedAttempt(upstream_, kNoPeer, 0, kNow,
+                          {.cause = Cause::kNoLiveUpstreams});
+  const Snapshot snapshot = Take(kNow);
+  const UpstreamStats& stats = snapshot.upstreams[0];
+  EXPECT_EQ(stats.failures, 4U);
+  EXPECT_EQ(stats.causes[static_cast<size_t>(Cause::kReadTimeout)], 2U);
+  EXPECT_EQ(stats.causes[static_cast<size_t>(Cause::kNoLiveUpstreams)], 1U);
+  EXPECT_EQ(stats.peers[0].failures, 3U);
+  EXPECT_EQ(snapshot.totals.failures, 4U);
+  EXPECT_EQ(snapshot.totals.causes, stats.causes);
+  EXPECT_EQ(stats.errno_classes[static_cast<size_t>(ErrnoClass::kNone)], 4U);
+}
+
+TEST_F(CopyTest, SumsShardsOfAllWorkers) {
+  for (uint32_t worker = 0; worker < 100; ++worker) {
+    store_.AddRequest(upstream_, worker, kNow, 2);
+    store_.AddAttempt(peer_, worker, kNow, worker == 7);
+  }
+  const UpstreamStats stats = TakeUpstream(kNow);
+  EXPECT_EQ(stats.requests, 100U);
+  EXPECT_EQ(stats.attempts, 200U);
+  EXPECT_EQ(stats.peers[0].attempts, 100U);
+  EXPECT_EQ(stats.peers[0].last_success, kNow);
+}
+
+TEST_F(CopyTest, CountsAFailedAttemptAsOneOfItsPeer) {
+  const Failure failure = {.cause = Cause::kReadTimeout,
+                           .errno_class = ErrnoClass::kTimedOut,
+                           .response_time = 60000};
+  for (uint32_t worker = 0; worker < 10; ++worker) {
+    store_.AddFailedAttempt(upstream_, peer_, worker, kNow, failure);
+  }
+  store_.AddFailedAttempt(upstream_, kNoPeer, 0, kNow, failure);
+  const UpstreamStats stats = TakeUpstream(kNow);
+  EXPECT_EQ(stats.failures, 11U);
+  EXPECT_EQ(stats.attempts, 0U);  // AddRequest counts those
+  EXPECT_EQ(stats.errno_classes[static_cast<size_t>(ErrnoClass::kTimedOut)],
+            11U);
+  EXPECT_EQ(stats.peers[0].failures, 10U);
+  EXPECT_EQ(stats.peers[0].attempts, 10U);
+  EXPECT_EQ(stats.peers[0].last_failure, kNow);
+  EXPECT_EQ(stats.peers[0].last_cause, Cause::kReadTimeout);
+  EXPECT_EQ(stats.peers[0].last_success, 0);
+}
+
+TEST_F(CopyTest, CountsResponsesByCodeAndOrigin) {
+  store_.AddResponse(upstream_, 502, Origin::kUpstream, kNow);
+  store_.AddResponse(upstream_, 504, Origin::kNginx, kNow);
+  store_.AddResponse(upstream_, 500, Origin::kNginx, kNow);
+  store_.AddResponse(upstream_, 503, Origin::kNginx, kNow);
+  store_.AddResponse(kNoUpstream, 502, Origin::kConfig, kNow);
+  store_.AddRescued(upstream_);
+  const Snapshot snapshot = Take(kNow);
+  EXPECT_EQ(SumResponses(snapshot.totals.responses), 4U);
+  EXPECT_EQ(ResponsesWithCode(snapshot.totals.responses, 502), 2U);
+  EXPECT_EQ(ResponsesWithOrigin(snapshot.totals.responses, Origin::kNginx), 2U);
+  EXPECT_EQ(snapshot.totals.rescued, 1U);
+  ASSERT_EQ(snapshot.upstreams.size(), 2U);
+  EXPECT_EQ(snapshot.upstreams[0].name, "(none)");
+  EXPECT_EQ(SumResponses(snapshot.upstreams[1].responses), 3U);
+  EXPECT_EQ(snapshot.upstreams[1].history.buckets[kLast].responses_502, 1U);
+}
+
+TEST_F(CopyTest, SortsTimesToFailureIntoBuckets) {
+  for (int32_t ms : {0, 1, 2, 100, 120000, 120001, -1}) {
+    store_.AddFailedAttempt(
+        upstream_, peer_, 0, kNow,
+        {.cause = Cause::kReadTimeout, .response_time = ms});
+  }
+  const Snapshot snapshot = Take(kNow);
+  const Histogram& histogram = snapshot.upstreams[0].time_to_failure;
+  EXPECT_EQ(histogram.count, 6U);
+  EXPECT_EQ(histogram.sum, 240104U);
+  EXPECT_EQ(histogram.counts[0], 2U);
+  EXPECT_EQ(histogram.counts[1], 1U);
+  EXPECT_EQ(histogram.counts[4], 1U);
+  EXPECT_EQ(histogram.counts[kTimeBuckets - 1], 1U);
+  EXPECT_EQ(histogram.counts[kTimeBuckets], 1U);
+  const auto cause = static_cast<size_t>(Cause::kReadTimeout);
+  EXPECT_EQ(snapshot.totals.time_to_failure[cause].counts, histogram.counts);
+  EXPECT_EQ(snapshot.totals.time_to_failure[cause].sum, histogram.sum);
+}
+
+TEST_F(CopyTest, RemembersFirstAndLastFailureOfAPeer) {
+  Fail(kNow + 5, Cause::kReadTimeout);
+  Fail(kNow + 9, Cause::kSendReset);
+  const PeerStats peer = TakeUpstream(kNow + 10).peers[0];
+  EXPECT_EQ(peer.first_failure, kNow + 5);
+  EXPECT_EQ(peer.last_failure, kNow + 9);
+  EXPECT_EQ(peer.last_cause, Cause::kSendReset);
+}
+
+TEST_F(CopyTest, ListsUpstreamsAndPeersByName) {
+  for (const char* name : {"zoo", "app", "(other) app"}) {
+    const uint32_t row = store_.FindOrAddUpstream(name, Protocol::kHttp);
+    store_.FindOrAddPeer(row, "10.0.0.2:80");
+    store_.FindOrAddPeer(row, "10.0.0.1:80");
+  }
+  const Snapshot snapshot = Take(kNow);
+  ASSERT_EQ(snapshot.upstreams.size(), 4U);
+  EXPECT_EQ(snapshot.upstreams[0].name, "(other) app");
+  EXPECT_EQ(snapshot.upstreams[1].name, "app");
+  EXPECT_EQ(snapshot.upstreams[2].name, "backend");
+  EXPECT_EQ(snapshot.upstreams[3].name, "zoo");
+  EXPECT_EQ(snapshot.upstreams[1].peers[0].addr, "10.0.0.1:80");
+  EXPECT_EQ(snapshot.upstreams[1].peers[1].addr, "10.0.0.2:80");
+}
+
+TEST_F(CopyTest, KeepsEveryProtocol) {
+  for (size_t i = 0; i < kProtocolCount; ++i) {
+    const auto protocol = static_cast<Protocol>(i);
+    store_.FindOrAddUpstream(absl::StrCat("p", 10 + i), protocol);
+    store_.WriteEvent(store_.ReserveEvents(1), {.protocol = protocol}, {});
+  }
+  const Snapshot snapshot = Take(kNow);
+  ASSERT_EQ(snapshot.upstreams.size(), kProtocolCount + 1);
+  ASSERT_EQ(snapshot.events.size(), kProtocolCount);
+  for (size_t i = 0; i < kProtocolCount; ++i) {
+    const auto protocol = static_cast<Protocol>(i);
+    EXPECT_EQ(snapshot.upstreams[i + 1].protocol, protocol) << i;
+    EXPECT_EQ(snapshot.events[kProtocolCount - 1 - i].failure.protocol,
+              protocol)
+        << i;
+  }
+}
+
+TEST_F(CopyTest, LeavesOutRowsThatAreStillBeingMade) {
+  Header& header = *store_.arena().header;
+  ++header.upstreams;  // junk up to the moment its index names it
+  ++header.peers;
+  const Snapshot snapshot = Take(kNow);
+  ASSERT_EQ(snapshot.upstreams.size(), 1U);
+  EXPECT_EQ(snapshot.upstreams[0].peers.size(), 1U);
+}
+
+TEST_F(CopyTest, TellsMinutesApart) {
+  for (int minute = 0; minute < 3; ++minute) {
+    Request(kNow + minute * kMinuteMs, minute + 1);
+    Request(kNow + minute * kMinuteMs + kMinuteMs - 1, 10);
+    Fail(kNow + minute * kMinuteMs);
+  }
+  const Snapshot snapshot = Take(kNow + 3 * kMinuteMs - 1);
+  const UpstreamStats& stats = snapshot.upstreams[0];
+  EXPECT_EQ(stats.history.start,
+            kNow + 2 * kMinuteMs - static_cast<int64_t>(kLast) * kMinuteMs);
+  EXPECT_EQ(stats.history.buckets[kLast - 2].requests, 11U);
+  EXPECT_EQ(stats.history.buckets[kLast - 1].requests, 12U);
+  EXPECT_EQ(stats.history.buckets[kLast].requests, 13U);
+  EXPECT_EQ(stats.history.buckets[kLast].failures, 1U);
+  EXPECT_EQ(Sum(Requests(stats)), 36U);
+  const PeerStats& peer = stats.peers[0];
+  EXPECT_EQ(peer.recent.buckets[kPeerMinutes - 1].attempts, 14U);
+  EXPECT_EQ(peer.recent.buckets[kPeerMinutes - 2].failures, 1U);
+  EXPECT_EQ(snapshot.totals.requests_history.start, stats.history.start);
+  EXPECT_EQ(snapshot.totals.requests_history.buckets[kLast], 13U);
+  const auto& causes = snapshot.totals.causes_history;
+  EXPECT_EQ(causes[static_cast<size_t>(Cause::kReadTimeout)][kLast - 1], 1U);
+}
+
+TEST_F(CopyTest, ShowsNothingInMinutesWithoutTraffic) {
+  Request(kNow, 5);
+  Request(kNow + 4 * kMinuteMs, 7);
+  const UpstreamStats stats = TakeUpstream(kNow + 6 * kMinuteMs);
+  const std::vector<uint64_t> requests = Requests(stats);
+  EXPECT_EQ(std::vector<uint64_t>(requests.end() - 7, requests.end()),
+            (std::vector<uint64_t>{5, 0, 0, 0, 7, 0, 0}));
+}
+
+TEST_F(CopyTest, ForgetsWhatIsOlderThanAnHour) {
+  for (int minute = 0; minute < 200; ++minute) {
+    Request(kNow + minute * kMinuteMs, minute % 3 + 1);
+  }
+  const UpstreamStats stats = TakeUpstream(kNow + 199 * kMinuteMs);
+  for (size_t i = 0; i <= kLast; ++i) {
+    EXPECT_EQ(stats.history.buckets[i].requests, (200 - 60 + i) % 3 + 1);
+  }
+  EXPECT_EQ(Sum(Requests(TakeUpstream(kNow + 300 * kMinuteMs))), 0U);
+}
+
+TEST_F(CopyTest, IgnoresASmallStepBackOfTheClock) {
+  Request(kNow, 1);
+  Request(kNow - 1, 2);  // another worker's clock
+  Request(kNow - 2 * kMinuteMs, 4);
+  EXPECT_EQ(TakeUpstream(kNow).history.buckets[kLast].requests, 7U);
+}
+
+TEST_F(CopyTest, FollowsALargeStepBackOfTheClock) {
+  for (int minute = 0; minute < 50; ++minute) {
+    Request(kNow + minute * kMinuteMs, 10);
+  }
+  Request(kNow + 20 * kMinuteMs, 3);
+  // Minutes that were "in the future" must not come back as history, even
+  // where nothing happens this time.
+  for (int minute : {20, 21, 30, 49, 80}) {
+    const UpstreamStats stats = TakeUpstream(kNow + minute * kMinuteMs);
+    const std::vector<uint64_t> requests = Requests(stats);
+    EXPECT_LE(Sum(requests), stats.requests);
+    for (int back = 0; back < minute - 20; ++back) {
+      EXPECT_EQ(requests[kLast - static_cast<size_t>(back)], 0U);
+    }
+  }
+  Request(kNow + 21 * kMinuteMs, 4);
+  EXPECT_EQ(TakeUpstream(kNow + 21 * kMinuteMs).history.buckets[kLast].requests,
+            4U);
+}
+
+TEST_F(CopyTest, FollowsAClockThatIsSetFarAheadAndBack) {
+  Request(kNow, 1);
+  Fail(kNow);
+  Request(kNow * 2, 1);
+  Fail(kNow * 2);
+  Request(kNow + kMinuteMs, 2);
+  Fail(kNow + kMinuteMs);
+  const Snapshot snapshot = Take(kNow + kMinuteMs);
+  EXPECT_EQ(snapshot.upstreams[0].history.buckets[kLast].requests, 2U);
+  EXPECT_EQ(snapshot.upstreams[0].history.buckets[kLast].failures, 1U);
+  const auto cause = static_cast<size_t>(Cause::kReadTimeout);
+  EXPECT_EQ(snapshot.totals.causes_history[cause][kLast], 1U);
+}
+
+TEST_F(CopyTest, NeverShowsAMinuteThatRanBackwards) {
+  Request(kNow, 5);
+  // As a reset that raced with the opening of a minute leaves it.
+  UpstreamRow& row = store_.arena().upstreams[upstream_];
+  for (MinuteSlot& slot : row.minutes) {
+    slot.requests = 1000;
+  }
+  for (CauseSlot& slot : row.recents) {
+    slot.minute = static_cast<uint32_t>(kNow / kRecentMs);
+    slot.causes[3] = 1000;
+  }
+  const UpstreamStats stats = TakeUpstream(kNow);
+  EXPECT_EQ(Sum(Requests(stats)), 0U);
+  EXPECT_EQ(stats.recent_causes[3], 0U);
+}
+
+TEST_F(CopyTest, SumsRecentCausesOverTheLastMinutes) {
+  const auto recent = [this](int64_t now) {
+    return TakeUpstream(now)
+        .recent_causes[static_cast<size_t>(Cause::kReadTimeout)];
+  };
+  EXPECT_EQ(recent(kNow), 0U);
+  Fail(kNow);
+  Fail(kNow + 3 * kMinuteMs);
+  EXPECT_EQ(recent(kNow + 3 * kMinuteMs), 2U);
+  EXPECT_EQ(recent(kNow + 7 * kMinuteMs), 2U);
+  EXPECT_EQ(recent(kNow + 8 * kMinuteMs), 1U);
+  EXPECT_EQ(recent(kNow + 10 * kMinuteMs), 0U);
+  EXPECT_EQ(TakeUpstream(kNow + 10 * kMinuteMs).failures, 2U);
+}
+
+TEST_F(CopyTest, ListsEventsNewestFirstAndEachOnce) {
+  for (int i = 0; i < 100; ++i) {
+    Write(Cause::kReadTimeout);
+  }
+  const Snapshot snapshot = Take(kNow);
+  ASSERT_EQ(snapshot.events.size(), 64U);
+  for (size_t i = 0; i < snapshot.events.size(); ++i) {
+    EXPECT_EQ(snapshot.events[i].id, 100 - i);
+  }
+  EXPECT_EQ(snapshot.zone.events, 64U);
+  EXPECT_EQ(snapshot.zone.events_max, 64U);
+  EXPECT_EQ(snapshot.zone.events_total, 100U);
+}
+
+TEST_F(CopyTest, KeepsRareEventsWhenAnotherCauseFloods) {
+  std::vector<uint64_t> rare;
+  for (size_t i = 0; i < kRareEvents; ++i) {
+    rare.push_back(Write(Cause::kTlsCertificateInvalid));
+    for (size_t other = 1; other < kRareEvents; ++other) {
+      Write(Cause::kReadTimeout);
+    }
+  }
+  for (int i = 0; i < 1000; ++i) {
+    Write(Cause::kConnectionRefused);
+  }
+  std::vector<uint64_t> kept;
+  for (const Event& event : Take(kNow).events) {
+    if (event.failure.cause == Cause::kTlsCertificateInvalid) {
+      kept.push_back(event.id);
+    }
+  }
+  std::reverse(kept.begin(), kept.end());
+  EXPECT_EQ(kept, rare);
+}
+
+TEST_F(CopyTest, AcceptsAnEventThatTheRingHasOvertaken) {
+  const uint64_t late = store_.ReserveEvents(1);
+  for (int i = 0; i < 64; ++i) {
+    Write(Cause::kReadTimeout);
+  }
+  store_.WriteEvent(late, {.cause = Cause::kReadTimeout}, {});
+  const std::vector<Event> events = Take(kNow).events;
+  ASSERT_GE(events.size(), 64U);
+  EXPECT_EQ(events[0].id, 65U);
+  EXPECT_EQ(events[63].id, 2U);
+}
+
+TEST_F(CopyTest, SkipsIdsThatWereNeverWritten) {
+  Write(Cause::kReadTimeout);
+  store_.ReserveEvents(1);
+  Write(Cause::kReadTimeout);
+  const std::vector<Event> events = Take(kNow).events;
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].id, 3U);
+  EXPECT_EQ(events[1].id, 1U);
+}
+
+TEST_F(CopyTest, GivesTheSameInManySteps) {
+  for (int i = 0; i < 30; ++i) {
+    const uint32_t upstream =
+        store_.FindOrAddUpstream(absl::StrCat("u", i), Protocol::kHttp);
+    const uint32_t peer = store_.FindOrAddPeer(upstream, "127.0.0.1:81");
+    store_.AddRequest(upstream, 0, kNow, 1);
+    store_.AddAttempt(peer, 0, kNow, true);
+    Write(Cause::kReadTimeout);
+  }
+  const Snapshot whole = Take(kNow);
+  Snapshot pieced;
+  Copier copier(store_, kNow, &pieced);
+  int steps = 1;
+  while (copier.Next(1)) {
+    ++steps;
+  }
+  // Rows, with those of (other) and (none), and events.
+  EXPECT_EQ(steps, 33 + 30);
+  EXPECT_EQ(pieced.totals.requests, 30U);
+  EXPECT_EQ(pieced.zone.events, 30U);
+  ASSERT_EQ(pieced.upstreams.size(), whole.upstreams.size());
+  ASSERT_EQ(pieced.events.size(), whole.events.size());
+  for (size_t i = 0; i < whole.upstreams.size(); ++i) {
+    EXPECT_EQ(pieced.upstreams[i].name, whole.upstreams[i].name);
+    EXPECT_EQ(pieced.upstreams[i].attempts, whole.upstreams[i].attempts);
+    EXPECT_EQ(pieced.upstreams[i].peers.size(),
+              whole.upstreams[i].peers.size());
+  }
+  for (size_t i = 0; i < whole.events.size(); ++i) {
+    EXPECT_EQ(pieced.events[i].id, whole.events[i].id);
+  }
+}
+
+}  // namespace
+}  // namespace upstream_502
