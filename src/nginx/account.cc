@@ -1,20 +1,22 @@
+// Accounts runs: each attempt is described, judged, remembered and counted.
+
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
+
+#include "account.h"
+
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/match.h"
-#include "account.h"
-#include "bridge.h"
-#include "elements.h"
+#include "upstream_502/advice/limit.h"
+#include "upstream_502/verdict/classify.h"
 
 namespace upstream_502 {
 namespace {
 
-constexpr absl::string_view kUnixPrefix = "unix:";
-
 // A run as it is accounted.
 struct Run {
-  Record* record;
+  Context* context;
   ngx_http_request_t* request;
   const ngx_http_upstream_t* upstream;
   Store* store;
@@ -22,10 +24,19 @@ struct Run {
   int rc;
   absl::string_view name;
   uint32_t row;
-  uint32_t end;
+  uint32_t end;  // behind its last element
 };
 
-// The peer of an element: its name, where that is kept, and its row.
+// An element of r->upstream_states while it is looked at.
+struct Element {
+  uint32_t index = kNoElement;
+  const State* state = nullptr;
+  bool last = true;      // of its run
+  uint32_t attempt = 0;  // its number in the request, from 1; 0: none was made
+  int64_t later = 0;     // ms that the elements behind it took
+};
+
+// The peer of an element: its name, where that is known, and its row.
 struct Peer {
   absl::string_view name = "";
   uint32_t row = kNoPeer;
@@ -39,6 +50,19 @@ int32_t Milliseconds(ngx_msec_t value) {
              : static_cast<int32_t>(std::min<ngx_msec_t>(value, INT32_MAX));
 }
 
+int64_t TimeOf(const State& state) {
+  return state.response_time == kUnsetTime
+             ? 0
+             : static_cast<int64_t>(state.response_time);
+}
+
+// What nginx speaks with `u`'s upstream. A tunnel has no scheme.
+Protocol ProtocolOf(const ngx_http_upstream_t* u) {
+  return ParseProtocol(u->schema.len == 0 && u->conf != nullptr
+                           ? View(u->conf->module)
+                           : View(u->schema));
+}
+
 // FastCGI without keep-alive ends its body with the connection: nginx takes a
 // body for whole that is shorter than its Content-Length. Record headers are
 // in read_length too, so that this is certain where it is said.
@@ -46,19 +70,83 @@ bool IsCutFastcgi(const ngx_http_upstream_t* u) {
   return EndedShort(u) && View(u->schema) == "fastcgi://";
 }
 
-// Whether the last attempt of a run that ended with `rc`, and of which no line
-// was logged, did not fail: Classify would say so too.
-bool EndedWell(const ngx_http_upstream_t* u, const State& state, int rc) {
-  return rc <= 0 && !IsGatewayStatus(state.status) && !ServedStale(u) &&
-         !IsCutFastcgi(u);
+Run MakeRun(Context* context, int rc) {
+  Run run{};
+  run.context = context;
+  run.request = context->request;
+  run.upstream = context->upstream;
+  run.store = &GetMainConf(run.request)->zone.store;
+  run.now = NowMs();
+  run.rc = rc;
+  run.end = StateCount(run.request);
+  if (context->hook != nullptr) {
+    run.name = View(context->hook->name);
+    run.row = context->hook->row;
+  } else {
+    run.name = View(UpstreamName(run.request, run.upstream));
+    run.row = run.name.empty()
+                  ? kNoUpstream
+                  : run.store->FindOrAddUpstream(run.name, Protocol::kUnknown);
+  }
+  return run;
 }
 
-// Completes what Classify wants to know of an element.
-void Describe(const Run& run, const State& state, absl::string_view peer,
-              bool last, bool recognized, Attempt* attempt) {
+// Visits the elements of the run from `begin` on, in order, in a time that
+// grows with their number: a request may try thousands of peers.
+template <typename Visit>
+void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
+  if (begin >= run.end) {
+    return;
+  }
+  const State* states = States(run.request);
+  Element element;
+  for (uint32_t i = 0; i < begin; ++i) {
+    element.attempt += IsSeparator(states[i]) ? 0U : 1U;
+  }
+  for (uint32_t i = begin; i < run.end; ++i) {
+    element.later += TimeOf(states[i]);
+  }
+  for (uint32_t i = begin; i < run.end; ++i) {
+    element.index = i;
+    element.state = &states[i];
+    element.last = i + 1 == run.end;
+    ++element.attempt;
+    element.later -= TimeOf(states[i]);
+    visit(element);
+  }
+}
+
+uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
+                  int64_t now) {
+  const uint32_t row = zone->store.FindOrAddPeer(upstream, peer);
+  if (zone->store.IsOther(row) && zone->store.TakeOverflowWarning(now)) {
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "upstream_502_zone \"%V\" is full, further peers are counted "
+                  "under \"(other)\"",
+                  &zone->name);
+  }
+  return row;
+}
+
+Peer PeerOf(const Run& run, const State& state, const Note* note) {
+  MainConf* conf = GetMainConf(run.request);
+  if (state.peer != nullptr && state.peer->len != 0) {
+    return {View(*state.peer), PeerRowOf(conf, run.row, state.peer, run.now)};
+  }
+  if (note == nullptr || note->peer.empty()) {
+    return {};
+  }
+  return {note->peer, FindPeer(&conf->zone, run.row, note->peer, run.now)};
+}
+
+// Completes what Classify wants to know of an element. What a line said that
+// did not end the attempt is out of date by now.
+void Describe(const Run& run, const Element& element, const Peer& peer,
+              bool recognized, Attempt* attempt) {
   const ngx_http_upstream_t* u = run.upstream;
+  const State& state = *element.state;
   const bool header_done = state.header_time != kUnsetTime;
-  // What a line said that did not end the attempt is out of date by now.
+  const bool stale = element.last && ServedStale(u);
   if (!recognized) {
     attempt->connected = state.connect_time != kUnsetTime;
     attempt->request_sent = attempt->connected;
@@ -66,68 +154,52 @@ void Describe(const Run& run, const State& state, absl::string_view peer,
     attempt->bytes_received = static_cast<uint64_t>(state.bytes_received);
   }
   attempt->protocol = ProtocolOf(u);
-  attempt->ending = last ? Ending::kFinal : Ending::kRetried;
-  attempt->unix_socket = absl::StartsWith(peer, kUnixPrefix);
+  attempt->ending = element.last ? Ending::kFinal : Ending::kRetried;
+  attempt->unix_socket = absl::StartsWith(peer.name, "unix:");
 #if (NGX_HTTP_SSL)
   attempt->tls = u->ssl;
 #endif
-  attempt->upgraded = last && u->upgrade;
+  attempt->upgraded = element.last && u->upgrade;
   attempt->status = static_cast<uint16_t>(state.status);
   attempt->rc = run.rc;
   if (header_done) {
     // Stale content replaces what the upstream has said.
     attempt->received_status = static_cast<uint16_t>(
-        last && !ServedStale(u) && u->headers_in.status_n != 0
+        element.last && !stale && u->headers_in.status_n != 0
             ? u->headers_in.status_n
             : state.status);
-    if (last && ServedStale(u) &&
-        state.status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+    if (stale && state.status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
       attempt->ending = Ending::kRetried;  // given up for the stale copy
     }
   }
-  if (last && run.rc == 0 && IsCutFastcgi(u)) {
+  if (element.last && run.rc == 0 && IsCutFastcgi(u)) {
     attempt->rc = NGX_HTTP_BAD_GATEWAY;  // what nginx says of other cut bodies
   }
 }
 
-// nginx's own limit that decided; -1 where none did.
-int64_t DecidingLimit(const ngx_http_upstream_t* u, Cause cause,
-                      absl::string_view message) {
-  const ngx_http_upstream_conf_t* conf = u->conf;
-  if (conf == nullptr) {
-    return -1;
+// What nginx's own limit that decided was set to; -1 where none did.
+int64_t ValueOf(Limit limit, const ngx_http_upstream_conf_t* conf) {
+  switch (conf == nullptr ? Limit::kNone : limit) {
+    case Limit::kNone:
+      return -1;
+    case Limit::kConnectTimeout:
+      return Milliseconds(conf->connect_timeout);
+    case Limit::kSendTimeout:
+      return Milliseconds(conf->send_timeout);
+    case Limit::kReadTimeout:
+      return Milliseconds(conf->read_timeout);
+    case Limit::kBufferSize:
+      return static_cast<int64_t>(conf->buffer_size);
   }
-  if (cause == Cause::kHeaderTooBig) {
-    return static_cast<int64_t>(conf->buffer_size);
-  }
-  if (cause == Cause::kBodyTimeout) {
-    return Milliseconds(conf->read_timeout);
-  }
-  ngx_msec_t timeout = kUnsetTime;
-  if (cause == Cause::kReadTimeout) {
-    timeout = conf->read_timeout;
-  } else if (cause == Cause::kSendTimeout) {
-    timeout = conf->send_timeout;
-  } else if (cause == Cause::kConnectionTimeout ||
-             cause == Cause::kTlsTimeout) {
-    timeout = conf->connect_timeout;
-  }
-  return timeout != kUnsetTime &&
-                 absl::StartsWith(message, "upstream timed out")
-             ? Milliseconds(timeout)
-             : -1;
+  return -1;
 }
 
-// The times and counts of an element.
-void AddTimes(const State& state, const Element& element, EventFacts* facts) {
-  facts->connect_time = Milliseconds(state.connect_time);
-  facts->header_time = Milliseconds(state.header_time);
-  facts->response_time = Milliseconds(state.response_time);
-  facts->bytes_sent = static_cast<uint64_t>(state.bytes_sent);
-  facts->bytes_received = static_cast<uint64_t>(state.bytes_received);
-  // Now is when the run ended.
-  facts->time_ms -= element.later;
-  facts->attempt = static_cast<uint16_t>(element.attempt);
+void AddTimes(const State& state, Failure* failure) {
+  failure->connect_time = Milliseconds(state.connect_time);
+  failure->header_time = Milliseconds(state.header_time);
+  failure->response_time = Milliseconds(state.response_time);
+  failure->bytes_sent = static_cast<uint64_t>(state.bytes_sent);
+  failure->bytes_received = static_cast<uint64_t>(state.bytes_received);
 }
 
 // The peer's name for as long as the request. A zone's peer may change its
@@ -138,318 +210,142 @@ absl::string_view KeepPeer(const Run& run, const Peer& peer) {
              : run.store->PeerName(peer.row);
 }
 
-// Remembers the failure for variables and its event.
-void Remember(const Run& run, const Element& element, const Judgment& judgment,
-              const Peer& peer) {
-  NotedAttempt* failure = element.noted;
-  if (!failure->failed) {
-    failure->failed = true;
-    failure->event_id = 0;
-    ++run.record->failure_count;
+// Keeps the failure for variables and its event.
+void Remember(const Run& run, const Element& element, const Peer& peer,
+              const Failure& failure, Note* note) {
+  note->failed = true;
+  note->last = element.last;
+  note->run_status = run.rc;
+  note->failure = failure;
+  // Now is when the run ended.
+  note->failure.time_ms = run.now - element.later;
+  note->failure.attempt = static_cast<uint16_t>(element.attempt);
+  note->failure.limit = ValueOf(
+      DecidingLimit(failure.cause, note->attempt.message), run.upstream->conf);
+  if (element.state != nullptr) {
+    AddTimes(*element.state, &note->failure);
   }
-  failure->last = element.index == kNoElement || element.index + 1 == run.end;
-  failure->run_status = run.rc;
-  failure->verdict = judgment.verdict;
-  failure->facts = judgment.facts;
-  failure->facts.time_ms = run.now;
-  failure->facts.limit = DecidingLimit(run.upstream, judgment.verdict.cause,
-                                       failure->attempt.message);
-  if (element.index != kNoElement) {
-    AddTimes(States(run.request)[element.index], element, &failure->facts);
-  }
-  failure->upstream = run.name;
-  failure->peer = KeepPeer(run, peer);
-  failure->rows = {run.row, peer.row};
+  note->upstream = run.name;
+  note->peer = KeepPeer(run, peer);
+  note->rows = {run.row, peer.row};
+  ngx_log_debug4(NGX_LOG_DEBUG_HTTP, run.request->connection->log, 0,
+                 "upstream_502 attempt %uD failed: cause %d, phase %d, rc %d",
+                 element.attempt, static_cast<int>(failure.cause),
+                 static_cast<int>(failure.phase), run.rc);
 }
 
-[[gnu::cold]] void WarnOfOverflow(Zone* zone, int64_t now) {
-  if (zone->store.TakeOverflowWarning(now)) {
-    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "upstream_502_zone \"%V\" is full, further peers are counted "
-                  "under \"(other)\"",
-                  &zone->name);
+// Whether and how the attempt failed; then it is remembered, in `note` where it
+// has one. nullptr where it did not, or memory is out.
+const Note* Judge(const Run& run, const Element& element, const Peer& peer,
+                  const Attempt& attempt, Note* note) {
+  const std::optional<Failure> failure = Classify(attempt);
+  if (!failure) {
+    return nullptr;
   }
+  if (note == nullptr) {
+    note = run.context->notes.Add(run.request->pool, run.context->runs,
+                                  element.index, 0);
+  }
+  if (note != nullptr) {
+    note->attempt = attempt;
+    Remember(run, element, peer, *failure, note);
+  }
+  return note;
 }
 
-inline uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
-                         int64_t now) {
-  const uint32_t row = zone->store.FindOrAddPeer(upstream, peer);
-  if (zone->store.IsOther(row)) {
-    WarnOfOverflow(zone, now);
-  }
-  return row;
+Note* FindNote(const Run& run, uint32_t element) {
+  return run.context->notes.Find(run.context->runs, element);
 }
 
-// The row of the peer with this name, a string that stays where it is: the
-// row is remembered.
-uint32_t PeerRowOf(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
-                   int64_t now) {
-  uint32_t* row = RememberedRow(conf, name);
-  if (!conf->zone.store.IsPeer(*row, upstream,
-                               reinterpret_cast<const char*>(name->data),
-                               name->len)) {
-    *row = FindPeer(&conf->zone, upstream, View(*name), now);
-  }
-  return *row;
+const Note* JudgeElement(const Run& run, const Element& element,
+                         const Peer& peer, Note* note) {
+  Attempt attempt = note == nullptr ? Attempt() : note->attempt;
+  Describe(run, element, peer, note != nullptr && note->recognized, &attempt);
+  return Judge(run, element, peer, attempt, note);
 }
 
-Peer PeerOf(const Run& run, const State& state, const NotedAttempt* noted) {
-  MainConf* conf = GetMainConf(run.request);
-  if (state.peer != nullptr && state.peer->len != 0) {
-    return {View(*state.peer), PeerRowOf(conf, run.row, state.peer, run.now)};
-  }
-  if (noted == nullptr || noted->peer.empty()) {
-    return {};
-  }
-  return {noted->peer, FindPeer(&conf->zone, run.row, noted->peer, run.now)};
-}
-
-void CountFailure(const Run& run, uint32_t peer_row, const Verdict& verdict,
-                  int64_t time_to_failure) {
-  run.store->AddFailedAttempt(run.row, peer_row, Worker(),
-                              {.cause = verdict.cause,
-                               .errno_class = verdict.errno_class,
-                               .time_ms = run.now,
-                               .time_to_failure = time_to_failure});
-}
-
-// Whether and why an attempt has failed; then it is remembered.
-const Verdict& Conclude(const Run& run, const Peer& peer,
-                        const Element& element) {
-  const Judgment& judgment = classifier.Judge(element.noted->attempt);
-  if (judgment.verdict.failed) {
-    Remember(run, element, judgment, peer);
-  }
-  return judgment.verdict;
-}
-
-// What is kept of an attempt without a line. nullptr when memory is out.
-[[gnu::noinline]] NotedAttempt* NewSilent(Record* record, uint32_t element) {
-  NotedAttempt* noted = NewAttempt(record, element, 0);
-  if (noted != nullptr) {
-    noted->attempt = Attempt();
-  }
-  return noted;
-}
-
-// False when memory is out.
-bool KeepSilent(const Run& run, Element* element) {
-  if (element->noted == nullptr) [[unlikely]] {
-    element->noted = NewSilent(run.record, element->index);
-  }
-  return element->noted != nullptr;
-}
-
-// The element's `noted` is not nullptr.
-const Verdict& Judge(const Run& run, const Peer& peer, const Element& element) {
-  NotedAttempt* noted = element.noted;
-  Describe(run, States(run.request)[element.index], peer.name,
-           element.index + 1 == run.end, noted->recognized, &noted->attempt);
-  return Conclude(run, peer, element);
-}
-
-void AccountElement(const Run& run, const State& state, Element* element) {
-  const Peer peer = PeerOf(run, state, element->noted);
-  if ((element->noted != nullptr || element->index + 1 != run.end ||
-       !EndedWell(run.upstream, state, run.rc)) &&
-      KeepSilent(run, element)) {
-    const Verdict& verdict = Judge(run, peer, *element);
-    if (verdict.failed) {
-      CountFailure(run, peer.row, verdict, element->noted->facts.response_time);
-      return;
-    }
-  }
-  if (peer.row != kNoPeer) {
+void AccountElement(const Run& run, const Element& element) {
+  Note* note = FindNote(run, element.index);
+  const Peer peer = PeerOf(run, *element.state, note);
+  const Note* failed = JudgeElement(run, element, peer, note);
+  if (failed != nullptr) {
+    run.store->AddFailedAttempt(run.row, peer.row, Worker(), run.now,
+                                failed->failure);
+  } else if (peer.row != kNoPeer) {
     run.store->AddAttempt(peer.row, Worker(), run.now,
-                          state.header_time != kUnsetTime);
+                          element.state->header_time != kUnsetTime);
   }
-}
-
-Run MakeRun(Record* record, int rc) {
-  Run run{};
-  run.record = record;
-  run.request = record->request;
-  run.upstream = record->upstream;
-  run.store = &GetMainConf(run.request)->zone.store;
-  run.now = NowMs();
-  run.rc = rc;
-  run.end = StateCount(run.request);
-  if (record->hook != nullptr) {
-    run.name = View(record->hook->name);
-    run.row = record->hook->row;
-  } else {
-    run.name = View(UpstreamName(run.request, run.upstream));
-    run.row = run.name.empty()
-                  ? kNoUpstream
-                  : run.store->FindOrAddUpstream(run.name, Protocol::kUnknown);
-  }
-  return run;
 }
 
 // nginx gave up before an attempt.
 void AccountNoAttempt(const Run& run) {
-  Element element;
-  element.noted = TakeKept(run.record);  // there can be no more than this
-  if (!KeepSilent(run, &element)) {
-    return;
-  }
-  Attempt& attempt = element.noted->attempt;
+  Note* note = FindNote(run, kNoElement);
+  Attempt attempt = note == nullptr ? Attempt() : note->attempt;
   attempt.protocol = ProtocolOf(run.upstream);
   attempt.ending = Ending::kNoAttempt;
   attempt.rc = run.rc;
   attempt.connected = attempt.request_sent = attempt.header_done = false;
   attempt.bytes_received = 0;
-  const Peer nobody;
-  const Verdict& verdict = Conclude(run, nobody, element);
-  if (verdict.failed) {
-    CountFailure(run, kNoPeer, verdict, -1);
-  }
-  Put(run.record, element.noted);
-}
-
-void NoteProtocol(const Run& run) {
-  UpstreamHook* hook = run.record->hook;
-  if (hook == nullptr || hook->finalize == nullptr) {
-    const Protocol protocol = ProtocolOf(run.upstream);
-    run.store->SetProtocol(run.row, protocol);
-    if (hook != nullptr && protocol != Protocol::kUnknown) {
-      hook->finalize = run.record->finalize;
-    }
+  const Note* failed = Judge(run, Element(), Peer(), attempt, note);
+  if (failed != nullptr) {
+    run.store->AddFailedAttempt(run.row, kNoPeer, Worker(), run.now,
+                                failed->failure);
   }
 }
 
-// Of a run with more than one attempt, or none, or of which nothing is kept.
-// A copy of the run, so that the usual one need not be in memory.
-[[gnu::noinline]] void CountOtherRun(Run run, uint32_t begin) {
-  ForEachElement(run.record, begin, run.end,
-                 [&run](const State& state, Element* element) {
-                   AccountElement(run, state, element);
-                 });
-  if (run.end <= run.record->begin &&
-      run.rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-    AccountNoAttempt(run);
+// Of the first run of a configured upstream that is accounted.
+void LearnProtocol(const Run& run) {
+  UpstreamHook* hook = run.context->hook;
+  if (hook != nullptr && hook->finalize != nullptr) {
+    return;
   }
-}
-
-void CountRun(Record* record, int rc) {
-  const Run run = MakeRun(record, rc);
-  NoteProtocol(run);
-  const uint32_t begin = std::max(record->begin, record->accounted);
-  if (HasOneElement(*record, begin, run.end)) [[likely]] {
-    NotedAttempt* noted = record->noted;
-    Element element = {.index = 0, .attempt = 1, .noted = noted};
-    record->noted = nullptr;
-    AccountElement(run, States(run.request)[0], &element);
-    Put(record, noted);
-  } else {
-    CountOtherRun(run, begin);
+  const Protocol protocol = ProtocolOf(run.upstream);
+  run.store->SetProtocol(run.row, protocol);
+  if (hook != nullptr && protocol != Protocol::kUnknown) {
+    hook->finalize = run.context->finalize;
   }
-  run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
-}
-
-// A request that ended in 500 before its upstream was set up: nginx's
-// upstream module gave up without a word.
-bool FailedSilently(const ngx_http_request_t* r) {
-  return r->err_status == 500 && r->upstream_states == nullptr &&
-         !r->upstream->header_sent && r->upstream->headers_in.status_n == 0;
 }
 
 }  // namespace
 
-// Flattened: their calls would cost a failure 200 instructions more.
-[[gnu::flatten]] void AccountRun(Record* record, int rc) {
-  if (!record->open) {
+uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
+                     int64_t now) {
+  return FindPeer(&conf->zone, upstream, View(*name), now);
+}
+
+// Flattened: calls would cost a failure some hundred instructions.
+[[gnu::flatten]] void AccountRun(Context* context, int rc) {
+  if (!context->open) {
     return;
   }
-  record->open = false;
-  CountRun(record, rc);
-  record->accounted = StateCount(record->request);
-  record->noted = nullptr;
-}
-
-bool CountPlainRun(const ngx_http_request_t* r, const UpstreamHook& hook,
-                   int rc) {
-  const State& state = States(r)[0];
-  if (StateCount(r) != 1 || state.peer == nullptr || state.peer->len == 0 ||
-      !EndedWell(r->upstream, state, rc)) {
-    return false;
+  context->open = false;
+  const Run run = MakeRun(context, rc);
+  LearnProtocol(run);
+  const uint32_t begin = std::max(context->begin, context->accounted);
+  ForEachElement(run, begin, [&run](const Element& element) {
+    AccountElement(run, element);
+  });
+  if (run.end <= context->begin && rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+    AccountNoAttempt(run);
   }
-  MainConf* conf = GetMainConf(r);
-  const int64_t now = NowMs();
-  conf->zone.store.AddAttempt(PeerRowOf(conf, hook.row, state.peer, now),
-                              Worker(), now, state.header_time != kUnsetTime);
-  conf->zone.store.AddRequest(hook.row, Worker(), now, 1);
-  return true;
+  run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
+  context->accounted = run.end;
 }
 
-void CloseRun(Record* record, int status) {
-  AccountRun(record, record->finalize == nullptr ? status : 0);
-}
-
-uint32_t RunBegin(const ngx_http_request_t* r) {
-  uint32_t begin = StateCount(r);
-  while (begin > 0 && !IsSeparator(States(r)[begin - 1])) {
-    --begin;
-  }
-  return begin;
-}
-
-void CatchUp(ngx_http_request_t* r, int status) {
-  ngx_http_upstream_t* u = r->upstream;
-  if (u == nullptr || u->cleanup != nullptr) {
-    return;  // none, or at work
-  }
-  Record* record = FindRecord(r);
-  if (record != nullptr && record->open) {
-    CloseRun(record, status);
+void Peek(Context* context) {
+  if (!context->open) {
     return;
   }
-  const bool silent = record == nullptr && FailedSilently(r);
-  // Where `u->upstream` is set, the run was seen or is not to be counted.
-  if (u->upstream != nullptr || !GetLocConf(r)->enable ||
-      (!silent &&
-       StateCount(r) <= (record == nullptr ? 0 : record->accounted))) {
-    return;
-  }
-  record = FindOrAddRecord(r);
-  if (record == nullptr) {
-    return;
-  }
-  record->upstream = u;
-  record->hook = HookOf(r, u);
-  record->begin = RunBegin(r);
-  record->open = true;
-  ++record->runs;
-  AccountRun(record, silent ? 500 : 0);
-}
-
-void Settle(ngx_http_request_t* r) {
-  ForEachRecord(r, [](Record* record) {
-    if (IsUnsettled(*record)) {
-      CatchUp(record->request, RequestStatus(record->request));
+  const Run run = MakeRun(context, 0);
+  ForEachElement(run, context->begin, [&run](const Element& element) {
+    const State& state = *element.state;
+    const bool relayed = IsGatewayStatus(static_cast<int>(state.status)) &&
+                         state.header_time != kUnsetTime;
+    Note* note = FindNote(run, element.index);
+    if ((!element.last || relayed) && (note == nullptr || !note->failed)) {
+      JudgeElement(run, element, PeerOf(run, state, note), note);
     }
   });
-  if (FindRecord(r) == nullptr) {
-    CatchUp(r, RequestStatus(r));
-  }
-}
-
-void Peek(Record* record) {
-  if (!record->open) {
-    return;
-  }
-  const Run run = MakeRun(record, 0);
-  ForEachElement(record, record->begin, run.end,
-                 [&run](const State& state, Element* element) {
-                   const bool last = element->index + 1 == run.end;
-                   const bool relayed = IsGatewayStatus(state.status) &&
-                                        state.header_time != kUnsetTime;
-                   const Peer peer = PeerOf(run, state, element->noted);
-                   if ((!last || relayed) && KeepSilent(run, element) &&
-                       !element->noted->failed) {
-                     Judge(run, peer, *element);
-                   }
-                 });
 }
 
 }  // namespace upstream_502

@@ -1,50 +1,43 @@
 // The one place that turns nginx's state elements into counts and failed
-// attempts. A cursor in the record lets everybody ask and nothing be counted
+// attempts. A cursor in the context lets everybody ask and nothing be counted
 // twice.
 
 #ifndef UPSTREAM_502_SRC_NGINX_ACCOUNT_H_
 #define UPSTREAM_502_SRC_NGINX_ACCOUNT_H_
 
-#include "record.h"
+#include "ngx_cxx.h"
+
+#include "bridge.h"
+#include "context.h"
+#include "upstream_502/verdict/outcome.h"
+#include "upstream_502/words/shortcuts.h"
 
 namespace upstream_502 {
 
 // The open run has ended with nginx's `rc`: counts it and closes it.
-void AccountRun(Record* record, int rc);
-
-// Counts a run that nothing is kept of, if it is one attempt that ended well.
-// False: it is another, and nothing was counted.
-bool CountPlainRun(const ngx_http_request_t* r, const UpstreamHook& hook,
-                   int rc);
-
-// The open run, if there is one, is over though no hook has seen its end: it
-// ended in `status` before it began, or a module has unhooked it.
-void CloseRun(Record* record, int status);
-
-// Where the last run of `r` begins: behind the last separator.
-uint32_t RunBegin(const ngx_http_request_t* r);
-
-// Counts the last run of `r` where it is over and no hook has seen its end:
-// a target from a variable whose response never came to the header filter
-// (intercepted, X-Accel-Redirect, read into memory), or one to close.
-void CatchUp(ngx_http_request_t* r, int status);
-
-// The same for `r` (a main request) and all its subrequests.
-void Settle(ngx_http_request_t* r);
+void AccountRun(Context* context, int rc);
 
 // The header of the open run is on its way to the client: makes its failed
 // attempts known before it ends. They are counted then.
-void Peek(Record* record);
+void Peek(Context* context);
 
-// The status the client gets, as $status.
-inline int RequestStatus(const ngx_http_request_t* r) {
-  return static_cast<int>(r->err_status != 0 ? r->err_status
-                                             : r->headers_out.status);
-}
+// The row of the peer with this name, a string that stays where it is.
+uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
+                     int64_t now);
 
-template <typename Status>
-bool IsGatewayStatus(Status status) {
-  return status == NGX_HTTP_BAD_GATEWAY || status == NGX_HTTP_GATEWAY_TIME_OUT;
+// The same, where it was found before: rows are remembered by the address of
+// the name.
+inline uint32_t PeerRowOf(MainConf* conf, uint32_t upstream,
+                          const ngx_str_t* name, int64_t now) {
+  const uint64_t hash = reinterpret_cast<uintptr_t>(name) * kMultiplier;
+  uint32_t* row = &conf->peer_rows[(hash >> 32) % std::size(conf->peer_rows)];
+  if (!kShortcuts ||
+      !conf->zone.store.IsPeer(*row, upstream,
+                               reinterpret_cast<const char*>(name->data),
+                               name->len)) {
+    *row = FindPeerRow(conf, upstream, name, now);
+  }
+  return *row;
 }
 
 inline bool ServedStale(const ngx_http_upstream_t* u) {
@@ -63,12 +56,29 @@ inline bool EndedShort(const ngx_http_upstream_t* u) {
          pipe->read_length < u->headers_in.content_length_n;
 }
 
-// Where the row of the peer with this name, a string that stays where it is,
-// is remembered.
-inline uint32_t* RememberedRow(MainConf* conf, const ngx_str_t* name) {
-  constexpr size_t kPlaces = std::extent_v<decltype(MainConf::peer_rows)>;
-  const uint64_t hash = reinterpret_cast<uintptr_t>(name) * kMultiplier;
-  return &conf->peer_rows[(hash >> 32) % kPlaces];
+// Counts a plain run, if it was one attempt that surely went well; else false,
+// and nothing was counted. Most requests pay for this and for nothing else:
+// inline, and without a call once peer and minute are known.
+inline bool CountSuccess(const ngx_http_request_t* r, MainConf* conf,
+                         const UpstreamHook& hook, ngx_int_t rc) {
+  const ngx_http_upstream_t& u = *r->upstream;
+  if (rc > 0 || r->upstream_states->nelts != 1) {
+    return false;
+  }
+  const State& state = States(r)[0];
+  if (state.peer == nullptr || state.peer->len == 0 ||
+      state.header_time == kUnsetTime ||
+      IsGatewayStatus(static_cast<int>(state.status)) || ServedStale(&u) ||
+      EndedShort(&u)) {
+    return false;
+  }
+  Store& store = conf->zone.store;
+  const auto worker = static_cast<uint32_t>(ngx_worker);
+  const int64_t now = NowMs();
+  store.AddAttempt(PeerRowOf(conf, hook.row, state.peer, now), worker, now,
+                   /*success=*/true);
+  store.AddRequest(hook.row, worker, now, 1);
+  return true;
 }
 
 }  // namespace upstream_502

@@ -4,7 +4,7 @@
 #define UPSTREAM_502_SRC_NGINX_BRIDGE_H_
 
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
+
 #include <cstring>
 #include <exception>
 #include <new>

@@ -1,92 +1,180 @@
+// Finds the context of a request, whatever nginx did with r->ctx.
+
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
+
+#include "context.h"
+
+#include <algorithm>
+#include <new>
+
 #include "bridge.h"
-#include "record.h"
 
 namespace upstream_502 {
-
-constinit Classifier classifier;
-
 namespace {
 
-// "host", "host:port" as it was written, or "unix:/path".
-ngx_str_t MakeName(ngx_pool_t* pool, const ngx_str_t& host, in_port_t port,
-                   bool with_port) {
-  const bool is_unix = host.len > 0 && host.data[0] == '/';
-  if (!is_unix && !with_port) {
-    return host;
+// Runs with the pool and marks its cleanup as ours.
+void FamilyCleanup(void*) {}
+
+// The place of the context of `r`, or the free one where it would be. There is
+// always one.
+Context** PlaceOf(const Family& family, const ngx_http_request_t* r) {
+  const uint64_t hash = reinterpret_cast<uintptr_t>(r) * kMultiplier;
+  uint32_t at = static_cast<uint32_t>(hash >> 32) & family.mask;
+  while (family.places[at] != nullptr && family.places[at]->request != r) {
+    at = (at + 1) & family.mask;
   }
-  const size_t size = host.len + sizeof("unix:65535");
-  auto* data = static_cast<u_char*>(ngx_pnalloc(pool, size));
-  if (data == nullptr) {
-    return host;
+  return &family.places[at];
+}
+
+// Keeps half of the places free. False when memory is out.
+bool MakeRoom(Family* family, ngx_pool_t* pool) {
+  const uint32_t places = family->places == nullptr ? 0 : family->mask + 1;
+  if (family->count < places / 2) {
+    return true;
   }
-  const u_char* end = is_unix ? ngx_snprintf(data, size, "unix:%V", &host)
-                              : ngx_snprintf(data, size, "%V:%d", &host,
-                                             static_cast<int>(port));
-  return {static_cast<size_t>(end - data), data};
+  const uint32_t wanted = std::max(2 * places, 8U);
+  auto* more =
+      static_cast<Context**>(ngx_pcalloc(pool, wanted * sizeof(Context*)));
+  if (more == nullptr) {
+    return false;
+  }
+  family->places = more;
+  family->mask = wanted - 1;
+  for (Context* each = family->newest; each != nullptr; each = each->older) {
+    *PlaceOf(*family, each->request) = each;
+  }
+  return true;
+}
+
+void Join(Family* family, ngx_http_request_t* r, Context* context) {
+  context->request = r;
+  context->family = family;
+  context->older = family->newest;
+  family->newest = context;
+  ++family->count;
+  ngx_http_set_ctx(r, context, ngx_http_upstream_502_module);
+}
+
+// A family with the context of its main request.
+Family* NewFamily(ngx_http_request_t* main) {
+  struct Both {
+    Context context;
+    Family family;
+  };
+  auto* both = PoolNew<Both>(main->pool);
+  if (both == nullptr) {
+    return nullptr;
+  }
+  Family& family = both->family;
+  family = {.cleanup = {FamilyCleanup, &family, main->pool->cleanup},
+            .main = &both->context,
+            .newest = nullptr,
+            .places = nullptr,
+            .mask = 0,
+            .count = 0};
+  // As ngx_pool_cleanup_add() does, without another piece of memory.
+  main->pool->cleanup = &family.cleanup;
+  Join(&family, main, family.main);
+  return &family;
 }
 
 }  // namespace
 
-void RecordCleanup(void*) {}
-
-Record* FindDetachedRecord(const ngx_http_request_t* r) {
-  Record* record = nullptr;
-  ForEachRecord(r, [&](Record* other) {
-    if (other->request == r) {
-      record = other;
-    }
-  });
-  return record;
-}
-
-NotedAttempt* FindOtherAttempt(const Record& record, uint32_t element) {
-  for (NotedAttempt* attempt : {record.noted, record.failures}) {
-    for (; attempt != nullptr && attempt->run == record.runs &&
-           !IsBefore(attempt->element, element);
-         attempt = attempt->older) {
-      if (attempt->element == element) {
-        return attempt;
-      }
+Family* FindDetachedFamily(ngx_http_request_t* main) {
+  for (const ngx_pool_cleanup_t* cleanup = main->pool->cleanup;
+       cleanup != nullptr; cleanup = cleanup->next) {
+    if (cleanup->handler == FamilyCleanup) {
+      auto* family = static_cast<Family*>(cleanup->data);
+      ngx_http_set_ctx(main, family->main, ngx_http_upstream_502_module);
+      return family;
     }
   }
   return nullptr;
 }
 
-ngx_str_t ConfiguredName(ngx_pool_t* pool,
-                         const ngx_http_upstream_srv_conf_t* upstream) {
-  const bool written = (upstream->flags & NGX_HTTP_UPSTREAM_CREATE) == 0 &&
-                       upstream->no_port == 0 && upstream->port != 0;
-  return MakeName(pool, upstream->host, upstream->port, written);
+Context* FindDetachedContext(ngx_http_request_t* r) {
+  const Family* family = FindFamily(r);
+  if (family == nullptr || r == r->main) {
+    return family == nullptr ? nullptr : family->main;
+  }
+  Context* context = family->places == nullptr ? nullptr : *PlaceOf(*family, r);
+  if (context != nullptr) {
+    ngx_http_set_ctx(r, context, ngx_http_upstream_502_module);
+  }
+  return context;
 }
 
-UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
-  const ngx_http_upstream_srv_conf_t* upstream = u->upstream;
-  // Before it is needed (out of the cache, say) it stands in the location.
-  if (upstream == nullptr && u->resolved == nullptr && u->conf != nullptr) {
-    upstream = u->conf->upstream;
+Context* FindOrAddContext(ngx_http_request_t* r) {
+  Context* context = FindContext(r);
+  if (context != nullptr) {
+    return context;
   }
-  return upstream == nullptr ? nullptr : FindHook(*GetMainConf(r), upstream);
+  Family* family = FindFamily(r);
+  if (family == nullptr) {
+    family = NewFamily(r->main);
+  }
+  if (family == nullptr || r == r->main) {
+    return family == nullptr ? nullptr : family->main;
+  }
+  context = MakeRoom(family, r->pool) ? PoolNew<Context>(r->pool) : nullptr;
+  if (context != nullptr) {
+    Join(family, r, context);
+    *PlaceOf(*family, r) = context;
+  }
+  return context;
 }
 
-Protocol OtherProtocolOf(const ngx_http_upstream_t* u) {
-  // A tunnel has no scheme.
-  return ParseProtocol(u->schema.len == 0 && u->conf != nullptr
-                           ? View(u->conf->module)
-                           : View(u->schema));
+// Where the note is or would be: at the end, mostly.
+Note** Notes::Place(uint32_t run, uint32_t element) const {
+  Note** end = at_ + count_;
+  if (count_ == 0 || IsBefore(*end[-1], run, element)) {
+    return end;
+  }
+  return std::lower_bound(at_, end - 1, element,
+                          [run](const Note* note, uint32_t wanted) {
+                            return IsBefore(*note, run, wanted);
+                          });
 }
 
-ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
-  const UpstreamHook* hook = HookOf(r, u);
-  if (hook != nullptr) {
-    return hook->name;
+Note* Notes::Find(uint32_t run, uint32_t element) const {
+  Note* const* place = Place(run, element);
+  return place != at_ + count_ && (*place)->run == run &&
+                 (*place)->element == element
+             ? *place
+             : nullptr;
+}
+
+Note* Notes::Add(ngx_pool_t* pool, uint32_t run, uint32_t element,
+                 size_t room) {
+  void* memory =
+      MakeRoom(pool) ? ngx_palloc(pool, sizeof(Note) + room) : nullptr;
+  if (memory == nullptr) {
+    return nullptr;
   }
-  if (u->resolved != nullptr && u->resolved->host.data != nullptr) {
-    return MakeName(r->pool, u->resolved->host, u->resolved->port,
-                    u->resolved->no_port == 0 && u->resolved->port != 0);
+  auto* note = new (memory) Note;
+  note->run = run;
+  note->element = element;
+  note->room = {reinterpret_cast<char*>(note + 1), room};
+  Note** place = Place(run, element);
+  std::copy_backward(place, at_ + count_, at_ + count_ + 1);
+  *place = note;
+  ++count_;
+  return note;
+}
+
+bool Notes::MakeRoom(ngx_pool_t* pool) {
+  if (count_ < room_) {
+    return true;
   }
-  return {0, nullptr};
+  auto* more =
+      static_cast<Note**>(ngx_palloc(pool, 2 * size_t{room_} * sizeof(Note*)));
+  if (more == nullptr) {
+    return false;
+  }
+  std::copy(at_, at_ + count_, more);
+  at_ = more;
+  room_ *= 2;
+  return true;
 }
 
 }  // namespace upstream_502

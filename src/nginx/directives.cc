@@ -1,13 +1,16 @@
+// The directives.
+
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
+
+#include "directives.h"
+
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "bridge.h"
 #include "capture.h"
 #include "conf.h"
-#include "proxy_status.h"
 #include "status.h"
+#include "upstream_502/report/proxy_status.h"
 
 namespace upstream_502 {
 namespace {
@@ -78,24 +81,6 @@ char* SetZone(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   return kConfOk;
 }
 
-bool ParseFormat(ngx_str_t value, Format* format) {
-  constexpr struct {
-    absl::string_view name;
-    Format format;
-  } kFormats[] = {{"auto", Format::kAuto},
-                  {"html", Format::kHtml},
-                  {"json", Format::kJson},
-                  {"text", Format::kText},
-                  {"prometheus", Format::kPrometheus}};
-  for (const auto& known : kFormats) {
-    if (View(value) == known.name) {
-      *format = known.format;
-      return true;
-    }
-  }
-  return false;
-}
-
 bool ParseStatusArgument(ngx_str_t value, LocConf* conf) {
   const absl::string_view text = View(value);
   if (text == "access=local" || text == "access=any") {
@@ -106,7 +91,11 @@ bool ParseStatusArgument(ngx_str_t value, LocConf* conf) {
     conf->status_write = text == "write=on";
     return true;
   }
-  return ParseFormat(value, &conf->status_format);
+  if (text == "auto") {
+    conf->status_format = Format::kAuto;
+    return true;
+  }
+  return ParseFormat(text, &conf->status_format);
 }
 
 char* SetStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
@@ -163,19 +152,6 @@ char* SetRecordUri(ngx_conf_t* cf, ngx_command_t*, void* data) {
   return BadValue(cf, args[1], "\"path\", \"full\" or \"off\"");
 }
 
-// An sf-token of RFC 8941.
-bool IsToken(absl::string_view text) {
-  constexpr absl::string_view kMarks = ":/!#$%&'*+-.^_`|~";
-  const auto is_token = [kMarks](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-           kMarks.find(c) != absl::string_view::npos;
-  };
-  return !text.empty() &&
-         (absl::ascii_isalpha(static_cast<unsigned char>(text[0])) ||
-          text[0] == '*') &&
-         std::all_of(text.begin(), text.end(), is_token);
-}
-
 char* SetProxyStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
   const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
@@ -187,7 +163,7 @@ char* SetProxyStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
     return duplicate;
   }
   const absl::string_view name = View(args[1]);
-  if (!IsToken(name)) {
+  if (!IsProxyName(name)) {
     return BadValue(cf, args[1], kAllowed);
   }
   if (cf->args->nelts > 2 && (View(args[2]) != "details" || name == "off")) {
@@ -200,12 +176,6 @@ char* SetProxyStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
 }
 
 }  // namespace
-
-UpstreamHook* AddHook(MainConf* conf, ngx_http_upstream_srv_conf_t* upstream) {
-  UpstreamHook* hook = HookPlace(*conf, upstream);
-  hook->upstream = upstream;
-  return hook;
-}
 
 ngx_command_t commands[] = {
     {

@@ -1,8 +1,10 @@
+// Sees each response header on its way out.
+
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
-#include "account.h"
-#include "bridge.h"
+
 #include "filter.h"
+
+#include "bridge.h"
 #include "proxy_status.h"
 #include "run.h"
 
@@ -35,9 +37,8 @@ void SeeRun(ngx_http_request_t* r, ngx_http_upstream_t* u) {
 
 // Whether the run of `u`, which has a hook, is over and counted.
 bool IsCounted(const ngx_http_request_t* r, const ngx_http_upstream_t* u) {
-  const auto* record = static_cast<Record*>(
-      ngx_http_get_module_ctx(r, ngx_http_upstream_502_module));
-  return u->upstream != nullptr && record != nullptr && !record->open;
+  const Context* context = AttachedContext(r);
+  return u->upstream != nullptr && context != nullptr && !context->open;
 }
 
 ngx_int_t FilterHeader(ngx_http_request_t* r) {

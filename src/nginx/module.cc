@@ -1,16 +1,15 @@
 // The module as nginx sees it: its hooks, in the order in which they run.
 
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
+
 #include <algorithm>
 #include <new>
 
-#include "account.h"
 #include "bridge.h"
 #include "capture.h"
-#include "conf.h"
+#include "directives.h"
 #include "filter.h"
-#include "outcome.h"
+#include "finish.h"
 #include "run.h"
 #include "variables.h"
 
@@ -22,11 +21,11 @@ ngx_http_handler_pt next_preaccess_handler;
 ngx_int_t Decline(ngx_http_request_t*) { return NGX_DECLINED; }
 
 // The request goes on from a location with an upstream to another one, or
-// will end unseen: Settle finds it by its record.
-[[gnu::noinline]] void LeaveLocation(ngx_http_request_t* r) {
+// will end unseen: Settle finds it by its context.
+void LeaveLocation(ngx_http_request_t* r) {
   Guarded(r, [r] {
     if (r->subrequest_in_memory) {
-      FindOrAddRecord(r);
+      FindOrAddContext(r);
     }
     CatchUp(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
   });
@@ -36,39 +35,39 @@ ngx_int_t Decline(ngx_http_request_t*) { return NGX_DECLINED; }
 // subrequests, named locations and error pages of requests that are not valid.
 ngx_int_t EnterLocation(ngx_http_request_t* r) {
   WatchConnection(r->connection);
-  if (r->upstream != nullptr || r->subrequest_in_memory) [[unlikely]] {
+  if (r->upstream != nullptr || r->subrequest_in_memory) {
     LeaveLocation(r);
   }
   return next_preaccess_handler(r);
 }
 
-[[gnu::noinline]] ngx_int_t SettleOther(ngx_http_request_t* r) {
-  if (r == r->main) {
-    Guarded(r, [r] { Settle(r); });
+// Whether a request of the family of `r` has attempts that are not counted.
+bool HasUnsettled(const ngx_http_request_t* r) {
+  const Context* context = NewestContext(r);
+  while (context != nullptr && !IsUnsettled(*context)) {
+    context = context->older;
   }
-  return NGX_OK;
-}
-
-[[gnu::noinline]] ngx_int_t FinishOther(ngx_http_request_t* r) {
-  if (r == r->main) {
-    Guarded(r, [r] { Finish(r); });
-  }
-  return NGX_OK;
+  return context != nullptr;
 }
 
 // Log phase, before the access log: its variables speak of what is settled.
 // A run whose u->upstream is set was seen, or is not to be counted.
 ngx_int_t SettleRequest(ngx_http_request_t* r) {
   const ngx_http_upstream_t* u = r->upstream;
-  return (u != nullptr && u->upstream == nullptr) || HasUnsettledRecords(r)
-             ? SettleOther(r)
-             : NGX_OK;
+  if (r == r->main &&
+      ((u != nullptr && u->upstream == nullptr) || HasUnsettled(r))) {
+    Guarded(r, [r] { Settle(r); });
+  }
+  return NGX_OK;
 }
 
 // Log phase, after the access log, whose variables may ask for more.
 ngx_int_t FinishRequest(ngx_http_request_t* r) {
-  return HasRecords(r) || IsGatewayStatus(RequestStatus(r)) ? FinishOther(r)
-                                                            : NGX_OK;
+  if (r == r->main &&
+      (NewestContext(r) != nullptr || IsGatewayStatus(RequestStatus(r)))) {
+    Guarded(r, [r] { Finish(r); });
+  }
+  return NGX_OK;
 }
 
 bool AddPhaseHandler(ngx_http_phases phase, ngx_http_handler_pt handler,
@@ -131,7 +130,7 @@ ngx_int_t InstallHooks(ngx_conf_t* cf) {
     InsertHeaderFilter();
     FindProxyV2(cf);
     const bool installed =
-        HookUpstreams(cf) && WatchLocations(cf) &&
+        HookUpstreams(cf, BeginRun) && WatchLocations(cf) &&
         AddPhaseHandler(NGX_HTTP_LOG_PHASE, SettleRequest, true, cf) &&
         AddPhaseHandler(NGX_HTTP_LOG_PHASE, FinishRequest, false, cf);
     return installed ? NGX_OK : NGX_ERROR;

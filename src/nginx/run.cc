@@ -1,205 +1,190 @@
+// Where runs begin and end.
+
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
-#include "absl/types/span.h"
+
+#include "run.h"
+
 #include "account.h"
 #include "bridge.h"
-#include "run.h"
 
 namespace upstream_502 {
 namespace {
 
 // The first run of its request, in the upstream's own protocol.
-bool MayBeUsual(const ngx_http_request_t* r, const ngx_http_upstream_t& u,
-                const UpstreamHook& hook) {
-  return r->upstream_states != nullptr && r->upstream_states->nelts == 0 &&
-         u.cleanup != nullptr && hook.finalize != nullptr &&
-         u.finalize_request == hook.finalize;
-}
-
-// Counts the run if it is one more like those before it; see CountPlainRun.
-// Inline and without a call: most requests pay for this and for nothing else.
-bool CountUsualRun(const ngx_http_request_t* r, uint32_t row, ngx_int_t rc) {
+bool MayBePlain(ngx_http_request_t* r, const UpstreamHook& hook) {
   const ngx_http_upstream_t& u = *r->upstream;
-  if (rc > 0 || r->upstream_states->nelts != 1) {
-    return false;
-  }
-  const State& state = States(r)[0];
-  if (state.peer == nullptr || state.header_time == kUnsetTime ||
-      IsGatewayStatus(state.status) || ServedStale(&u) || EndedShort(&u)) {
-    return false;
-  }
-  MainConf* conf = GetMainConf(r);
-  Store& store = conf->zone.store;
-  const uint32_t peer = *RememberedRow(conf, state.peer);
-  return store.IsPeer(peer, row,
-                      reinterpret_cast<const char*>(state.peer->data),
-                      state.peer->len) &&
-         store.AddSuccess(row, peer, static_cast<uint32_t>(ngx_worker),
-                          NowMs());
+  return kShortcuts && r->upstream_states != nullptr &&
+         r->upstream_states->nelts == 0 && u.cleanup != nullptr &&
+         hook.finalize != nullptr && u.finalize_request == hook.finalize &&
+         FindContext(r) == nullptr;
 }
 
-// A run ended that may be usual after all, or is not.
-[[gnu::noinline]] void FinalizeOtherRun(ngx_http_request_t* r, ngx_int_t rc) {
+// Accounts the end of the open run before the upstream module hears of it.
+void EndRun(ngx_http_request_t* r, ngx_int_t rc) {
+  Context* context = FindContext(r);
+  if (context == nullptr || context->finalize == nullptr) {
+    return;  // cannot be: the hook is only set together with a context
+  }
+  const FinalizeHandler finalize = context->finalize;
+  Guarded(r, [&] { AccountRun(context, static_cast<int>(rc)); });
+  r->upstream->finalize_request = finalize;
+  finalize(r, rc);
+}
+
+// The beginning of a run that is not plain. Not inline, as what follows: a
+// success should not save registers that only this needs.
+[[gnu::noinline]] void BeginOtherRun(ngx_http_request_t* r,
+                                     UpstreamHook* hook) {
+  Guarded(r, [&] { OpenRun(r, r->upstream, hook, StateCount(r)); });
+}
+
+// The end of a plain run that was no plain success.
+[[gnu::noinline]] void EndOtherRun(ngx_http_request_t* r, UpstreamHook* hook,
+                                   ngx_int_t rc) {
+  Guarded(r, [&] {
+    // Now: u->cleanup is gone, so that nothing would end it with `rc`.
+    Context* context = OpenRun(r, r->upstream, hook, 0);
+    if (context != nullptr) {
+      AccountRun(context, static_cast<int>(rc));
+    }
+  });
+}
+
+// u->finalize_request of a plain run.
+void EndPlainRun(ngx_http_request_t* r, ngx_int_t rc) {
   ngx_http_upstream_t* u = r->upstream;
-  UpstreamHook* hook = FindHook(*GetMainConf(r), u->upstream);
+  MainConf* conf = GetMainConf(r);
+  UpstreamHook* hook = FindHook(*conf, u->upstream);
   if (hook == nullptr) {
     return;  // cannot be: the run began with it
   }
+  if (!CountSuccess(r, conf, *hook, rc)) {
+    EndOtherRun(r, hook, rc);
+  }
   u->finalize_request = hook->finalize;
-  Guarded(r, [&] {
-    const int status = static_cast<int>(rc);
-    if (!CountPlainRun(r, *hook, status)) {
-      // Now: u->cleanup is gone, so that nothing would end it with `rc`.
-      Record* record = OpenRun(r, u, hook, 0);
-      if (record != nullptr) {
-        AccountRun(record, status);
-      }
-    }
-  });
-  u->finalize_request(r, rc);
+  hook->finalize(r, rc);
 }
 
-// Any beginning of a run.
-[[gnu::noinline]] ngx_int_t InitPeerOfOther(
-    ngx_http_request_t* r, ngx_http_upstream_srv_conf_t* upstream) {
+// The open run is over though no hook has seen its end.
+void CloseRun(Context* context, int status) {
+  AccountRun(context, context->finalize == nullptr ? status : 0);
+}
+
+// A request that ended in 500 before its upstream was set up: nginx's
+// upstream module gave up without a word.
+bool FailedSilently(const ngx_http_request_t* r) {
+  return r->err_status == 500 && r->upstream_states == nullptr &&
+         !r->upstream->header_sent && r->upstream->headers_in.status_n == 0;
+}
+
+}  // namespace
+
+ngx_int_t BeginRun(ngx_http_request_t* r,
+                   ngx_http_upstream_srv_conf_t* upstream) {
   UpstreamHook* hook = FindHook(*GetMainConf(r), upstream);
   if (hook == nullptr) {
     return NGX_ERROR;  // cannot be: only hooked upstreams come here
   }
   ngx_http_upstream_t* u = r->upstream;
   if (u != nullptr && u->upstream == upstream && GetLocConf(r)->enable) {
-    Guarded(r, [&] {
-      if (MayBeUsual(r, *u, *hook) && FindRecord(r) == nullptr) {
-        u->finalize_request = FinalizeUsualRun;
-      } else {
-        OpenRun(r, u, hook, StateCount(r));
-      }
-    });
+    if (MayBePlain(r, *hook)) {
+      u->finalize_request = EndPlainRun;
+    } else {
+      BeginOtherRun(r, hook);
+    }
   }
   return hook->init(r, upstream);
 }
 
-// In place of a configured upstream's `peer.init`. The usual request is done
-// with here: the rest is kept out of its way.
-ngx_int_t InitPeer(ngx_http_request_t* r,
-                   ngx_http_upstream_srv_conf_t* upstream) {
-  const UpstreamHook* hook = FirstHook(*GetMainConf(r), upstream);
-  ngx_http_upstream_t* u = r->upstream;
-  if (hook->upstream != upstream || u == nullptr || u->upstream != upstream ||
-      !GetLocConf(r)->enable || MayBeDetached(r) ||
-      ngx_http_get_module_ctx(r, ngx_http_upstream_502_module) != nullptr ||
-      !MayBeUsual(r, *u, *hook)) [[unlikely]] {
-    return InitPeerOfOther(r, upstream);
+Context* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
+                 UpstreamHook* hook, uint32_t begin) {
+  Context* context = FindOrAddContext(r);
+  if (context == nullptr || u->finalize_request == EndRun) {
+    return context;
   }
-  u->finalize_request = FinalizeUsualRun;
-  return hook->init(r, upstream);
-}
-
-}  // namespace
-
-void FinalizeRun(ngx_http_request_t* r, ngx_int_t rc) {
-  Record* record = FindRecord(r);
-  if (record == nullptr || record->finalize == nullptr) {
-    return;  // cannot be: the hook is only set together with a record
-  }
-  const FinalizeHandler finalize = record->finalize;
-  Guarded(r, [&] { AccountRun(record, static_cast<int>(rc)); });
-  r->upstream->finalize_request = finalize;
-  finalize(r, rc);
-}
-
-void FinalizeUsualRun(ngx_http_request_t* r, ngx_int_t rc) {
-  ngx_http_upstream_t* u = r->upstream;
-  MainConf* conf = GetMainConf(r);
-  const UpstreamHook* hook = FirstHook(*conf, u->upstream);
-  if (hook->upstream != u->upstream || !CountUsualRun(r, hook->row, rc))
-      [[unlikely]] {
-    FinalizeOtherRun(r, rc);
-    return;
-  }
-  u->finalize_request = hook->finalize;
-  hook->finalize(r, rc);
-}
-
-bool HookUpstreams(ngx_conf_t* cf) {
-  auto* main = static_cast<MainConf*>(
-      ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_502_module));
-  auto* umcf = static_cast<ngx_http_upstream_main_conf_t*>(
-      ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module));
-  auto** upstreams =
-      static_cast<ngx_http_upstream_srv_conf_t**>(umcf->upstreams.elts);
-  const ngx_uint_t count = umcf->upstreams.nelts;
-  ngx_uint_t places = 8;
-  while (places < 4 * count) {
-    places *= 2;
-  }
-  main->hooks = static_cast<UpstreamHook*>(
-      ngx_pcalloc(cf->pool, places * sizeof(UpstreamHook)));
-  if (main->hooks == nullptr) {
-    return false;
-  }
-  main->hook_mask = places - 1;
-  for (ngx_uint_t i = 0; i < count; ++i) {
-    if (upstreams[i]->peer.init == nullptr) {
-      continue;
-    }
-    UpstreamHook* hook = AddHook(main, upstreams[i]);
-    hook->init = upstreams[i]->peer.init;
-    hook->name = ConfiguredName(cf->pool, upstreams[i]);
-    hook->row = kOtherUpstream;
-    upstreams[i]->peer.init = InitPeer;
-  }
-  return true;
-}
-
-void RegisterUpstreams(MainConf* conf) {
-  if (conf->hook_mask == 0) {
-    return;
-  }
-  for (UpstreamHook& hook : absl::MakeSpan(conf->hooks, conf->hook_mask + 1)) {
-    if (hook.upstream != nullptr) {
-      hook.row = conf->zone.store.FindOrAddUpstream(View(hook.name),
-                                                    Protocol::kUnknown);
-    }
-  }
-}
-
-Record* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
-                UpstreamHook* hook, uint32_t begin) {
-  Record* record = FindOrAddRecord(r);
-  if (record == nullptr || u->finalize_request == FinalizeRun) {
-    return record;
-  }
-  if (u->finalize_request == FinalizeUsualRun && hook != nullptr) {
+  if (u->finalize_request == EndPlainRun && hook != nullptr) {
     u->finalize_request = hook->finalize;
   }
-  if (record->open && record->upstream != u) {
-    CloseRun(record, NGX_HTTP_INTERNAL_SERVER_ERROR);
+  if (context->open && context->upstream != u) {
+    CloseRun(context, NGX_HTTP_INTERNAL_SERVER_ERROR);
   }
-  if (!record->open) {
-    ++record->runs;
+  if (!context->open) {
+    ++context->runs;
   }
-  record->Begin(u, hook, begin);
+  context->upstream = u;
+  context->hook = hook;
+  context->begin = begin;
+  context->finalize = nullptr;
+  context->open = true;
   // Before u->cleanup is set the run may yet end without being finalized.
   if (u->cleanup != nullptr && u->finalize_request != nullptr) {
-    record->finalize = u->finalize_request;
-    u->finalize_request = FinalizeRun;
+    context->finalize = u->finalize_request;
+    u->finalize_request = EndRun;
   }
-  return record;
+  return context;
 }
 
-Record* TakeRecordForLine(ngx_http_request_t* r, bool failure) {
+Context* TakeContext(ngx_http_request_t* r) {
   ngx_http_upstream_t* u = r->upstream;
-  if (u->finalize_request == FinalizeRun) {
-    return FindRecord(r);
+  return u != nullptr && u->finalize_request == EndPlainRun
+             ? OpenRun(r, u, HookOf(r, u), 0)
+             : FindContext(r);
+}
+
+Context* TakeContextForLine(ngx_http_request_t* r, bool failure) {
+  ngx_http_upstream_t* u = r->upstream;
+  if (u->finalize_request == EndRun) {
+    return FindContext(r);
   }
   if (u->cleanup != nullptr) {
     return OpenRun(r, u, HookOf(r, u), RunBegin(r));
   }
-  const Record* record = FindRecord(r);
-  const bool over = record != nullptr && record->upstream == u && !record->open;
+  const Context* context = FindContext(r);
+  const bool over =
+      context != nullptr && context->upstream == u && !context->open;
   return failure && !over ? OpenRun(r, u, HookOf(r, u), StateCount(r))
                           : nullptr;
+}
+
+uint32_t RunBegin(const ngx_http_request_t* r) {
+  uint32_t begin = StateCount(r);
+  while (begin > 0 && !IsSeparator(States(r)[begin - 1])) {
+    --begin;
+  }
+  return begin;
+}
+
+void CatchUp(ngx_http_request_t* r, int status) {
+  ngx_http_upstream_t* u = r->upstream;
+  if (u == nullptr || u->cleanup != nullptr) {
+    return;  // none, or at work
+  }
+  Context* context = FindContext(r);
+  if (context != nullptr && context->open) {
+    CloseRun(context, status);
+    return;
+  }
+  const bool silent =
+      (context == nullptr || context->runs == 0) && FailedSilently(r);
+  // Where `u->upstream` is set, the run was seen or is not to be counted.
+  if (u->upstream != nullptr || !GetLocConf(r)->enable ||
+      (!silent &&
+       StateCount(r) <= (context == nullptr ? 0 : context->accounted))) {
+    return;
+  }
+  context = OpenRun(r, u, HookOf(r, u), RunBegin(r));
+  if (context != nullptr) {
+    AccountRun(context, silent ? 500 : 0);
+  }
+}
+
+void Settle(ngx_http_request_t* r) {
+  for (Context* each = NewestContext(r); each != nullptr; each = each->older) {
+    if (IsUnsettled(*each)) {
+      CatchUp(each->request, RequestStatus(each->request));
+    }
+  }
+  CatchUp(r, RequestStatus(r));
 }
 
 }  // namespace upstream_502

@@ -1,5 +1,9 @@
+// Answers at the status location.
+
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
+
+#include "status.h"
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -8,16 +12,17 @@
 
 #include "bridge.h"
 #include "conf.h"
-#include "status.h"
-#include "upstream_502/copy.h"
-#include "upstream_502/diagnose.h"
-#include "upstream_502/query.h"
-#include "upstream_502/render.h"
+#include "upstream_502/advice/diagnose.h"
+#include "upstream_502/report/html.h"
+#include "upstream_502/report/json.h"
+#include "upstream_502/report/prometheus.h"
+#include "upstream_502/report/query.h"
+#include "upstream_502/report/text.h"
+#include "upstream_502/store/copy.h"
 
 namespace upstream_502 {
 namespace {
 
-constexpr absl::string_view kModuleVersion = "0.1.0";
 // What is copied, diagnosed and rendered in one turn of the event loop: each
 // takes about a millisecond.
 constexpr size_t kCopyWork = 1500;
@@ -143,7 +148,7 @@ void NameServer(const ngx_http_request_t* r, Snapshot* snapshot) {
   snapshot->server.hostname =
       std::string(View(const_cast<ngx_cycle_t*>(ngx_cycle)->hostname));
   snapshot->server.nginx_version = NGINX_VERSION;
-  snapshot->server.module_version = std::string(kModuleVersion);
+  snapshot->server.module_version = UPSTREAM_502_VERSION;
   snapshot->server.pid = ngx_pid;
 }
 
@@ -364,7 +369,7 @@ ngx_int_t Handle(ngx_http_request_t* r) {
     return SendText(r, NGX_HTTP_BAD_REQUEST, View(error));
   }
   return SendReport(r, *query,
-                    ChooseFormat(conf.status_format, *query, Accept(r)));
+                    ChooseFormat(conf.status_format, query->format, Accept(r)));
 }
 
 }  // namespace

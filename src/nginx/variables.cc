@@ -1,19 +1,21 @@
+// The variables of the access log and of add_header.
+
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
+
+#include "variables.h"
+
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "bridge.h"
-#include "outcome.h"
+#include "finish.h"
 #include "proxy_status.h"
-#include "upstream_502/escape.h"
-#include "upstream_502/hint.h"
-#include "upstream_502/render.h"
-#include "upstream_502/usual_text.h"
-#include "variables.h"
+#include "upstream_502/advice/hint.h"
+#include "upstream_502/report/json.h"
+#include "upstream_502/words/format.h"
+#include "upstream_502/words/usual.h"
 
 namespace upstream_502 {
 namespace {
@@ -73,22 +75,15 @@ constexpr Variable kVariables[] = {
     {"upstream_502_proxy_status", Field::kProxyStatus},
 };
 
-std::string Seconds(int64_t ms) {
-  return ms < 0 ? "" : absl::StrFormat("%d.%03d", ms / 1000, ms % 1000);
-}
-
 // The cause of each element, "-" where it did not fail; of one that is none
 // where nothing was attempted.
-std::vector<absl::string_view> CausesOf(const Record& record) {
-  const uint32_t count = StateCount(record.request);
+std::vector<absl::string_view> CausesOf(const Context& context) {
+  const uint32_t count = StateCount(context.request);
   std::vector<absl::string_view> causes(std::max(count, 1U), "-");
-  for (const NotedAttempt* failure = record.failures; failure != nullptr;
-       failure = failure->older) {
-    if (count == 0) {
-      return {CauseName(failure->verdict.cause)};  // the last one
-    }
-    if (failure->element < count) {
-      causes[failure->element] = CauseName(failure->verdict.cause);
+  for (const Note* note : context.notes.all()) {
+    const uint32_t place = count == 0 ? 0 : note->element;
+    if (note->failed && place < causes.size()) {
+      causes[place] = CauseName(note->failure.cause);
     }
   }
   return causes;
@@ -96,9 +91,9 @@ std::vector<absl::string_view> CausesOf(const Record& record) {
 
 // Aligned with $upstream_addr: ", " between attempts of a run, " : " between
 // runs, as ngx_http_upstream_addr_variable() writes them.
-std::string Causes(const Record& record) {
-  const ngx_http_request_t* r = record.request;
-  const std::vector<absl::string_view> each = CausesOf(record);
+std::string Causes(const Context& context) {
+  const ngx_http_request_t* r = context.request;
+  const std::vector<absl::string_view> each = CausesOf(context);
   std::string causes;
   for (uint32_t i = 0; i < StateCount(r); ++i) {
     const bool separator = IsSeparator(States(r)[i]);
@@ -114,96 +109,77 @@ std::string Causes(const Record& record) {
   return StateCount(r) == 0 ? std::string(each[0]) : causes;
 }
 
-std::string HintOf(const NotedAttempt& failure) {
-  return Hint({.cause = failure.verdict.cause,
-               .phase = failure.verdict.phase,
-               .protocol = failure.facts.protocol,
-               .peer = failure.peer,
-               .received_status = failure.facts.received_status,
-               .limit = failure.facts.limit});
-}
-
-void AppendMember(absl::string_view key, absl::string_view value,
-                  std::string* json) {
-  absl::StrAppend(json, "\"", key, "\":");
-  if (value.empty()) {
-    absl::StrAppend(json, "null");
-  } else {
-    AppendJsonString(value, json);
-  }
-  absl::StrAppend(json, ",");
-}
-
-// What the other variables say, and all fields of the last failed attempt
-// under the names they have on the status page.
-std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
-  std::string json =
-      absl::StrCat("{\"gateway\":", outcome.gateway ? "true" : "false", ",");
-  AppendMember("origin", outcome.gateway ? OriginName(outcome.origin) : "",
-               &json);
-  AppendMember("causes",
-               outcome.record == nullptr ? "" : Causes(*outcome.record), &json);
-  absl::StrAppend(&json, "\"failures\":", outcome.failures, ",");
-  if (outcome.failure == nullptr) {
-    return absl::StrCat(
-        json, "\"hint\":null,\"event\":null,\"attempts\":", outcome.attempts,
-        ",\"rescued\":false,", "\"client_status\":", outcome.status, "}");
-  }
-  const EventText text =
-      FillEvent(r, outcome, *outcome.record, outcome.failure);
+// The last failed attempt, as the status page will show it.
+Event EventOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
+  const Note& note = *outcome.failure;
+  const FailureText text =
+      CompleteFailure(r->main, outcome, *outcome.context, outcome.failure);
   Event event;
-  event.id = EventId(r, outcome.failure);
-  event.facts = outcome.failure->facts;
+  event.id = EventId(outcome.context, outcome.failure);
+  event.failure = note.failure;
   event.upstream = std::string(text.upstream);
   event.peer = std::string(text.peer);
   event.method = std::string(
-      event.facts.method == 0 ? text.method : kMethods[event.facts.method]);
+      note.failure.method == 0 ? text.method : kMethods[note.failure.method]);
   event.host = std::string(text.host);
   event.uri = std::string(text.uri);
   event.request_id = std::string(text.request_id);
-  event.message = std::string(outcome.failure->attempt.message);
-  absl::StrAppend(&json, "\"event\":", event.id, ",");
-  std::string fields;
-  AppendEventJson(event, &fields);
-  return absl::StrCat(json, absl::string_view(fields).substr(1));
+  event.message = std::string(note.attempt.message);
+  return event;
 }
 
-std::string FailureText(ngx_http_request_t* r, const Outcome& outcome,
-                        Field field) {
-  NotedAttempt& failure = *outcome.failure;
-  const Verdict& verdict = failure.verdict;
+std::string Json(ngx_http_request_t* r, const RequestOutcome& outcome) {
+  const std::string causes =
+      outcome.context == nullptr ? "" : Causes(*outcome.context);
+  RequestReport report = {.gateway = outcome.gateway,
+                          .origin = outcome.origin,
+                          .causes = causes,
+                          .attempts = outcome.attempts,
+                          .failures = outcome.failures,
+                          .client_status = outcome.status};
+  if (outcome.failure == nullptr) {
+    return RequestJson(report);
+  }
+  const Event event = EventOf(r, outcome);
+  report.event = &event;
+  return RequestJson(report);
+}
+
+std::string ValueOfFailure(const RequestOutcome& outcome, Field field) {
+  const Note& note = *outcome.failure;
+  const Failure& failure = note.failure;
   switch (field) {
     case Field::kCause:
-      return std::string(CauseName(verdict.cause));
+      return std::string(CauseName(failure.cause));
     case Field::kPhase:
-      return std::string(PhaseName(verdict.phase));
+      return std::string(PhaseName(failure.phase));
     case Field::kErrno:
-      return verdict.errno_number == 0 ? ""
-                                       : absl::StrCat(verdict.errno_number);
+      return failure.errno_number == 0 ? ""
+                                       : absl::StrCat(failure.errno_number);
     case Field::kErrnoName:
-      return std::string(ErrnoName(verdict.errno_number));
+      return std::string(ErrnoName(failure.errno_number));
     case Field::kErrnoClass:
-      return std::string(ErrnoClassName(verdict.errno_class));
+      return std::string(ErrnoClassName(failure.errno_class));
     case Field::kCauses:
-      return Causes(*outcome.record);
+      return Causes(*outcome.context);
     case Field::kUpstream:
-      return std::string(failure.upstream);
+      return std::string(note.upstream);
     case Field::kPeer:
-      return std::string(failure.peer);
+      return std::string(note.peer);
     case Field::kConnectTime:
-      return Seconds(failure.facts.connect_time);
+      return LogSeconds(failure.connect_time);
     case Field::kHeaderTime:
-      return Seconds(failure.facts.header_time);
+      return LogSeconds(failure.header_time);
     case Field::kResponseTime:
-      return Seconds(failure.facts.response_time);
+      return LogSeconds(failure.response_time);
     case Field::kReused:
-      return failure.facts.reused ? "1" : "";
+      return failure.reused ? "1" : "";
     case Field::kMessage:
-      return std::string(failure.attempt.message);
+      return std::string(note.attempt.message);
     case Field::kHint:
-      return HintOf(failure);
+      return Hint(failure, {.peer = note.peer});
     case Field::kEvent:
-      return absl::StrCat(EventId(r, &failure));
+      return absl::StrCat(EventId(outcome.context, outcome.failure));
     case Field::kGateway:
     case Field::kRescued:
     case Field::kOrigin:
@@ -217,7 +193,7 @@ std::string FailureText(ngx_http_request_t* r, const Outcome& outcome,
 }
 
 std::string Text(ngx_http_request_t* r, Field field) {
-  const Outcome outcome = DescribeOutcome(r);
+  const RequestOutcome outcome = DescribeOutcome(r);
   if (outcome.failure == nullptr && !outcome.gateway) {
     return "";
   }
@@ -235,9 +211,9 @@ std::string Text(ngx_http_request_t* r, Field field) {
     case Field::kJson:
       return Json(r, outcome);
     case Field::kProxyStatus:
-      return ProxyStatus(kProxyName, outcome, /*details=*/false);
+      return ProxyStatusOf(outcome, kProxyName, /*details=*/false);
     default:
-      return outcome.failure == nullptr ? "" : FailureText(r, outcome, field);
+      return outcome.failure == nullptr ? "" : ValueOfFailure(outcome, field);
   }
 }
 

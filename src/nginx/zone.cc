@@ -1,5 +1,9 @@
+// Makes the zone, or finds it again.
+
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
+
+#include "zone.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -11,7 +15,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "bridge.h"
-#include "zone.h"
 
 namespace upstream_502 {
 namespace {
@@ -121,8 +124,8 @@ void CreateStore(Zone* zone, const Pages& pages, ngx_log_t* log) {
 
 // Once, when the zone is made; `nginx -t` says it to whoever asked.
 void Announce(const Zone& zone, ngx_log_t* log) {
-  const Capacity& capacity = zone.store.header().capacity;
-  const RowBytes bytes = zone.store.BytesPerRow();
+  const Capacity& capacity = zone.store.arena().capacity;
+  const RowBytes bytes = zone.store.arena().BytesPerRow();
   const std::string text = absl::StrCat(
       "upstream_502_zone \"", View(zone.name), "\" holds ", capacity.upstreams,
       " upstreams, ", capacity.peers, " peers and ", capacity.events,
@@ -142,7 +145,7 @@ ngx_int_t InitZone(ngx_shm_zone_t* shm, void* data) {
   ngx_log_t* log = shm->shm.log;
   return Guarded(log, ngx_int_t{NGX_ERROR}, [&]() -> ngx_int_t {
     const Pages pages = StorePages(shm);
-    if (pages.size < Store::MinimumSize(static_cast<uint32_t>(zone->events))) {
+    if (pages.size < Arena::MinimumSize(static_cast<uint32_t>(zone->events))) {
       ngx_log_error(NGX_LOG_EMERG, log, 0,
                     "upstream_502_zone \"%V\" is too small", &zone->name);
       return NGX_ERROR;
@@ -205,7 +208,7 @@ void CloseMemory(void* data) {
 }  // namespace
 
 size_t MinimumZoneSize(ngx_uint_t events) {
-  const size_t store = Store::MinimumSize(static_cast<uint32_t>(events));
+  const size_t store = Arena::MinimumSize(static_cast<uint32_t>(events));
   // nginx's slab header: its fixed part and an entry for every page.
   const size_t pages = store / ngx_pagesize + 16;
   const size_t size =

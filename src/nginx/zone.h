@@ -5,8 +5,8 @@
 #define UPSTREAM_502_SRC_NGINX_ZONE_H_
 
 #include "ngx_cxx.h"
-// ngx_cxx.h comes first.
-#include "upstream_502/store.h"
+
+#include "upstream_502/store/store.h"
 
 namespace upstream_502 {
 

@@ -1,0 +1,173 @@
+// Counts the response of a request, and stores the events of its failures.
+
+#include "ngx_cxx.h"
+
+#include "finish.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <iterator>
+
+#include "bridge.h"
+#include "run.h"
+#include "upstream_502/words/usual.h"
+
+namespace upstream_502 {
+namespace {
+
+absl::string_view RecordedUri(const ngx_http_request_t* r) {
+  const auto mode = static_cast<RecordUri>(GetLocConf(r)->record_uri);
+  if (mode == RecordUri::kOff) {
+    return {};
+  }
+  const absl::string_view uri = View(r == r->main ? r->unparsed_uri : r->uri);
+  if (mode == RecordUri::kFull || uri.empty()) {
+    return uri;
+  }
+  const void* query = std::memchr(uri.data(), '?', uri.size());
+  return query == nullptr
+             ? uri
+             : uri.substr(0, static_cast<size_t>(
+                                 static_cast<const char*>(query) - uri.data()));
+}
+
+static_assert(NGX_HTTP_UNKNOWN == 1 << 0 && NGX_HTTP_GET == 1 << 1 &&
+              NGX_HTTP_CONNECT == 1 << (std::size(kMethods) - 1));
+
+uint8_t MethodNumber(const ngx_http_request_t& r) {
+  const int number = std::countr_zero(r.method);
+  return number < static_cast<int>(std::size(kMethods))
+             ? static_cast<uint8_t>(number)
+             : uint8_t{0};
+}
+
+// Only where something else has asked for it: nobody could look up an id that
+// is made up here.
+absl::string_view RequestId(const ngx_http_request_t* r) {
+  const ngx_int_t index = GetMainConf(r)->request_id;
+  if (index == NGX_ERROR || r->variables == nullptr) {
+    return {};
+  }
+  const ngx_http_variable_value_t& value = r->variables[index];
+  if (!value.valid || value.not_found) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(value.data), value.len};
+}
+
+void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
+  Store& store = GetMainConf(r)->zone.store;
+  uint32_t row = kNoUpstream;
+  if (outcome.failure != nullptr) {
+    row = outcome.failure->rows.upstream;
+  } else if (outcome.origin == Origin::kCache) {
+    const ngx_str_t name = UpstreamName(r, r->upstream);
+    row = name.len == 0
+              ? kNoUpstream
+              : store.FindOrAddUpstream(View(name), Protocol::kUnknown);
+  }
+  store.AddResponse(row, outcome.status, outcome.origin, NowMs());
+}
+
+void StoreEvents(ngx_http_request_t* main, const Outcome& outcome,
+                 Context* context) {
+  Store& store = GetMainConf(main)->zone.store;
+  EventId(context, LastFailure(context->notes.all()));  // hands out all of them
+  for (Note* note : context->notes.all()) {
+    if (note->failed && !note->stored) {
+      note->stored = true;
+      const FailureText text = CompleteFailure(main, outcome, *context, note);
+      store.WriteEvent(EventId(context, note), note->failure, text, note->rows);
+    }
+  }
+}
+
+}  // namespace
+
+void IndexRequestId(ngx_conf_t* cf) {
+  MainConf* main = GetMainConf(cf);
+  const auto* core = static_cast<ngx_http_core_main_conf_t*>(
+      ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  const auto* used = static_cast<ngx_http_variable_t*>(core->variables.elts);
+  // Not by asking nginx for its index: to have one makes a variable keep its
+  // value, and $request_id is a new one each time in SSI otherwise.
+  main->request_id = NGX_ERROR;
+  for (ngx_uint_t i = 0; i < core->variables.nelts; ++i) {
+    if (View(used[i].name) == "request_id") {
+      main->request_id = static_cast<ngx_int_t>(i);
+    }
+  }
+}
+
+uint64_t EventId(Context* context, Note* failure) {
+  if (failure->event_id != 0) {
+    return failure->event_id;
+  }
+  // With those before it, so that ids rise with time within a request.
+  const auto wants_id = [failure](const Note* note) {
+    return note->failed && note->event_id == 0 &&
+           !IsBefore(*failure, note->run, note->element);
+  };
+  const auto notes = context->notes.all();
+  const auto count = static_cast<uint32_t>(
+      std::count_if(notes.begin(), notes.end(), wants_id));
+  Store& store = GetMainConf(context->request)->zone.store;
+  uint64_t id = store.ReserveEvents(count) - count;
+  for (Note* note : notes) {
+    if (wants_id(note)) {
+      note->event_id = ++id;
+    }
+  }
+  return failure->event_id;
+}
+
+FailureText CompleteFailure(ngx_http_request_t* r, const Outcome& outcome,
+                            const Context& context, Note* note) {
+  Failure& failure = note->failure;
+  failure.rescued = outcome.rescued ? 1 : 0;
+  failure.client_status = static_cast<uint16_t>(RequestStatus(r));
+  failure.attempts =
+      static_cast<uint16_t>(std::min<uint32_t>(outcome.attempts, UINT16_MAX));
+  failure.method = MethodNumber(*context.request);
+  return {
+      .upstream = note->upstream,
+      .peer = note->peer,
+      .method = failure.method != 0 ? absl::string_view()
+                                    : View(context.request->method_name),
+      .host = r->headers_in.host == nullptr ? absl::string_view()
+                                            : View(r->headers_in.host->value),
+      .uri = RecordedUri(context.request),
+      .request_id = RequestId(r),
+      .message =
+          failure.line != 0 ? absl::string_view() : note->attempt.message,
+  };
+}
+
+// Flattened: calls would cost a failure some hundred instructions.
+[[gnu::flatten]] void Finish(ngx_http_request_t* r) {
+  const RequestOutcome outcome = DescribeOutcome(r);
+  if (outcome.gateway) {
+    CountResponse(r, outcome);
+  }
+  Store& store = GetMainConf(r)->zone.store;
+  for (Context* each = NewestContext(r); each != nullptr; each = each->older) {
+    const Note* failure = LastFailure(each->notes.all());
+    if (failure == nullptr) {
+      continue;
+    }
+    const RequestOutcome own =
+        each->request == r ? outcome : DescribeOutcome(each->request);
+    if (own.rescued) {
+      store.AddRescued(failure->rows.upstream);
+    }
+    StoreEvents(r, own, each);
+  }
+  ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                 "upstream_502 finish: status %d, gateway %d, rescued %d, "
+                 "failures %uD",
+                 outcome.status, static_cast<int>(outcome.gateway),
+                 static_cast<int>(outcome.rescued), outcome.failures);
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,105 @@
+// Takes over the upstreams of a configuration.
+
+#include "ngx_cxx.h"
+
+#include "hooks.h"
+
+#include "absl/types/span.h"
+#include "bridge.h"
+
+namespace upstream_502 {
+namespace {
+
+// "host", "host:port" as it was written, or "unix:/path".
+ngx_str_t MakeName(ngx_pool_t* pool, const ngx_str_t& host, in_port_t port,
+                   bool with_port) {
+  const bool is_unix = host.len > 0 && host.data[0] == '/';
+  if (!is_unix && !with_port) {
+    return host;
+  }
+  const size_t size = host.len + sizeof("unix:65535");
+  auto* data = static_cast<u_char*>(ngx_pnalloc(pool, size));
+  if (data == nullptr) {
+    return host;
+  }
+  const u_char* end = is_unix ? ngx_snprintf(data, size, "unix:%V", &host)
+                              : ngx_snprintf(data, size, "%V:%d", &host,
+                                             static_cast<int>(port));
+  return {static_cast<size_t>(end - data), data};
+}
+
+ngx_str_t ConfiguredName(ngx_pool_t* pool,
+                         const ngx_http_upstream_srv_conf_t& upstream) {
+  const bool written = (upstream.flags & NGX_HTTP_UPSTREAM_CREATE) == 0 &&
+                       upstream.no_port == 0 && upstream.port != 0;
+  return MakeName(pool, upstream.host, upstream.port, written);
+}
+
+}  // namespace
+
+bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init) {
+  MainConf* main = GetMainConf(cf);
+  auto* umcf = static_cast<ngx_http_upstream_main_conf_t*>(
+      ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module));
+  const absl::Span<ngx_http_upstream_srv_conf_t*> upstreams(
+      static_cast<ngx_http_upstream_srv_conf_t**>(umcf->upstreams.elts),
+      umcf->upstreams.nelts);
+  ngx_uint_t places = 8;
+  while (places < 4 * upstreams.size()) {
+    places *= 2;
+  }
+  main->hooks = static_cast<UpstreamHook*>(
+      ngx_pcalloc(cf->pool, places * sizeof(UpstreamHook)));
+  if (main->hooks == nullptr) {
+    return false;
+  }
+  main->hook_mask = places - 1;
+  for (ngx_http_upstream_srv_conf_t* upstream : upstreams) {
+    if (upstream->peer.init != nullptr) {
+      *HookPlace(*main, upstream) = {
+          .upstream = upstream,
+          .init = upstream->peer.init,
+          .finalize = nullptr,
+          .name = ConfiguredName(cf->pool, *upstream),
+          .row = kOtherUpstream,
+      };
+      upstream->peer.init = init;
+    }
+  }
+  return true;
+}
+
+void RegisterUpstreams(MainConf* conf) {
+  if (conf->hook_mask == 0) {
+    return;
+  }
+  for (UpstreamHook& hook : absl::MakeSpan(conf->hooks, conf->hook_mask + 1)) {
+    if (hook.upstream != nullptr) {
+      hook.row = conf->zone.store.FindOrAddUpstream(View(hook.name),
+                                                    Protocol::kUnknown);
+    }
+  }
+}
+
+UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
+  const ngx_http_upstream_srv_conf_t* upstream = u->upstream;
+  // Before it is needed (out of the cache, say) it stands in the location.
+  if (upstream == nullptr && u->resolved == nullptr && u->conf != nullptr) {
+    upstream = u->conf->upstream;
+  }
+  return FindHook(*GetMainConf(r), upstream);
+}
+
+ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
+  const UpstreamHook* hook = HookOf(r, u);
+  if (hook != nullptr) {
+    return hook->name;
+  }
+  if (u->resolved != nullptr && u->resolved->host.data != nullptr) {
+    return MakeName(r->pool, u->resolved->host, u->resolved->port,
+                    u->resolved->no_port == 0 && u->resolved->port != 0);
+  }
+  return {0, nullptr};
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,64 @@
+// The upstreams of the configuration, found by their address: their names,
+// their rows in the store, and what was taken over from them.
+
+#ifndef UPSTREAM_502_SRC_NGINX_HOOKS_H_
+#define UPSTREAM_502_SRC_NGINX_HOOKS_H_
+
+#include "ngx_cxx.h"
+
+#include "conf.h"
+#include "upstream_502/words/text.h"
+
+namespace upstream_502 {
+
+using FinalizeHandler = void (*)(ngx_http_request_t* r, ngx_int_t rc);
+
+// One upstream of the configuration, also the implicit one of
+// `proxy_pass http://host`.
+struct UpstreamHook {
+  ngx_http_upstream_srv_conf_t* upstream;
+  ngx_http_upstream_init_peer_pt init;  // what `peer.init` was
+  // What `u->finalize_request` is of its runs; nullptr until one was counted.
+  FinalizeHandler finalize;
+  ngx_str_t name;
+  uint32_t row;  // in the store
+};
+
+// Puts `init` in the place of every configured upstream's `peer.init`. False
+// when memory is out.
+bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init);
+
+// Gives every hooked upstream its row in the store.
+void RegisterUpstreams(MainConf* conf);
+
+// The hook of `upstream`, or the free place where it would be. There is always
+// one: most places stay free. Only where there are hooks.
+inline UpstreamHook* HookPlace(const MainConf& conf, const void* upstream) {
+  const uint64_t hash = reinterpret_cast<uintptr_t>(upstream) * kMultiplier;
+  UpstreamHook* hook = &conf.hooks[hash >> 32 & conf.hook_mask];
+  while (hook->upstream != upstream && hook->upstream != nullptr) {
+    hook = hook == conf.hooks + conf.hook_mask ? conf.hooks : hook + 1;
+  }
+  return hook;
+}
+
+// nullptr for an upstream that was not there when hooks were set.
+inline UpstreamHook* FindHook(const MainConf& conf,
+                              const ngx_http_upstream_srv_conf_t* upstream) {
+  if (conf.hook_mask == 0 || upstream == nullptr) {
+    return nullptr;
+  }
+  UpstreamHook* hook = HookPlace(conf, upstream);
+  return hook->upstream != nullptr ? hook : nullptr;
+}
+
+// The hook of `u`'s upstream; nullptr for a target from a variable.
+UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u);
+
+// The name of `u`'s upstream as users wrote it: the hook's where there is one,
+// else in the request's pool. Empty where it has none.
+ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_SRC_NGINX_HOOKS_H_
