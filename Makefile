@@ -19,8 +19,8 @@ endif
 
 .DEFAULT_GOAL := module
 .PHONY: help module demo test test-unit test-nginx test-asan test-unit-asan \
-	test-versions bench bench-core coverage install deb format lint clean \
-	deps-build deps-test deps-demo deps-lint deps-bench
+	test-long-way test-versions bench bench-core coverage install deb format \
+	lint clean deps-build deps-test deps-demo deps-lint deps-bench
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
@@ -55,6 +55,11 @@ test-asan: deps-test  ## the same with module and sanitizers in one (T=...)
 	  LD_OPT="$(SANITIZERS)" tools/build-module.sh
 	tools/with-asan.sh $(BUILD)/asan/$(notdir $(MODULE)) \
 	  prove -I t/lib -r $(or $(T),t)
+
+test-long-way: deps-test  ## t/ with a module that takes no shortcut (T=...)
+	@UPSTREAM_502_LONG_WAY=1 BUILD=$(BUILD)/long tools/build-module.sh
+	TEST_MODULE=$(BUILD)/long/$(notdir $(MODULE)) \
+	  prove -I t/lib -j $(JOBS) -r $(or $(T),t)
 
 test-versions:  ## against the nginx of newer Debian releases (VERSIONS=, T=)
 	@tools/test-versions.sh
