@@ -10,7 +10,6 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Upstream502::Http qw(connect_to);
-use Upstream502::Net  qw(fill_tcp_queue listen_tcp);
 use Upstream502::Runner;
 use Upstream502::Wire;
 
@@ -90,10 +89,11 @@ my @rows = (
 push @rows, {
     name   => 'the kernel gives up before nginx does',
     site   => 'B11d',
-    conf   => 'proxy_pass http://%%full%%;',
+    b      => 'own',
+    listen => { backlog => 0 },
     before => sub ( $t, $row ) {
         setting( 'tcp_syn_retries', 1 );
-        return fill_tcp_queue( $t->{ports}{full} );
+        return fill_queue( $t, $row );
     },
     after => sub (@) { setting( 'tcp_syn_retries', 6 ) },
     cause => 'connection_timeout',
@@ -104,17 +104,17 @@ push @rows, {
 # A disk for temporary files with room for nothing, and for something.
 sub full_disk ( $site, $size, %row ) {
     return {
-        name   => "a disk of $size bytes for temporary files",
-        site   => $site,
-        b      => [ 'read', [ write => http_ok( 'x' x 200_000 ) ], 'close' ],
-        conf   => "proxy_temp_path %%DIR%%/disk$size;
+        name => "a disk of $size bytes for temporary files",
+        site => $site,
+        b    => [ 'read', [ write => http_ok( 'x' x 200_000 ) ], 'close' ],
+        conf => "proxy_temp_path %%DIR%%/disk$size;
             proxy_store %%DIR%%/stored; proxy_pass http://%%b%%;",
         before => sub ( $t, $row ) {
             my $disk = $t->dir . "/disk$size";
             run("mount -t tmpfs -o size=16k,mode=0777 tmpfs $disk");
             run("dd if=/dev/zero of=$disk/used bs=16k count=1") if !$size;
         },
-        after => sub ( $t, @ ) { run( "umount -l $t->{dir}/disk$size" ) },
+        after   => sub ( $t, @ ) { run("umount -l $t->{dir}/disk$size") },
         status  => 200,
         outcome => 'open',
         cause   => 'internal_error',
@@ -176,11 +176,4 @@ sub use_up_ports ( $t, $row ) {
     return \@held;
 }
 
-play(
-    \@rows,
-    setup => sub ($t) {
-        $t->{full}          = listen_tcp( backlog => 0 );
-        $t->{ports}{full}   = $t->{full}->sockport;
-        $t->{address}{full} = '127.0.0.1:' . $t->{ports}{full};
-    }
-);
+play( \@rows );
