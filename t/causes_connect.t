@@ -130,31 +130,32 @@ sub impossible ( $site, $name, $directive, $target, %row ) {
     };
 }
 
+my $HTTP       = 'proxy_pass http://';
 my @impossible = (
     impossible(
         A1 => 'a URL from a variable without http://',
         'proxy_pass ', 'ftp://x.test',
         message => qr/^invalid URL prefix in "ftp:/,
     ),
-    (
-        map {
-            impossible(
-                $_->[0],
-                "a URL with $_->[1]",
-                'proxy_pass http://',
-                $_->[2]
-            )
-        } [ A2a => 'a port that is none', '127.0.0.1:99999' ],
-        [ A2b => 'an open bracket',                   '[::1' ],
-        [ A2c => 'no host',                           ':80' ],
-        [ A2d => 'brackets round no address',         '[zz]:80' ],
-        [ A2e => 'no path of a unix socket',          'unix:' ],
-        [ A2f => 'a path too long for a unix socket', 'unix:/' . 'x' x 200 ],
+    impossible(
+        A2a => 'a URL with a port that is none',
+        $HTTP, '127.0.0.1:99999'
+    ),
+    impossible( A2b => 'a URL with an open bracket', $HTTP, '[::1' ),
+    impossible( A2c => 'a URL with no host',         $HTTP, ':80' ),
+    impossible(
+        A2d => 'a URL with brackets round no address',
+        $HTTP, '[zz]:80'
+    ),
+    impossible( A2e => 'a URL with no path of a unix socket', $HTTP, 'unix:' ),
+    impossible(
+        A2f => 'a URL with a path too long for a unix socket',
+        $HTTP, 'unix:/' . 'x' x 200
     ),
     (
         map {
             impossible(
-                'A3',         "$_: a port that is none",
+                A3 => "$_: a port that is none",
                 "${_}_pass ", '127.0.0.1:99999',
                 protocol => undef    # which nginx may not have noted yet
             )
