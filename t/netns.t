@@ -39,10 +39,9 @@ my $firewall =
 
 sub to ( $address, %row ) {
     return {
-        site  => 'B10b',
-        conf  => "proxy_connect_timeout 300ms; proxy_pass http://$address:80;",
-        peer  => "$address:80",
-        phase => 'connect',
+        site => 'B10b',
+        conf => "proxy_connect_timeout 300ms; proxy_pass http://$address:80;",
+        peer => "$address:80",
         %row,
     };
 }
@@ -51,27 +50,23 @@ my @rows = (
     to(
         '198.51.100.1',
         name  => 'an unreachable route',
-        cause => 'connection_unreachable',
         errno => 113,
     ),
     to(
         '198.51.100.2',
         name  => 'a prohibited route',
         site  => 'B10e',
-        cause => 'permission_denied',
         errno => 13,
     ),
     to(
         '198.51.100.3',
         name  => 'a black hole',
         site  => 'B10g',
-        cause => 'connection_failed',
         errno => 22,
     ),
     to(
         '203.0.113.1',
         name  => 'no route',
-        cause => 'connection_unreachable',
         errno => 101,
     ),
     {
@@ -81,8 +76,6 @@ my @rows = (
         conf   => 'proxy_pass http://%%b%%;',
         before => \&use_up_ports,
         after  => sub (@) { port_range( 32768, 60999 ) },
-        cause  => 'local_exhausted',
-        phase  => 'connect',
         errno  => 99,
     },
 );
@@ -96,9 +89,6 @@ push @rows, {
         return fill_queue( $t, $row );
     },
     after => sub (@) { setting( 'tcp_syn_retries', 6 ) },
-    cause => 'connection_timeout',
-    phase => 'connect',
-    errno => 110,
 };
 
 # A disk for temporary files with room for nothing, and for something.
@@ -115,10 +105,7 @@ sub full_disk ( $site, $size, %row ) {
             run("dd if=/dev/zero of=$disk/used bs=16k count=1") if !$size;
         },
         after   => sub ( $t, @ ) { run("umount -l $t->{dir}/disk$size") },
-        status  => 200,
         outcome => 'open',
-        cause   => 'internal_error',
-        phase   => 'body',
         %row,
     };
 }
@@ -131,23 +118,18 @@ my @firewalled = (
         '127.0.7.1',
         site  => 'B11e',
         name  => 'a firewall says host unreachable',
-        cause => 'connection_unreachable',
         errno => 113,
     ),
     to(
         '127.0.7.2',
-        site  => 'B11a',
-        name  => 'a firewall resets',
-        cause => 'connection_refused',
-        errno => 111,
+        site => 'B11a',
+        name => 'a firewall resets',
     ),
     to(
         '127.0.7.3',
         site   => 'B13',
         name   => 'a firewall drops',
         status => 504,
-        cause  => 'connection_timeout',
-        errno  => 110,
     ),
 );
 for my $row (@firewalled) {
