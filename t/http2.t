@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Upstream502::H2;
-use Upstream502::Scenarios::Streams;
+use Upstream502::Streams;
 use Upstream502::Test;
 
 my $t = Upstream502::Test->new;

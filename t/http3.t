@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Upstream502::Net qw(bind_udp);
-use Upstream502::Scenarios::Streams;
+use Upstream502::Streams;
 use Upstream502::Test;
 use Upstream502::Tls qw(make_certificates);
 

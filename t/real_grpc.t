@@ -119,7 +119,6 @@ my @rows = (
     row(
         'all is well', '/well',
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     row(
@@ -146,7 +145,6 @@ my @rows = (
         '/hang',
         during   => during('INT'),
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     row(
@@ -154,7 +152,6 @@ my @rows = (
         '/hang',
         during   => during('TERM'),
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     row(
@@ -169,7 +166,6 @@ my @rows = (
             unlink $t->dir . '/hanging';
         },
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     row(
@@ -186,7 +182,6 @@ my @rows = (
             return race( $t, $row, $uri, %send );
         },
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     row(
@@ -218,7 +213,6 @@ my @rows = (
         'a call that fails is an answer',
         '/fail',
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
 );

@@ -53,7 +53,6 @@ my @rows = (
         'all is well',
         conf     => 'proxy_pass http://%%sync%%/well;',
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     row(

@@ -117,7 +117,6 @@ my @rows = (
         tcp => 'well',
         'all is well',
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     row(
@@ -160,7 +159,6 @@ my @rows = (
         tcp => 'fatal',
         'a fatal error in stderr is an answer',
         status   => 500,
-        failed   => 0,
         gateway  => 0,
         protocol => undef,
         after    => sub ( $t, $row, $r ) {
@@ -241,7 +239,6 @@ my @rows = (
         'PHP-FPM is back',
         before   => sub ( $t, $row ) { $fpm = start_fpm($t); 0 },
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
 );

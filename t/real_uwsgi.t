@@ -60,7 +60,6 @@ my @rows = (
     uwsgi(
         'all is well', '/well',
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     uwsgi(
@@ -137,7 +136,6 @@ my @rows = (
         'a graceful reload is not seen', '/well',
         before   => sub ( $t, $row ) { $service{uwsgi}->signal('HUP'); 0 },
         status   => 200,
-        failed   => 0,
         protocol => undef,
     ),
     uwsgi(

@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Upstream502::Runner;
 
-my @drop = qw(setpriv --reuid nobody --regid nogroup --clear-groups);
+my @drop   = qw(setpriv --reuid nobody --regid nogroup --clear-groups);
 my $module = $ENV{TEST_MODULE}
   // "$FindBin::Bin/../build/ngx_http_upstream_502_module.so";
 if ( $> == 0 ) {
@@ -24,9 +24,6 @@ sub transparent ( $site, $option, $address, $to ) {
         site    => $site,
         conf    => "proxy_bind $address transparent; proxy_pass http://$to;",
         status  => 500,
-        cause   => 'internal_error',
-        phase   => 'connect',
-        errno   => 1,
         message => qr/^setsockopt\($option\) failed \(1: /,
     };
 }
@@ -35,8 +32,7 @@ play(
     [
         transparent( 'B7a', 'IP_TRANSPARENT', '198.51.100.77', '%%closed%%' ),
         transparent(
-            'B7b',             'IPV6_TRANSPARENT',
-            '2001:db8::77', '[::1]:%%PORT_v6%%'
+            'B7b', 'IPV6_TRANSPARENT', '2001:db8::77', '[::1]:%%PORT_v6%%'
         ),
     ],
     setup => sub ($t) {

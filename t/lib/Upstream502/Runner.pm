@@ -1,34 +1,24 @@
 # Plays a table of scenarios through one nginx: every row gets its own
 # location, its own backends and its own upstream.
 #
-#   { name     => 'reset after the request', site => 'E1',
-#     b        => [ 'read', 'rst' ],
-#     conf     => 'proxy_pass http://%%b%%;',
-#     cause    => 'reset_before_response', phase => 'header', errno => 104 }
+#   { name => 'reset after the request', site => 'E1', b => [ 'read', 'rst' ] }
 #
 # What happens: b, b2, b3 (scripts of the row's backends; 'own': the row itself
 # accepts, from $row->{listener}{b}), unix => 1 (they listen on unix sockets),
-# http and conf (configuration; %%b%% is the first
-# backend, %%u%% a name for the row's upstream{}), before (a function called
-# with the harness and the row, which it may change; what it returns lives, as
-# `held`, until the row is over), warmup (a number of requests, ending in
+# http and conf (configuration; %%b%% is the first backend, %%u%% a name for the
+# row's upstream{}; by itself conf is $PASS), before (a function called with the
+# harness and the row, which it may change; what it returns lives, as `held`,
+# until the row is over), warmup (a number of requests, ending in
 # warmup_status), during (the same as before, once the request is on its way:
-# $row->{sent}), ask (in the place of sending it), method, body,
-# headers, args, raw (of the request; with %%id%% in it), since/until (nginx
-# versions), skip (why the row cannot be played here).
+# $row->{sent}), ask (in the place of sending it), method, body, headers, args,
+# raw (of the request; with %%id%% in it), since/until (nginx versions, beside
+# those of its sites), skip (why the row cannot be played here).
 #
 # Which places of t/sites.tsv it reaches: site, or sites => [...], all of which
 # must show in what nginx logged and the module captured; maybe => [...] are
 # those of which chance chooses.
 #
-# What must come of it: status (502), outcome ("whole", "cut", or "open": what
-# the client sees does not matter), cause, phase, errno, message, origin
-# (nginx), rescued (0), causes (the variable), attempts, failures (1), upstream,
-# peer, protocol, reused, received_status, hint, events: a list of [cause, phase,
-# errno], by default one. failed => 0: nothing failed. gateway => 0: a 500 that
-# is none of ours. quiet => 1: it is a subrequest's, of which the request's own
-# variables say nothing. unconnected => 1: nginx learned of the failure before it
-# learned that the connection stood.
+# What must come of it: see Expected.pm.
 
 package Upstream502::Runner;
 
@@ -36,11 +26,27 @@ use v5.36;
 
 use Exporter qw(import);
 use Test::More;
-use Upstream502::Net   qw(listen_tcp);
-use Upstream502::Sites ();
-use Upstream502::Test qw(:DEFAULT gained);
+use Upstream502::Expected
+  qw(certain complete expectations local_names protocol_of sites_of);
+use Upstream502::Net   qw(fill_tcp_queue listen_tcp);
+use Upstream502::Sites qw(version_number);
+use Upstream502::Test  qw(:DEFAULT gained);
 
-our @EXPORT = qw(play);
+our @EXPORT = qw(play answer fill_queue $PASS $KEEPALIVE);
+
+# What most rows have: requests go to their first backend.
+our $PASS = 'proxy_pass http://%%b%%;';
+
+# Before a proxy_pass to an upstream{} that keeps connections.
+our $KEEPALIVE = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+
+# A backend's script: reads a request, answers and closes.
+sub answer (@bytes) { return [ 'read', [ write => @bytes ], 'close' ] }
+
+# Before a row whose backend is its own, with a backlog of 0: it takes no more.
+sub fill_queue ( $t, $row ) {
+    return fill_tcp_queue( $row->{listener}{b}->sockport );
+}
 
 my %ERRNO = (
     1   => [qw(EPERM permission)],
@@ -67,12 +73,18 @@ my %ERRNO = (
 sub play ( $rows, %options ) {
     my $t       = Upstream502::Test->new(%options);
     my $wanted  = $ENV{TEST_SCENARIO} // '';
-    $options{setup}->($t) if $options{setup};
-    Upstream502::Sites::start_notes( $t->nginx->version ) if $wanted eq '';
-    my @rows = grep { is_played( $t, $_ ) }
+    my $version = $t->nginx->version;
+    $options{setup}->($t)                     if $options{setup};
+    Upstream502::Sites::start_notes($version) if $wanted eq '';
+    for my $row (@$rows) {
+        $row->{conf} //= $PASS;
+        complete($row);
+    }
+    my @rows = grep { is_played( $_, $version ) }
       grep { join( ' ', sites_of($_), $_->{name} ) =~ /(?:$wanted)/ } @$rows;
     my ( $http, $server ) = ( $options{http} // '', '' );
     my $number = 0;
+
     for my $row (@rows) {
         prepare( $t, $row, ++$number );
         $http .= local_names( $row, $row->{http} // '' ) . "\n";
@@ -83,7 +95,6 @@ sub play ( $rows, %options ) {
     }
     $t->conf( http => $http, server => $server );
     $t->start;
-    my $last = 0;
     for my $row (@rows) {
         subtest join( ' ', sites_of($row), $row->{name} ) =>
           sub { check( $t, $row ) };
@@ -92,26 +103,20 @@ sub play ( $rows, %options ) {
     done_testing;
 }
 
-# The sites a row names.
-sub sites_of ($row) {
-    return grep { $_ ne '-' }
-      @{ $row->{sites} // [ $row->{site} // () ] }, @{ $row->{maybe} // [] };
-}
-
-sub is_played ( $t, $row ) {
-    my $why     = $row->{skip};
-    my $version = Upstream502::Sites::version_number( $t->nginx->version );
-    for my $limit ( [ since => 0 ], [ until => 1 ] ) {
-        my ( $name, $above ) = @$limit;
-        my $number =
-          Upstream502::Sites::version_number( $row->{$name} // next );
-        $why = "$name nginx $row->{$name}"
-          if $above ? $version >= $number : $version < $number;
-    }
-    if ($why) {
-        Upstream502::Sites::note( $_, $row->{name}, $why ) for sites_of($row);
-    }
-    return !$why;
+# Whether nginx has what the row is about; if not, it is noted why.
+sub is_played ( $row, $version ) {
+    my ( $since, $before ) =
+      Upstream502::Sites::lifetime( protocol_of($row), certain($row) );
+    my ($first) = grep { version_number($_) > version_number($version) }
+      grep { $_ ne '-' } $since, $row->{since} // '-';
+    my ($last) = grep { version_number($_) <= version_number($version) }
+      grep { $_ ne '-' } $before, $row->{until} // '-';
+    my $why = $row->{skip};
+    $why = "since nginx $first" if $first;
+    $why = "until nginx $last"  if $last;
+    return 1 if !$why;
+    Upstream502::Sites::note( $_, $row->{name}, $why ) for sites_of($row);
+    return 0;
 }
 
 sub prepare ( $t, $row, $number ) {
@@ -127,16 +132,6 @@ sub prepare ( $t, $row, $number ) {
         my $kind = $row->{unix} ? 'unix' : 'tcp';
         $t->$kind( "r${number}_$name", $script, %{ $row->{listen} // {} } );
     }
-}
-
-# A row's own names become names of the whole configuration.
-sub local_names ( $row, $text ) {
-    $text =~ s/%%u%%/u$row->{number}/g;
-    $text =~ s/%%loc%%/\/r$row->{number}/g;
-    $text =~
-      s/%%(PORT_)?(b\d?)%%/"%%" . ( $1 \/\/ "" ) . "r$row->{number}_$2%%"/ge;
-    $text =~ s/%%(closed)%%/%%closed_$row->{number}%%/g;
-    return $text;
 }
 
 sub check ( $t, $row ) {
@@ -203,15 +198,9 @@ sub check_sites ( $row, $seen ) {
           or diag explain $seen
           if !$maybe{$id};
     }
-    ok scalar @reached, 'one of the sites was reached' or diag explain $seen
+    ok scalar @reached, 'one of the sites was reached'
+      or diag explain $seen
       if %maybe;
-}
-
-sub protocol_of ($row) {
-    my ($protocol) = $row->{conf} =~ /(\w+)_pass\b/;
-    return $row->{conf} =~ /proxy_http_version 2;/
-      ? 'proxy_v2'
-      : $protocol // 'none';
 }
 
 sub newest ($status) {
@@ -220,40 +209,10 @@ sub newest ($status) {
 }
 
 sub check_response ( $row, $r ) {
-    my $outcome = $row->{outcome} // 'whole';
-    if ( $outcome ne 'open' ) {
-        is $r->{status}, $row->{status} // 502,        'client status';
-        is $r->{complete} ? 'whole' : 'cut', $outcome, 'the response is';
+    if ( $row->{outcome} ne 'open' ) {
+        is $r->{status},                     $row->{status},  'client status';
+        is $r->{complete} ? 'whole' : 'cut', $row->{outcome}, 'the response is';
     }
-}
-
-sub expectations ( $t, $row ) {
-    my %want   = %$row;
-    my $failed = $row->{failed} // 1;
-    my $status = $row->{logged_status} // $row->{status} // 502;
-    $want{status}  = $status;
-    $want{rescued} = $row->{rescued} // 0;
-    $want{gateway} = $row->{gateway}
-      // ( $status =~ /^(?:500|502|504)$/ ? 1 : 0 );
-    $want{origin}   = $row->{origin}   // ( $want{gateway} ? 'nginx' : '-' );
-    $want{attempts} = $row->{attempts} // 1;
-    $want{failures} = $row->{failures} // $failed;
-    $want{events}   = $row->{events}
-      // ( $failed ? [ [ @$row{qw(cause phase errno)} ] ] : [] );
-    my $pass = local_names( $row, $row->{conf} );
-
-    if ( !exists $row->{upstream}
-        && $pass =~ /_pass\s+(?:\w+:\/\/)?(u\d+|%%\w+%%)/ )
-    {
-        $want{upstream} = $t->expand($1);
-    }
-    if ( defined $want{upstream} ) {
-        $want{upstream} = $t->expand( local_names( $row, $want{upstream} ) );
-    }
-    if ( defined $want{peer} ) {
-        $want{peer} = $t->expand( local_names( $row, $want{peer} ) );
-    }
-    return \%want;
 }
 
 # `-` in the log means empty.
@@ -271,8 +230,7 @@ sub check_variables ( $row, $want, $logged ) {
     matches( $v{cause}, $want->{cause}, '$upstream_502_cause' );
     matches( $v{phase}, $want->{phase}, '$upstream_502_phase' );
     check_errno( $want->{errno}, @v{qw(errno errno_name errno_class)} );
-    matches( $v{causes}, $want->{causes} // $want->{cause},
-        '$upstream_502_causes' );
+    matches( $v{causes}, $want->{causes}, '$upstream_502_causes' );
     is $v{attempts}, $want->{attempts}, '$upstream_502_attempts';
     is $v{failures}, $want->{failures}, '$upstream_502_failures';
     is $v{reused}, $want->{reused} ? 1 : '-', '$upstream_502_reused'
@@ -282,8 +240,10 @@ sub check_variables ( $row, $want, $logged ) {
         is $v{$name}, $want->{$name}, "\$upstream_502_$name"
           if defined $want->{$name};
     }
-    if ( $want->{message} ) {
-        like $v{message}, $want->{message}, '$upstream_502_message';
+    for my $allowed ( $want->{said} // (), $want->{message} // () ) {
+        my ($any) = map { qr/$_/ } join '|',
+          ref $allowed eq 'ARRAY' ? @$allowed : $allowed;
+        like $v{message}, $any, '$upstream_502_message';
     }
     check_times( $want, \%v );
     like $v{hint},  $want->{hint} // qr/^[^-]/, '$upstream_502_hint';
@@ -354,6 +314,7 @@ sub check_events ( $row, $want, $status, $logged ) {
         is $event->{client_status}, $want->{status}, "event $i: client status";
         is $event->{attempts},      $want->{attempts}, "event $i: attempts";
         my $attempt = $event->{attempt};
+
         if ( $attempt && $logged->{upstream_addr} ne '-' ) {
             is $event->{peer}, $peers[ $attempt - 1 ],
               "event $i: peer, as in \$upstream_addr"

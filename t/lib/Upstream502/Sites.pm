@@ -2,11 +2,12 @@
 # was captured, or nginx's own log, has the message, cause, phase and errno
 # that the table gives.
 #
+#   my $site    = failure_at('E1');   # what has to come of it
 #   my @reached = reached( 'E1', 'proxy', { events => [...], log => '...' } );
 #
 # A place in several protocols' modules, or in two phases, counts as several
-# sites: `J33.grpc.header`. What was reached is noted for t/zz_sites.t, in a
-# folder beside the module.
+# sites: `J33.grpc.header`. What was reached is noted for t/sites_reached.t, in
+# a folder beside the module.
 
 package Upstream502::Sites;
 
@@ -15,8 +16,10 @@ use v5.36;
 use Exporter   qw(import);
 use File::Path ();
 use FindBin    ();
+use List::Util qw(uniq);
 
-our @EXPORT_OK = qw(all_sites site_exists notes version_number);
+our @EXPORT_OK =
+  qw(all_sites errnos failure_at notes said site_exists version_number);
 
 my @COLUMNS = qw(id via since before function level message errno cause phase
   state by how);
@@ -52,8 +55,8 @@ sub expand ($row) {
     my @sites;
     for my $via (@via) {
         for my $i ( 0 .. $#phases ) {
-            my @parts = ( @via > 1 ? $via : (), @phases > 1 ? $phases[$i] : () );
-            my @since = grep { $_ ne '-' } $row->{since}, $SINCE{$via} // '-';
+            my @parts =
+              ( @via > 1 ? $via : (), @phases > 1 ? $phases[$i] : () );
             push @sites,
               {
                 %$row,
@@ -61,8 +64,7 @@ sub expand ($row) {
                 via   => $via,
                 phase => $phases[$i],
                 cause => $causes[ @causes > 1 ? $i : 0 ],
-                since => ( sort { version_number($b) <=> version_number($a) }
-                      @since )[0] // '-',
+                since => newest( $row->{since}, $SINCE{$via} // '-' ),
               };
         }
     }
@@ -74,26 +76,66 @@ sub version_number ($version) {
     return $major * 1e6 + ( $minor // 0 ) * 1e3 + ( $patch // 0 );
 }
 
+sub newest (@versions) {
+    my @known = grep { $_ ne '-' } @versions;
+    return ( sort { version_number($b) <=> version_number($a) } @known )[0]
+      // '-';
+}
+
 sub by_id ($id) {
     return grep { $_->{id} eq $id } all_sites();
 }
 
 sub site_exists ($id) { return by_id($id) > 0 }
 
+# The site called `id` where it is a failure, in `phase` if it has several:
+# nothing where it is none, or only the second line of one.
+sub failure_at ( $id, $phase = undef ) {
+    my @sites = by_id($id) or die "no site is called $id\n";
+    my @failures =
+      grep { $_->{cause} ne '-' && $_->{level} ne 'second' } @sites;
+    if ( uniq( map { $_->{phase} } @failures ) > 1 ) {
+        @failures = grep { $_->{phase} eq ( $phase // '' ) } @failures
+          or die "$id: the row has to say in which phase\n";
+    }
+    return $failures[0] // ();
+}
+
+# The errnos that the module can know of a site; '-' is none.
+sub errnos ($site) {
+    return is_silent($site) ? '-' : split /,/, $site->{errno};
+}
+
+# What the module has to know of its message.
+sub said ($site) {
+    return is_silent($site) ? qr/^-$/ : pattern($site);
+}
+
+# The first nginx that has all these sites in `protocol`, and the first that
+# has not any more; '-' for any.
+sub lifetime ( $protocol, @ids ) {
+    my @sites = grep { $_->{via} =~ /^(?:any|\Q$protocol\E)$/ }
+      map { by_id($_) } @ids;
+    my ($before) = grep { $_ ne '-' } map { $_->{before} } @sites;
+    return ( newest( $SINCE{$protocol} // '-', map { $_->{since} } @sites ),
+        $before // '-' );
+}
+
 # The keys of the sites called `id` that show in `seen`: its events (as in the
 # status location's JSON) and what nginx's error log gained. `protocol` is that
 # of the request's *_pass, or proxy_v2.
 sub reached ( $id, $protocol, $seen ) {
     return map { $_->{key} }
-      grep { $_->{via} eq 'any' || $_->{via} eq $protocol }
-      grep { shows( $_, $seen ) } by_id($id);
+      grep     { $_->{via} eq 'any' || $_->{via} eq $protocol }
+      grep     { shows( $_, $seen ) } by_id($id);
 }
 
 sub shows ( $site, $seen ) {
     if ( $site->{cause} eq '-' || $site->{level} eq 'second' ) {
         return logged( $site, $seen->{log} );
     }
-    if ( $site->{level} =~ /^(?:info|warn|early)$/ && !logged( $site, $seen->{log} ) )
+    if ( $site->{level} =~ /^(?:info|warn|early)$/
+        && !logged( $site, $seen->{log} ) )
     {
         return 0;
     }
@@ -103,16 +145,19 @@ sub shows ( $site, $seen ) {
 sub is_event_of ( $site, $event ) {
     my $message = $event->{message} // '';
     my %errno   = map { $_ => 1 } split /,/, $site->{errno};
-    my $silent  = $site->{level} =~ /^(?:-|info|warn|early)$/;
     return
          $event->{cause} eq $site->{cause}
       && $event->{phase} eq $site->{phase}
       && (
-        $silent
+        is_silent($site)
         ? $message eq ''
-        : $errno{ $event->{errno} // '-' } && $message =~ pattern($site)
+        : $errno{ $event->{errno} // '-' }
+        && $message =~ pattern($site)
       );
 }
+
+# A line that the module does not see, or none.
+sub is_silent ($site) { return $site->{level} =~ /^(?:-|info|warn|early)$/ }
 
 # Whether nginx wrote the site's line; where it writes none, whether there is
 # no error.
@@ -134,18 +179,19 @@ sub pattern ($site) {
 # one the beginning has to do.
 sub message_pattern ($site) {
     my ($start) = split /%/, $site->{message};
-    my $format = join '', map {
+    my $format  = join '', map {
             /^%[dizOlu]/ ? '-?\d+'
           : /^%0/        ? '[0-9a-f]{2}'
           : /^%/         ? '.*?'
           : quotemeta
-      } split /(%(?:\*s|02xd|ui|uz|[VsdizOl]))/, $site->{message};
+    } split /(%(?:\*s|02xd|ui|uz|[VsdizOl]))/, $site->{message};
     my $errno =
         $site->{errno} eq '-' ? ''
       : $site->{errno} eq '*' ? '(?:\ \(\d+:\ [^)]*\))?'
-      : '\ \((?:' . join( '|', split /,/, $site->{errno} ) . '):\ [^)]*\)';
+      :   '\ \((?:' . join( '|', split /,/, $site->{errno} ) . '):\ [^)]*\)';
     my $cut = quotemeta($start) . '.{200,}';
-    return length $start > 8 && $site->{message} =~ /%[V*]/
+    return
+      length $start > 8 && $site->{message} =~ /%[V*]/
       ? "(?:$format$errno|$cut)"
       : "$format$errno";
 }

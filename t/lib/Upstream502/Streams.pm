@@ -1,7 +1,7 @@
 # Streams of one connection of a client that fail differently at the same time:
 # each request gets its own cause.
 
-package Upstream502::Scenarios::Streams;
+package Upstream502::Streams;
 
 use v5.36;
 

@@ -14,9 +14,10 @@ use Test::More;
 use Upstream502::Nginx ();
 use Upstream502::Sites qw(all_sites site_exists notes version_number);
 
-my $version = Upstream502::Nginx->new( File::Temp::tempdir( CLEANUP => 1 ) )->version;
-my $number  = version_number($version);
-my %notes   = notes($version);
+my $version =
+  Upstream502::Nginx->new( File::Temp::tempdir( CLEANUP => 1 ) )->version;
+my $number = version_number($version);
+my %notes  = notes($version);
 plan skip_all => "no test has noted what it reached in nginx $version"
   if !%notes;
 
@@ -37,12 +38,14 @@ for my $test ( sort keys %notes ) {
 is_deeply \@unknown, [], 'no scenario names a site that is not in the table';
 
 sub is_here ($site) {
-    return ( $site->{since} eq '-' || $number >= version_number( $site->{since} ) )
-      && ( $site->{before} eq '-' || $number < version_number( $site->{before} ) );
+    return ( $site->{since} eq '-'
+          || $number >= version_number( $site->{since} ) )
+      && ( $site->{before} eq '-'
+        || $number < version_number( $site->{before} ) );
 }
 
-my @sites = all_sites();
-my @here  = grep { is_here($_) } @sites;
+my @sites   = all_sites();
+my @here    = grep { is_here($_) } @sites;
 my @by_run  = grep { $reached{ $_->{key} } } @here;
 my @by_unit = grep { !$reached{ $_->{key} } && $_->{by} eq 'unit' } @here;
 my @left    = grep { !$reached{ $_->{key} } && $_->{by} ne 'unit' } @here;
@@ -69,9 +72,18 @@ my @unclear = grep { $_->{cause} eq 'unknown' } @sites;
 is scalar @unclear, 0, 'no site is left unknown';
 
 diag join "\n", '',
-  "nginx $version: sites listed " . @here . ', provoked ' . @by_run
-  . ', by unit test ' . @by_unit . ', left ' . @apart . '; provocable sites left: '
-  . @missing . ', unknown: ' . @unclear,
+    "nginx $version: sites listed "
+  . @here
+  . ', provoked '
+  . @by_run
+  . ', by unit test '
+  . @by_unit
+  . ', left '
+  . @apart
+  . '; provocable sites left: '
+  . @missing
+  . ', unknown: '
+  . @unclear,
   '  by unit test only:', list( map { [ $_, $_->{how} ] } @by_unit ),
   @apart ? ( '  left:', list(@apart) ) : (),
   '  of other versions of nginx: ' . ( @sites - @here );
