@@ -73,6 +73,9 @@ constexpr Variable kVariables[] = {
     {"upstream_502_proxy_status", Field::kProxyStatus},
 };
 
+// As much as one message of nginx can hold.
+constexpr size_t kTextMax = NGX_MAX_ERROR_STR;
+
 std::string Seconds(int64_t ms) {
   return ms < 0 ? "" : absl::StrFormat("%d.%03d", ms / 1000, ms % 1000);
 }
@@ -141,8 +144,9 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
       absl::StrCat("{\"gateway\":", outcome.gateway ? "true" : "false", ",");
   AppendMember("origin", outcome.gateway ? OriginName(outcome.origin) : "",
                &json);
-  AppendMember("causes",
-               outcome.record == nullptr ? "" : Causes(*outcome.record), &json);
+  const std::string causes =
+      outcome.record == nullptr ? "" : Causes(*outcome.record);
+  AppendMember("causes", CutUtf8(causes, kTextMax), &json);
   absl::StrAppend(&json, "\"failures\":", outcome.failures, ",");
   if (outcome.failure == nullptr) {
     return absl::StrCat(
@@ -162,6 +166,10 @@ std::string Json(ngx_http_request_t* r, const Outcome& outcome) {
   event.uri = std::string(text.uri);
   event.request_id = std::string(text.request_id);
   event.message = std::string(outcome.failure->attempt.message);
+  for (std::string* part : {&event.upstream, &event.method, &event.host,
+                            &event.uri, &event.request_id}) {
+    part->resize(CutUtf8(*part, kTextMax).size());
+  }
   absl::StrAppend(&json, "\"event\":", event.id, ",");
   std::string fields;
   AppendEventJson(event, &fields);
@@ -241,10 +249,17 @@ std::string Text(ngx_http_request_t* r, Field field) {
   }
 }
 
+// A variable as others get to see it. They put it into headers and logs, and
+// much of it was written by clients and backends.
+std::string CleanText(ngx_http_request_t* r, Field field) {
+  const std::string text = Text(r, field);
+  return field == Field::kJson ? text : FieldText(text, kTextMax);
+}
+
 ngx_int_t GetVariable(ngx_http_request_t* r, ngx_http_variable_value_t* value,
                       uintptr_t data) {
   return Guarded(r, ngx_int_t{NGX_ERROR}, [&]() -> ngx_int_t {
-    const std::string text = Text(r, static_cast<Field>(data));
+    const std::string text = CleanText(r, static_cast<Field>(data));
     if (text.empty()) {
       value->not_found = 1;
       return NGX_OK;
