@@ -14,6 +14,7 @@
 #include "proxy_status.h"
 #include "upstream_502/advice/hint.h"
 #include "upstream_502/report/json.h"
+#include "upstream_502/words/escape.h"
 #include "upstream_502/words/format.h"
 #include "upstream_502/words/usual.h"
 
@@ -75,6 +76,9 @@ constexpr Variable kVariables[] = {
     {"upstream_502_proxy_status", Field::kProxyStatus},
 };
 
+// As much as one message of nginx can hold.
+constexpr size_t kTextMax = NGX_MAX_ERROR_STR;
+
 // The cause of each element, "-" where it did not fail; of one that is none
 // where nothing was attempted.
 std::vector<absl::string_view> CausesOf(const Context& context) {
@@ -109,6 +113,10 @@ std::string Causes(const Context& context) {
   return StateCount(r) == 0 ? std::string(each[0]) : causes;
 }
 
+std::string Bounded(absl::string_view text) {
+  return std::string(CutUtf8(text, kTextMax));
+}
+
 // The last failed attempt, as the status page will show it.
 Event EventOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
   const Note& note = *outcome.failure;
@@ -117,20 +125,20 @@ Event EventOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
   Event event;
   event.id = EventId(outcome.context, outcome.failure);
   event.failure = note.failure;
-  event.upstream = std::string(text.upstream);
-  event.peer = std::string(text.peer);
-  event.method = std::string(
+  event.upstream = Bounded(text.upstream);
+  event.peer = Bounded(text.peer);
+  event.method = Bounded(
       note.failure.method == 0 ? text.method : kMethods[note.failure.method]);
-  event.host = std::string(text.host);
-  event.uri = std::string(text.uri);
-  event.request_id = std::string(text.request_id);
-  event.message = std::string(note.attempt.message);
+  event.host = Bounded(text.host);
+  event.uri = Bounded(text.uri);
+  event.request_id = Bounded(text.request_id);
+  event.message = Bounded(note.attempt.message);
   return event;
 }
 
 std::string Json(ngx_http_request_t* r, const RequestOutcome& outcome) {
   const std::string causes =
-      outcome.context == nullptr ? "" : Causes(*outcome.context);
+      outcome.context == nullptr ? "" : Bounded(Causes(*outcome.context));
   RequestReport report = {.gateway = outcome.gateway,
                           .origin = outcome.origin,
                           .causes = causes,
@@ -217,10 +225,17 @@ std::string Text(ngx_http_request_t* r, Field field) {
   }
 }
 
+// A variable as others get to see it. They put it into headers and logs, and
+// much of it was written by clients and backends.
+std::string CleanText(ngx_http_request_t* r, Field field) {
+  const std::string text = Text(r, field);
+  return field == Field::kJson ? text : FieldText(text, kTextMax);
+}
+
 ngx_int_t GetVariable(ngx_http_request_t* r, ngx_http_variable_value_t* value,
                       uintptr_t data) {
   return Guarded(r, ngx_int_t{NGX_ERROR}, [&]() -> ngx_int_t {
-    const std::string text = Text(r, static_cast<Field>(data));
+    const std::string text = CleanText(r, static_cast<Field>(data));
     if (text.empty()) {
       value->not_found = 1;
       return NGX_OK;

@@ -25,6 +25,10 @@ void AppendLabelValue(absl::string_view text, std::string* out);
 // UTF-8 become '?'.
 void AppendPrintable(absl::string_view text, std::string* out);
 
+// `text` for where a line break would end it and begin another's: a header
+// field, a line of a log. As AppendPrintable, and at most `limit` bytes.
+std::string FieldText(absl::string_view text, size_t limit);
+
 // The longest prefix of `text` of at most `size` bytes that does not end
 // inside a UTF-8 sequence.
 absl::string_view CutUtf8(absl::string_view text, size_t size);

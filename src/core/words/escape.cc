@@ -211,6 +211,13 @@ absl::string_view CutUtf8(absl::string_view text, size_t size) {
   return text;
 }
 
+// What AppendPrintable puts in place of a character is never longer than it.
+std::string FieldText(absl::string_view text, size_t limit) {
+  std::string field;
+  AppendPrintable(CutUtf8(text, limit), &field);
+  return field;
+}
+
 void AppendSfString(absl::string_view text, std::string* out) {
   out->push_back('"');
   ForEachChar(text, [out](const Char& c) {

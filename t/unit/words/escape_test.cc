@@ -97,6 +97,26 @@ TEST(AppendPrintable, SendsNoControlToATerminal) {
   EXPECT_EQ(Escaped(AppendPrintable, "caf\xc3\xa9\xff"), "caf\xc3\xa9?");
 }
 
+TEST(FieldText, EndsNoFieldAndNoLine) {
+  EXPECT_EQ(FieldText("", 100), "");
+  EXPECT_EQ(FieldText("connect() failed (111: refused)", 100),
+            "connect() failed (111: refused)");
+  EXPECT_EQ(FieldText("a\r\nX-Injected: 1\r\n\r\nbody", 100),
+            "a??X-Injected: 1????body");
+  EXPECT_EQ(FieldText(absl::string_view("a\0b\t\x1b", 5), 100), "a?b??");
+  EXPECT_EQ(FieldText("\x7f|\xc2\x85|\xe2\x80\xa8|\xe2\x80\xae", 100),
+            "?|?|?|?");
+}
+
+TEST(FieldText, HoldsNoMoreThanItsLimit) {
+  EXPECT_EQ(FieldText("abc", 3), "abc");
+  EXPECT_EQ(FieldText("abc", 2), "ab");
+  EXPECT_EQ(FieldText("abc", 0), "");
+  EXPECT_EQ(FieldText("a\xe2\x82\xac", 4), "a\xe2\x82\xac");
+  EXPECT_EQ(FieldText("a\xe2\x82\xac", 3), "a");
+  EXPECT_EQ(FieldText(std::string(5000, '\xff'), 2048), std::string(2048, '?'));
+}
+
 TEST(CutUtf8, NeverEndsInsideACharacter) {
   const std::string text = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";
   EXPECT_EQ(CutUtf8(text, 100), text);
@@ -164,6 +184,11 @@ TEST(Escape, AlwaysMakesUtf8) {
     EXPECT_TRUE(IsUtf8(Escaped(append, kNasty)));
   }
   EXPECT_TRUE(IsUtf8(ShellQuote(kNasty)));
+  for (size_t limit = 0; limit <= sizeof(kNasty); ++limit) {
+    const std::string field = FieldText(kNasty, limit);
+    EXPECT_TRUE(IsUtf8(field)) << limit;
+    EXPECT_LE(field.size(), limit);
+  }
 }
 
 }  // namespace
