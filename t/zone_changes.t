@@ -9,7 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Upstream502::Net  ();
+use Upstream502::Net ();
 use Upstream502::Test;
 
 my $t =
@@ -25,14 +25,15 @@ sub failures { return $t->status->{totals}{failures} }
 
 sub fail_once {
     my $before = failures();
-    is $t->get('/dead')->{status}, 502, 'a failure';
-    is failures(), $before + 1, 'is counted';
+    is $t->get('/dead')->{status}, 502,         'a failure';
+    is failures(),                 $before + 1, 'is counted';
 }
 
 # What the master has open and mapped of zones; a change leaves nothing behind.
 sub descriptors {
     my $pid = $t->nginx->pid;
-    return grep { ( readlink // '' ) =~ m{^/memfd:nginx_upstream_502:} }
+    return
+      grep { ( readlink // '' ) =~ m{^/memfd:nginx_upstream_502:} }
       glob "/proc/$pid/fd/*";
 }
 
@@ -108,11 +109,16 @@ subtest 'the size, written in another way' => sub {
 # Each differs from the one before; the first four pairs have the same sum of
 # bytes and events.
 for my $zone (
-    'same:8196k events=1024', 'same:8m events=5120',
-    'same:8188k events=9216', 'same:8m events=5120',
-    'same:8m events=5121',    'same:8m events=1',
-    'same:16m events=1',      'other:16m events=1',
-    'other:16m events=8193',  '',
+    'same:8196k events=1024',
+    'same:8m events=5120',
+    'same:8188k events=9216',
+    'same:8m events=5120',
+    'same:8m events=5121',
+    'same:8m events=1',
+    'same:16m events=1',
+    'other:16m events=1',
+    'other:16m events=8193',
+    '',
     $first
   )
 {
