@@ -239,7 +239,9 @@ char* InitMainConf(ngx_conf_t* cf, void* data) {
     zone.size = kDefaultZoneSize;
     zone.events = kDefaultEvents;
   }
-  return DeclareZone(cf, &zone) ? kConfOk : kConfError;
+  return Guarded(cf->log, kConfError, [cf, &zone] {
+    return DeclareZone(cf, &zone) ? kConfOk : kConfError;
+  });
 }
 
 void* CreateLocConf(ngx_conf_t* cf) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <new>
 
+#include "abi.h"
 #include "bridge.h"
 #include "capture.h"
 #include "directives.h"
@@ -117,10 +118,10 @@ void ThrowOnce() {
   }
 }
 
-ngx_int_t AddVariablesBeforeConfiguration(ngx_conf_t* cf) {
+ngx_int_t BeforeConfiguration(ngx_conf_t* cf) {
   ThrowOnce();
   return Guarded(cf->log, ngx_int_t{NGX_ERROR}, [cf]() -> ngx_int_t {
-    return AddVariables(cf) ? NGX_OK : NGX_ERROR;
+    return FitsServer(cf) && AddVariables(cf) ? NGX_OK : NGX_ERROR;
   });
 }
 
@@ -162,7 +163,7 @@ ngx_int_t InitProcess(ngx_cycle_t* cycle) {
 }
 
 ngx_http_module_t context = {
-    .preconfiguration = AddVariablesBeforeConfiguration,
+    .preconfiguration = BeforeConfiguration,
     .postconfiguration = InstallHooks,
     .create_main_conf = CreateMainConf,
     .init_main_conf = InitMainConf,

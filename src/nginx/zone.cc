@@ -37,6 +37,13 @@ Pages StorePages(const ngx_shm_zone_t* shm) {
                      ngx_pagesize * ngx_pagesize};
 }
 
+// What lies in `shm`, if it is what `zone` wants.
+absl::optional<Store> AttachTo(const ngx_shm_zone_t& shm, const Zone& zone) {
+  const Pages pages = StorePages(&shm);
+  return Store::Attach(pages.start, pages.size,
+                       static_cast<uint32_t>(zone.events));
+}
+
 std::string MemoryName(const Zone& zone) {
   return absl::StrCat(kMemoryPrefix, View(zone.name).substr(0, 200));
 }
@@ -151,12 +158,13 @@ ngx_int_t InitZone(ngx_shm_zone_t* shm, void* data) {
       return NGX_ERROR;
     }
     if (old != nullptr) {
-      const auto store = Store::Attach(pages.start, pages.size,
-                                       static_cast<uint32_t>(zone->events));
+      const auto store = AttachTo(*shm, *zone);
       if (!store) {
+        // It was whole when the zone was declared, so somebody has written
+        // over it since. Workers are at home there: the next reload takes
+        // other memory.
         ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "upstream_502_zone \"%V\" cannot change this way while "
-                      "nginx runs, choose another name",
+                      "upstream_502_zone \"%V\" was overwritten, reload again",
                       &zone->name);
         return NGX_ERROR;
       }
@@ -197,6 +205,11 @@ const Zone* RunningZone(ngx_conf_t* cf) {
   return nullptr;
 }
 
+bool GoesOn(const Zone& running, const Zone& zone, size_t size) {
+  return View(running.name) == View(zone.name) &&
+         running.shm->shm.size == size && AttachTo(*running.shm, zone);
+}
+
 void CloseMemory(void* data) {
   auto* zone = static_cast<Zone*>(data);
   if (zone->memory_fd != -1) {
@@ -216,27 +229,32 @@ size_t MinimumZoneSize(ngx_uint_t events) {
   return ngx_align(size, size_t{16384});
 }
 
+// nginx hands on a zone whose name and size stay the same, and gives new memory
+// to any other. The layout depends on more than those, and what lies there may
+// be damaged: whether statistics go on is not nginx's to say. So the name that
+// nginx knows ends in a number, which stays where they go on and rises where
+// they start afresh. Never is a store laid out anew in memory that an older
+// configuration may yet use: its workers live on, and if nginx rejects this
+// configuration, all of it does. nginx releases whichever is not needed.
 bool DeclareZone(ngx_conf_t* cf, Zone* zone) {
-  // nginx keeps a zone whose name and size stay the same; the layout depends
-  // on the number of events too, so that number is made part of the size.
-  const size_t size = ngx_align(zone->size, ngx_pagesize) + zone->events;
-  zone->shm = ngx_shared_memory_add(cf, &zone->name, size,
-                                    &ngx_http_upstream_502_module);
-  if (zone->shm == nullptr) {
+  const size_t size = ngx_align(zone->size, ngx_pagesize);
+  const Zone* running = RunningZone(cf);
+  const bool goes_on = running != nullptr && GoesOn(*running, *zone, size);
+  zone->restarted = running != nullptr && !goes_on;
+  zone->serial = (running != nullptr ? running->serial : 0) + !goes_on;
+  ngx_str_t name =
+      PoolCopy(cf->pool, absl::StrCat(View(zone->name), "#", zone->serial));
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(cf->pool, 0);
+  if (name.data == nullptr || cleanup == nullptr) {
     return false;
   }
-  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(cf->pool, 0);
-  if (cleanup == nullptr) {
+  zone->shm =
+      ngx_shared_memory_add(cf, &name, size, &ngx_http_upstream_502_module);
+  if (zone->shm == nullptr) {
     return false;
   }
   zone->memory_fd = -1;
   zone->first = ngx_is_init_cycle(cf->cycle->old_cycle);
-  const Zone* running = RunningZone(cf);
-  if (running != nullptr &&
-      (View(running->name) != View(zone->name) || running->size != zone->size ||
-       running->events != zone->events)) {
-    zone->restarted = 1;
-  }
   cleanup->handler = CloseMemory;
   cleanup->data = zone;
   zone->shm->init = InitZone;

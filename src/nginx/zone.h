@@ -16,7 +16,8 @@ struct Zone {
   size_t size;
   ngx_uint_t events;
   ngx_uint_t first;      // the first configuration of this process
-  ngx_uint_t restarted;  // the running configuration's zone is another one
+  ngx_uint_t restarted;  // the running configuration's zone does not go on
+  ngx_uint_t serial;     // of the memory, among those of this process
   ngx_shm_zone_t* shm;
   Store store;
   // Holds the memory for the new binary of an upgrade; -1: none.
