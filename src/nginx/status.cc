@@ -1,5 +1,9 @@
 #include "ngx_cxx.h"
 // ngx_cxx.h comes first.
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -23,10 +27,13 @@ constexpr absl::string_view kModuleVersion = "0.1.0";
 constexpr size_t kCopyWork = 1500;
 constexpr size_t kDiagnoseWork = 200000;
 constexpr size_t kSliceBytes = 256 * 1024;
+// As many answers at once as leave behind what is worth giving back.
+constexpr uint32_t kManyAnswers = 8;
 
 // One answer on its way: made step by step while others are served.
 struct Answer {
   const ngx_http_request_t* request = nullptr;
+  AnswerCount* count = nullptr;
   Query query;
   Format format = Format::kText;
   Report report;
@@ -229,7 +236,29 @@ ngx_int_t SendSlice(ngx_http_request_t* r, Answer* answer) {
                  [&] { return SendNextSlice(r, answer); });
 }
 
-void DestroyAnswer(void* data) { static_cast<Answer*>(data)->~Answer(); }
+// Gives back to the system what many answers held: they share pages with what
+// stays, and the allocator keeps those.
+void TrimMemory(ngx_event_t* event) {
+  *static_cast<uint32_t*>(event->data) = 0;
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+// The last of many answers is followed by a turn in which their pools have
+// been freed as well.
+void DestroyAnswer(void* data) {
+  auto* answer = static_cast<Answer*>(data);
+  AnswerCount* count = answer->count;
+  answer->~Answer();
+  if (--count->now == 0 && count->most >= kManyAnswers) {
+    ngx_event_t* trim = &count->trim;
+    trim->handler = TrimMemory;
+    trim->data = &count->most;
+    trim->log = LogOf(ngx_cycle);
+    ngx_post_event(trim, &ngx_posted_next_events);
+  }
+}
 
 // r->ctx belongs to the request's Record: the answer is found by its cleanup,
 // in a pool that subrequests share.
@@ -249,8 +278,40 @@ Answer* AddAnswer(ngx_http_request_t* r) {
   }
   auto* answer = new (cleanup->data) Answer;
   answer->request = r;
+  answer->count = &GetMainConf(r)->answers;
+  answer->count->most = std::max(answer->count->most, ++answer->count->now);
   cleanup->handler = DestroyAnswer;
   return answer;
+}
+
+void Continue(ngx_http_request_t* r);
+
+// Read event handler: ends the report when its reader has gone, which nothing
+// else would tell while it waits for a window or for room in a socket.
+void OnRead(ngx_http_request_t* r) {
+  if (r->discard_body) {
+    ngx_http_discarded_request_body_handler(r);
+    if (r->discard_body || r->write_event_handler != Continue) {
+      return;
+    }
+    r->read_event_handler = OnRead;  // nginx blocks it behind a body
+  }
+  ngx_http_test_reading(r);
+}
+
+// A body that is still to come made nginx take the request for one that only
+// lingers: it would be closed after lingering_timeout.
+void WatchReader(ngx_http_request_t* r) {
+  if (r->read_event_handler == OnRead) {
+    return;
+  }
+  ngx_event_t* read = r->connection->read;
+  r->read_event_handler = OnRead;
+  r->lingering_time = 0;
+  if (read->timer_set) {
+    ngx_del_timer(read);
+  }
+  ngx_post_event(read, &ngx_posted_events);  // for what came meanwhile
 }
 
 // Write event handler: goes on where the last turn ended.
@@ -258,6 +319,10 @@ void Continue(ngx_http_request_t* r) {
   const ngx_int_t rc = Guarded(r, ngx_int_t{NGX_ERROR}, [r]() -> ngx_int_t {
     Answer* answer = FindAnswer(r);
     ngx_connection_t* c = r->connection;
+    if (c->error || c->write->error) {  // the reader has gone
+      c->error = 1;
+      return NGX_HTTP_CLIENT_CLOSED_REQUEST;
+    }
     if (c->write->timedout) {
       c->timedout = 1;
       return NGX_HTTP_REQUEST_TIME_OUT;
@@ -276,6 +341,7 @@ void Continue(ngx_http_request_t* r) {
     ngx_http_finalize_request(r, rc);
     return;
   }
+  WatchReader(r);
   ngx_connection_t* c = r->connection;
   auto* core = static_cast<ngx_http_core_loc_conf_t*>(
       ngx_http_get_module_loc_conf(r, ngx_http_core_module));
@@ -328,6 +394,7 @@ ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
     return sent;
   }
   ++r->main->count;
+  r->read_event_handler = OnRead;
   r->write_event_handler = Continue;
   ngx_post_event(r->connection->write, &ngx_posted_next_events);
   return NGX_DONE;
