@@ -51,9 +51,10 @@ struct LocConf {
   ngx_flag_t proxy_status;
   ngx_flag_t proxy_details;
   ngx_str_t proxy_name;  // as it stands in the field: a token, or quoted
-  Format status_format;  // these three in a status location only
+  Format status_format;  // these four in a status location only
   ngx_flag_t status_any;
   ngx_flag_t status_write;
+  ngx_array_t* status_names;  // the server's, of ngx_http_server_name_t
 };
 static_assert(std::is_trivial_v<LocConf> && std::is_standard_layout_v<LocConf>);
 

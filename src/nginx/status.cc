@@ -10,11 +10,13 @@
 #include <string>
 #include <utility>
 
+#include "access.h"
 #include "bridge.h"
 #include "conf.h"
 #include "status.h"
 #include "upstream_502/copy.h"
 #include "upstream_502/diagnose.h"
+#include "upstream_502/escape.h"
 #include "upstream_502/query.h"
 #include "upstream_502/render.h"
 
@@ -22,6 +24,8 @@ namespace upstream_502 {
 namespace {
 
 constexpr absl::string_view kModuleVersion = "0.1.0";
+constexpr absl::string_view kNoStore = "no-store";
+constexpr absl::string_view kNoSniff = "nosniff";
 // What is copied, diagnosed and rendered in one turn of the event loop: each
 // takes about a millisecond.
 constexpr size_t kCopyWork = 1500;
@@ -45,8 +49,18 @@ struct Answer {
   bool done = false;
 };
 
+// Unless it has been added already.
 bool AddHeader(ngx_http_request_t* r, absl::string_view name,
                absl::string_view value) {
+  ngx_list_part_t* part = &r->headers_out.headers.part;
+  for (; part != nullptr; part = part->next) {
+    const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (headers[i].value.data == Str(value).data) {
+        return true;
+      }
+    }
+  }
   auto* header =
       static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
   if (header == nullptr) {
@@ -59,11 +73,6 @@ bool AddHeader(ngx_http_request_t* r, absl::string_view name,
   return true;
 }
 
-bool AddCommonHeaders(ngx_http_request_t* r) {
-  return AddHeader(r, "Cache-Control", "no-store") &&
-         AddHeader(r, "X-Content-Type-Options", "nosniff");
-}
-
 // Text that is known at once: errors and the answer to DELETE.
 ngx_int_t SendText(ngx_http_request_t* r, ngx_uint_t status,
                    absl::string_view text) {
@@ -73,9 +82,6 @@ ngx_int_t SendText(ngx_http_request_t* r, ngx_uint_t status,
   r->headers_out.content_type_len = r->headers_out.content_type.len;
   if (text.empty()) {
     r->header_only = 1;
-  }
-  if (!AddCommonHeaders(r)) {
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   const ngx_int_t rc = ngx_http_send_header(r);
   if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
@@ -90,40 +96,6 @@ ngx_int_t SendText(ngx_http_request_t* r, ngx_uint_t status,
   buf->last_in_chain = 1;
   ngx_chain_t chain = {buf, nullptr};
   return ngx_http_output_filter(r, &chain);
-}
-
-bool IsLocal(const ngx_http_request_t* r) {
-  const sockaddr* address = r->connection->sockaddr;
-  switch (address->sa_family) {
-    case AF_INET: {
-      const auto* in = reinterpret_cast<const sockaddr_in*>(address);
-      return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-#if (NGX_HAVE_INET6)
-    case AF_INET6: {
-      const in6_addr& in6 =
-          reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr;
-      return IN6_IS_ADDR_LOOPBACK(&in6) ||
-             (IN6_IS_ADDR_V4MAPPED(&in6) && in6.s6_addr[12] == 127);
-    }
-#endif
-    default:
-      return address->sa_family == AF_UNIX;
-  }
-}
-
-absl::string_view Accept(ngx_http_request_t* r) {
-  const ngx_list_part_t* part = &r->headers_in.headers.part;
-  for (; part != nullptr; part = part->next) {
-    const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (headers[i].key.len == 6 &&
-          ngx_strncasecmp(headers[i].key.data, Str("accept").data, 6) == 0) {
-        return View(headers[i].value);
-      }
-    }
-  }
-  return {};
 }
 
 std::unique_ptr<Renderer> MakeRenderer(Format format, const Report& report) {
@@ -365,9 +337,8 @@ ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
   r->headers_out.status = NGX_HTTP_OK;
   r->headers_out.content_type = Str(ContentType(format));
   r->headers_out.content_type_len = r->headers_out.content_type.len;
-  if (!AddCommonHeaders(r) ||
-      (format == Format::kHtml &&
-       !AddHeader(r, "Content-Security-Policy", PageCsp()))) {
+  if (format == Format::kHtml &&
+      !AddHeader(r, "Content-Security-Policy", PageCsp())) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   ngx_http_clear_content_length(r);
@@ -405,36 +376,60 @@ ngx_int_t HandleDelete(ngx_http_request_t* r) {
   return SendText(r, NGX_HTTP_NO_CONTENT, "");
 }
 
-ngx_int_t Handle(ngx_http_request_t* r) {
-  const LocConf& conf = *GetLocConf(r);
-  if (!conf.status_any && !IsLocal(r)) {
-    return NGX_HTTP_FORBIDDEN;
-  }
-  const bool reads = (r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0;
-  const bool resets = conf.status_write && r->method == NGX_HTTP_DELETE;
-  if (!reads && !resets) {
-    AddHeader(r, "Allow",
-              conf.status_write ? "GET, HEAD, DELETE" : "GET, HEAD");
-    return NGX_HTTP_NOT_ALLOWED;
-  }
-  const ngx_int_t rc = ngx_http_discard_request_body(r);
-  if (rc != NGX_OK) {
-    return rc;
-  }
-  if (resets) {
-    return HandleDelete(r);
-  }
+// The name has to reach who asks, whatever page is configured for 403.
+ngx_int_t RefuseHost(ngx_http_request_t* r) {
+  std::string text = "the host \"";
+  AppendPrintable(View(r->headers_in.server), &text);
+  text += "\" is no name of this server: add it to server_name\n";
+  return SendText(r, NGX_HTTP_FORBIDDEN, View(PoolCopy(r->pool, text)));
+}
+
+ngx_int_t HandleGet(ngx_http_request_t* r, const LocConf& conf) {
   const auto query = ParseQuery(View(r->args));
   if (!query.ok()) {
     const ngx_str_t error =
         PoolCopy(r->pool, std::string(query.status().message()) + "\n");
     return SendText(r, NGX_HTTP_BAD_REQUEST, View(error));
   }
+  const auto accept = RequestHeader(r, "accept");
   return SendReport(r, *query,
-                    ChooseFormat(conf.status_format, *query, Accept(r)));
+                    ChooseFormat(conf.status_format, *query,
+                                 accept.value_or(absl::string_view())));
+}
+
+ngx_int_t Handle(ngx_http_request_t* r) {
+  const LocConf& conf = *GetLocConf(r);
+  r->disable_not_modified = 1;
+  if (!AddSafeHeaders(r)) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  const ngx_int_t rc = ngx_http_discard_request_body(r);
+  if (rc != NGX_OK) {
+    return rc;
+  }
+  if (!conf.status_any && !IsLocalClient(r)) {
+    return NGX_HTTP_FORBIDDEN;
+  }
+  if (!conf.status_any && !IsKnownHost(r)) {
+    return RefuseHost(r);
+  }
+  if (conf.status_write && r->method == NGX_HTTP_DELETE) {
+    return IsFromOtherSite(r) ? NGX_HTTP_FORBIDDEN : HandleDelete(r);
+  }
+  if ((r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) == 0) {
+    AddHeader(r, "Allow",
+              conf.status_write ? "GET, HEAD, DELETE" : "GET, HEAD");
+    return NGX_HTTP_NOT_ALLOWED;
+  }
+  return HandleGet(r, conf);
 }
 
 }  // namespace
+
+bool AddSafeHeaders(ngx_http_request_t* r) {
+  return AddHeader(r, "Cache-Control", kNoStore) &&
+         AddHeader(r, "X-Content-Type-Options", kNoSniff);
+}
 
 ngx_int_t HandleStatus(ngx_http_request_t* r) {
   return Guarded(r, ngx_int_t{NGX_HTTP_INTERNAL_SERVER_ERROR},
