@@ -41,7 +41,7 @@ $t->conf(
         large_client_header_buffers 4 16k;
         location = /fail { set $target u$arg_n; proxy_pass http://$target; }
         location = /report { upstream_502_status; }
-        location = /page { ssi on; root %%DIR%%; }
+        location = /page { ssi on; ssi_types *; root %%DIR%%; }
         location = /count { stub_status; }',
 );
 $t->write( 'page',

@@ -53,7 +53,7 @@ bool ComesFromHere(const ngx_connection_t* c) {
 bool IsProxiedFromHere(const ngx_http_request_t* r) {
   const ngx_proxy_protocol_t* header = r->connection->proxy_protocol;
   if (header == nullptr) {
-    return !r->http_connection->addr_conf->proxy_protocol;
+    return !r->main->http_connection->addr_conf->proxy_protocol;
   }
   ngx_addr_t address = {};
   return ngx_parse_addr(r->pool, &address, header->src_addr.data,
