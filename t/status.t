@@ -17,6 +17,7 @@ $t->tcp( rst => [ 'read', 'rst' ] );
 $t->conf( http => <<'CONF', server => <<'CONF2' );
 upstream dead { server %%closed%%; }
 upstream reset { server %%rst%%; }
+limit_req_zone $server_name zone=once:1m rate=1r/m;
 CONF
 listen unix:%%DIR%%/http.sock;
 set_real_ip_from 127.0.0.1;
@@ -30,6 +31,17 @@ location = /text { upstream_502_status text; }
 location = /metrics { upstream_502_status prometheus; }
 location = /any { upstream_502_status access=any; }
 location = /closed { upstream_502_status write=on; }
+location = /etag {
+    add_header ETag '"same"';
+    add_header Last-Modified "Sun, 06 Nov 1994 08:49:37 GMT";
+    upstream_502_status text;
+}
+location = /denied { deny all; upstream_502_status; }
+location = /limited { limit_req zone=once; upstream_502_status; }
+location = /returned { upstream_502_status; return 503; }
+location = /paged { error_page 403 405 /refused; upstream_502_status; }
+location = /refused { return 200 "a page of ours"; }
+location = /asked { auth_request /plain; upstream_502_status; }
 CONF2
 $t->start;
 $t->get('/dead')  for 1 .. 3;
@@ -171,6 +183,119 @@ subtest 'bad arguments' => sub {
           'one line says which';
         is $r->{headers}{'cache-control'},          'no-store', 'not cached';
         is $r->{headers}{'x-content-type-options'}, 'nosniff',  'nosniff';
+    }
+};
+
+sub is_safe ( $r, $status, $name ) {
+    is $r->{status}, $status, "$name: status";
+    for
+      my $line ( 'Cache-Control: no-store', 'X-Content-Type-Options: nosniff' )
+    {
+        is scalar( grep { $_ eq $line } @{ $r->{lines} } ), 1, "$name: $line";
+    }
+    ok $r->{complete}, "$name: whole";
+}
+
+subtest 'headers of errors' => sub {
+    my @stranger = ( headers => ['X-From: 192.0.2.7'] );
+    is_safe( $t->request( '/plain', @stranger ), 403, 'a stranger' );
+    is_safe( $t->request( '/plain', host => 'evil.example' ),
+        403, 'a foreign name' );
+    is_safe(
+        $t->request(
+            '/closed',
+            method  => 'DELETE',
+            headers => ['Origin: null']
+        ),
+        403,
+        'a foreign page'
+    );
+    is_safe( ask('/plain?color=red'), 400, 'a bad argument' );
+    is_safe( ask('/denied'),          403, 'denied by nginx' );
+    is_safe( ask('/returned'),        503, 'returned by nginx' );
+    is_safe( ask('/limited'),         200, 'within limits' );
+    is_safe( ask('/limited'),         503, 'limited by nginx' );
+    is_safe( $t->request( '/closed', method => 'DELETE' ), 204, 'a reset' );
+    $t->get('/dead')  for 1 .. 3;
+    $t->get('/reset') for 1 .. 2;
+    is_safe(
+        $t->request(
+            '/plain',
+            keep    => 1,
+            headers => ['Content-Length: 99999999']
+        ),
+        413,
+        'too large'
+    );
+
+    my $r = $t->request( '/plain', method => 'POST', body => 'x' );
+    is_safe( $r, 405, 'a bad method' );
+    is $r->{headers}{allow}, 'GET, HEAD', 'what is allowed';
+    $r = $t->request( '/closed', method => 'PUT', body => 'x' );
+    is_safe( $r, 405, 'a bad method with write=on' );
+    is $r->{headers}{allow}, 'GET, HEAD, DELETE', 'and DELETE is too';
+
+    for my $o ( \@stranger, [ host => 'evil.example' ] ) {
+        $r = $t->request( '/plain', method => 'HEAD', @$o );
+        is_safe( $r, 403, 'HEAD' );
+        is $r->{body}, '', 'has no body';
+    }
+    is_safe( $t->request( '/plain?a=b', method => 'HEAD' ), 400, 'HEAD' );
+
+    $r = $t->request( '/paged', method => 'PUT', body => 'x' );
+    is_safe( $r, 405, 'an error_page' );
+    is $r->{body},                  'a page of ours', 'is sent';
+    is $r->{headers}{allow},        'GET, HEAD',      'with what is allowed';
+    is $t->get('/asked')->{status}, 200,              'a subrequest';
+};
+
+subtest 'errors keep the connection' => sub {
+    my $socket;
+    for my $o (
+        [ 403, '/plain',     headers => ['X-From: 192.0.2.7'], body => 'xyz' ],
+        [ 403, '/plain',     host    => 'evil.example',        body => 'xyz' ],
+        [ 405, '/plain',     method  => 'POST',                body => 'xyz' ],
+        [ 400, '/plain?a=b', body    => 'xyz' ],
+        [ 403, '/plain',     method  => 'HEAD', host => 'evil.example' ],
+        [ 200, '/plain' ],
+      )
+    {
+        my ( $status, $uri, @request ) = @$o;
+        my $r = $t->request(
+            $uri, @request,
+            keep => 1,
+            defined $socket ? ( socket => $socket ) : ()
+        );
+        $socket = $r->{socket};
+        is $r->{status}, $status, "$status $uri";
+    }
+};
+
+subtest 'no conditions and no ranges' => sub {
+    my $long_ago = 'Sun, 06 Nov 1994 08:49:37 GMT';
+    my $later    = 'Fri, 31 Dec 2100 23:59:59 GMT';
+    for my $uri ( '/plain', '/etag', '/plain?a=b' ) {
+        for my $header (
+            "If-Modified-Since: $long_ago",
+            "If-Modified-Since: $later",
+            "If-Unmodified-Since: $long_ago",
+            'If-Match: "other"',
+            'If-Match: *',
+            'If-None-Match: "same"',
+            'If-None-Match: *',
+          )
+        {
+            is ask( $uri, $header )->{status}, $uri =~ /a=b/ ? 400 : 200,
+              "$uri, $header";
+        }
+    }
+    for my $uri ( '/plain', '/etag', '/html', '/json' ) {
+        for my $if ( '', 'If-Range: "same"', "If-Range: $long_ago" ) {
+            my $r = ask( $uri, 'Range: bytes=0-3', length $if ? $if : () );
+            is $r->{status},                   200,   "$uri: a range $if";
+            is $r->{headers}{'accept-ranges'}, undef, 'is not offered';
+            ok length $r->{body} > 100, 'all is there';
+        }
     }
 };
 

@@ -16,6 +16,13 @@ struct UpstreamHook;
 
 enum class RecordUri : ngx_uint_t { kOff, kPath, kFull };
 
+// Reports on their way out of this worker.
+struct AnswerCount {
+  uint32_t now;
+  uint32_t most;     // at once, since memory was given back
+  ngx_event_t trim;  // gives it back
+};
+
 struct MainConf {
   Zone zone;
   // Rows where peers were found of late, by the address of their name.
@@ -24,6 +31,7 @@ struct MainConf {
   uint64_t hook_mask;            // of its size, a power of two; 0: no hooks
   const ngx_module_t* proxy_v2;  // nullptr where nginx is older
   ngx_int_t request_id;  // the variable's index, NGX_ERROR where nobody uses it
+  AnswerCount answers;
 };
 
 struct LocConf {
@@ -32,9 +40,10 @@ struct LocConf {
   ngx_flag_t proxy_status;
   ngx_flag_t proxy_details;
   ngx_str_t proxy_name;  // as it stands in the field: a token
-  Format status_format;  // these three in a status location only
+  Format status_format;  // these four in a status location only
   ngx_flag_t status_any;
   ngx_flag_t status_write;
+  ngx_array_t* status_names;  // the server's, of ngx_http_server_name_t
 };
 static_assert(std::is_trivial_v<LocConf> && std::is_standard_layout_v<LocConf>);
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "access.h"
 #include "bridge.h"
 #include "capture.h"
 #include "conf.h"
@@ -257,6 +258,7 @@ void* CreateLocConf(ngx_conf_t* cf) {
   conf->status_format = Format::kAuto;
   conf->status_any = 0;
   conf->status_write = 0;
+  conf->status_names = nullptr;
   return conf;
 }
 
@@ -281,6 +283,9 @@ char* MergeLocConf(ngx_conf_t* cf, void* parent, void* child) {
     conf.status_format = prev.status_format;
     conf.status_any = prev.status_any;
     conf.status_write = prev.status_write;
+    conf.status_names = prev.status_names;
+  } else if ((conf.status_names = KeepServerNames(cf)) == nullptr) {
+    return kConfError;
   }
   return LogErrors(cf, core->error_log) ? kConfOk : kConfError;
 }

@@ -7,6 +7,7 @@
 #include "bridge.h"
 #include "proxy_status.h"
 #include "run.h"
+#include "status.h"
 
 namespace upstream_502 {
 namespace {
@@ -23,6 +24,13 @@ void SeeRun(ngx_http_request_t* r, ngx_http_upstream_t* u) {
   }
 }
 
+// An error in a status location, also one that nginx makes before it comes to
+// the handler there: from limit_req, deny, auth_basic ...
+bool IsStatusError(const ngx_http_request_t* r) {
+  return r->headers_out.status >= NGX_HTTP_BAD_REQUEST &&
+         r->content_handler == HandleStatus;
+}
+
 [[gnu::noinline]] ngx_int_t FilterOtherHeader(ngx_http_request_t* r) {
   if (r->upstream != nullptr) {
     Guarded(r, [r] { SeeRun(r, r->upstream); });
@@ -30,6 +38,9 @@ void SeeRun(ngx_http_request_t* r, ngx_http_upstream_t* u) {
   if (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR && r == r->main &&
       GetLocConf(r)->proxy_status &&
       !Guarded(r, false, [r] { return AddProxyStatus(r); })) {
+    return NGX_ERROR;
+  }
+  if (IsStatusError(r) && !AddSafeHeaders(r)) {
     return NGX_ERROR;
   }
   return next_header_filter(r);
@@ -46,7 +57,8 @@ ngx_int_t FilterHeader(ngx_http_request_t* r) {
   if ((u != nullptr && (u->upstream == nullptr || u->cleanup == nullptr) &&
        !IsCounted(r, u)) ||
       (r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR &&
-       GetLocConf(r)->proxy_status)) {
+       GetLocConf(r)->proxy_status) ||
+      IsStatusError(r)) {
     return FilterOtherHeader(r);
   }
   return next_header_filter(r);

@@ -2,7 +2,9 @@
 
 #include "ngx_cxx.h"
 
-#include "status.h"
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <memory>
@@ -10,8 +12,10 @@
 #include <string>
 #include <utility>
 
+#include "access.h"
 #include "bridge.h"
 #include "conf.h"
+#include "status.h"
 #include "upstream_502/advice/diagnose.h"
 #include "upstream_502/report/html.h"
 #include "upstream_502/report/json.h"
@@ -19,19 +23,25 @@
 #include "upstream_502/report/query.h"
 #include "upstream_502/report/text.h"
 #include "upstream_502/store/copy.h"
+#include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
 namespace {
 
+constexpr absl::string_view kNoStore = "no-store";
+constexpr absl::string_view kNoSniff = "nosniff";
 // What is copied, diagnosed and rendered in one turn of the event loop: each
 // takes about a millisecond.
 constexpr size_t kCopyWork = 1500;
 constexpr size_t kDiagnoseWork = 200000;
 constexpr size_t kSliceBytes = 256 * 1024;
+// As many answers at once as leave behind what is worth giving back.
+constexpr uint32_t kManyAnswers = 8;
 
 // One answer on its way: made step by step while others are served.
 struct Answer {
   const ngx_http_request_t* request = nullptr;
+  AnswerCount* count = nullptr;
   Query query;
   Format format = Format::kText;
   Report report;
@@ -43,8 +53,18 @@ struct Answer {
   bool done = false;
 };
 
+// Unless it has been added already.
 bool AddHeader(ngx_http_request_t* r, absl::string_view name,
                absl::string_view value) {
+  ngx_list_part_t* part = &r->headers_out.headers.part;
+  for (; part != nullptr; part = part->next) {
+    const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (headers[i].value.data == Str(value).data) {
+        return true;
+      }
+    }
+  }
   auto* header =
       static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
   if (header == nullptr) {
@@ -57,11 +77,6 @@ bool AddHeader(ngx_http_request_t* r, absl::string_view name,
   return true;
 }
 
-bool AddCommonHeaders(ngx_http_request_t* r) {
-  return AddHeader(r, "Cache-Control", "no-store") &&
-         AddHeader(r, "X-Content-Type-Options", "nosniff");
-}
-
 // Text that is known at once: errors and the answer to DELETE.
 ngx_int_t SendText(ngx_http_request_t* r, ngx_uint_t status,
                    absl::string_view text) {
@@ -71,9 +86,6 @@ ngx_int_t SendText(ngx_http_request_t* r, ngx_uint_t status,
   r->headers_out.content_type_len = r->headers_out.content_type.len;
   if (text.empty()) {
     r->header_only = 1;
-  }
-  if (!AddCommonHeaders(r)) {
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   const ngx_int_t rc = ngx_http_send_header(r);
   if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
@@ -88,40 +100,6 @@ ngx_int_t SendText(ngx_http_request_t* r, ngx_uint_t status,
   buf->last_in_chain = 1;
   ngx_chain_t chain = {buf, nullptr};
   return ngx_http_output_filter(r, &chain);
-}
-
-bool IsLocal(const ngx_http_request_t* r) {
-  const sockaddr* address = r->connection->sockaddr;
-  switch (address->sa_family) {
-    case AF_INET: {
-      const auto* in = reinterpret_cast<const sockaddr_in*>(address);
-      return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-#if (NGX_HAVE_INET6)
-    case AF_INET6: {
-      const in6_addr& in6 =
-          reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr;
-      return IN6_IS_ADDR_LOOPBACK(&in6) ||
-             (IN6_IS_ADDR_V4MAPPED(&in6) && in6.s6_addr[12] == 127);
-    }
-#endif
-    default:
-      return address->sa_family == AF_UNIX;
-  }
-}
-
-absl::string_view Accept(ngx_http_request_t* r) {
-  const ngx_list_part_t* part = &r->headers_in.headers.part;
-  for (; part != nullptr; part = part->next) {
-    const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (headers[i].key.len == 6 &&
-          ngx_strncasecmp(headers[i].key.data, Str("accept").data, 6) == 0) {
-        return View(headers[i].value);
-      }
-    }
-  }
-  return {};
 }
 
 std::unique_ptr<Renderer> MakeRenderer(Format format, const Report& report) {
@@ -234,7 +212,29 @@ ngx_int_t SendSlice(ngx_http_request_t* r, Answer* answer) {
                  [&] { return SendNextSlice(r, answer); });
 }
 
-void DestroyAnswer(void* data) { static_cast<Answer*>(data)->~Answer(); }
+// Gives back to the system what many answers held: they share pages with what
+// stays, and the allocator keeps those.
+void TrimMemory(ngx_event_t* event) {
+  *static_cast<uint32_t*>(event->data) = 0;
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+// The last of many answers is followed by a turn in which their pools have
+// been freed as well.
+void DestroyAnswer(void* data) {
+  auto* answer = static_cast<Answer*>(data);
+  AnswerCount* count = answer->count;
+  answer->~Answer();
+  if (--count->now == 0 && count->most >= kManyAnswers) {
+    ngx_event_t* trim = &count->trim;
+    trim->handler = TrimMemory;
+    trim->data = &count->most;
+    trim->log = LogOf(ngx_cycle);
+    ngx_post_event(trim, &ngx_posted_next_events);
+  }
+}
 
 // r->ctx belongs to the request's Record: the answer is found by its cleanup,
 // in a pool that subrequests share.
@@ -254,8 +254,40 @@ Answer* AddAnswer(ngx_http_request_t* r) {
   }
   auto* answer = new (cleanup->data) Answer;
   answer->request = r;
+  answer->count = &GetMainConf(r)->answers;
+  answer->count->most = std::max(answer->count->most, ++answer->count->now);
   cleanup->handler = DestroyAnswer;
   return answer;
+}
+
+void Continue(ngx_http_request_t* r);
+
+// Read event handler: ends the report when its reader has gone, which nothing
+// else would tell while it waits for a window or for room in a socket.
+void OnRead(ngx_http_request_t* r) {
+  if (r->discard_body) {
+    ngx_http_discarded_request_body_handler(r);
+    if (r->discard_body || r->write_event_handler != Continue) {
+      return;
+    }
+    r->read_event_handler = OnRead;  // nginx blocks it behind a body
+  }
+  ngx_http_test_reading(r);
+}
+
+// A body that is still to come made nginx take the request for one that only
+// lingers: it would be closed after lingering_timeout.
+void WatchReader(ngx_http_request_t* r) {
+  if (r->read_event_handler == OnRead) {
+    return;
+  }
+  ngx_event_t* read = r->connection->read;
+  r->read_event_handler = OnRead;
+  r->lingering_time = 0;
+  if (read->timer_set) {
+    ngx_del_timer(read);
+  }
+  ngx_post_event(read, &ngx_posted_events);  // for what came meanwhile
 }
 
 // Write event handler: goes on where the last turn ended.
@@ -263,6 +295,10 @@ void Continue(ngx_http_request_t* r) {
   const ngx_int_t rc = Guarded(r, ngx_int_t{NGX_ERROR}, [r]() -> ngx_int_t {
     Answer* answer = FindAnswer(r);
     ngx_connection_t* c = r->connection;
+    if (c->error || c->write->error) {  // the reader has gone
+      c->error = 1;
+      return NGX_HTTP_CLIENT_CLOSED_REQUEST;
+    }
     if (c->write->timedout) {
       c->timedout = 1;
       return NGX_HTTP_REQUEST_TIME_OUT;
@@ -281,6 +317,7 @@ void Continue(ngx_http_request_t* r) {
     ngx_http_finalize_request(r, rc);
     return;
   }
+  WatchReader(r);
   ngx_connection_t* c = r->connection;
   auto* core = static_cast<ngx_http_core_loc_conf_t*>(
       ngx_http_get_module_loc_conf(r, ngx_http_core_module));
@@ -304,9 +341,8 @@ ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
   r->headers_out.status = NGX_HTTP_OK;
   r->headers_out.content_type = Str(ContentType(format));
   r->headers_out.content_type_len = r->headers_out.content_type.len;
-  if (!AddCommonHeaders(r) ||
-      (format == Format::kHtml &&
-       !AddHeader(r, "Content-Security-Policy", PageCsp()))) {
+  if (format == Format::kHtml &&
+      !AddHeader(r, "Content-Security-Policy", PageCsp())) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   ngx_http_clear_content_length(r);
@@ -333,6 +369,7 @@ ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
     return sent;
   }
   ++r->main->count;
+  r->read_event_handler = OnRead;
   r->write_event_handler = Continue;
   ngx_post_event(r->connection->write, &ngx_posted_next_events);
   return NGX_DONE;
@@ -343,36 +380,60 @@ ngx_int_t HandleDelete(ngx_http_request_t* r) {
   return SendText(r, NGX_HTTP_NO_CONTENT, "");
 }
 
-ngx_int_t Handle(ngx_http_request_t* r) {
-  const LocConf& conf = *GetLocConf(r);
-  if (!conf.status_any && !IsLocal(r)) {
-    return NGX_HTTP_FORBIDDEN;
-  }
-  const bool reads = (r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0;
-  const bool resets = conf.status_write && r->method == NGX_HTTP_DELETE;
-  if (!reads && !resets) {
-    AddHeader(r, "Allow",
-              conf.status_write ? "GET, HEAD, DELETE" : "GET, HEAD");
-    return NGX_HTTP_NOT_ALLOWED;
-  }
-  const ngx_int_t rc = ngx_http_discard_request_body(r);
-  if (rc != NGX_OK) {
-    return rc;
-  }
-  if (resets) {
-    return HandleDelete(r);
-  }
+// The name has to reach who asks, whatever page is configured for 403.
+ngx_int_t RefuseHost(ngx_http_request_t* r) {
+  std::string text = "the host \"";
+  AppendPrintable(View(r->headers_in.server), &text);
+  text += "\" is no name of this server: add it to server_name\n";
+  return SendText(r, NGX_HTTP_FORBIDDEN, View(PoolCopy(r->pool, text)));
+}
+
+ngx_int_t HandleGet(ngx_http_request_t* r, const LocConf& conf) {
   const auto query = ParseQuery(View(r->args));
   if (!query.ok()) {
     const ngx_str_t error =
         PoolCopy(r->pool, std::string(query.status().message()) + "\n");
     return SendText(r, NGX_HTTP_BAD_REQUEST, View(error));
   }
+  const auto accept = RequestHeader(r, "accept");
   return SendReport(r, *query,
-                    ChooseFormat(conf.status_format, query->format, Accept(r)));
+                    ChooseFormat(conf.status_format, query->format,
+                                 accept.value_or(absl::string_view())));
+}
+
+ngx_int_t Handle(ngx_http_request_t* r) {
+  const LocConf& conf = *GetLocConf(r);
+  r->disable_not_modified = 1;
+  if (!AddSafeHeaders(r)) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  const ngx_int_t rc = ngx_http_discard_request_body(r);
+  if (rc != NGX_OK) {
+    return rc;
+  }
+  if (!conf.status_any && !IsLocalClient(r)) {
+    return NGX_HTTP_FORBIDDEN;
+  }
+  if (!conf.status_any && !IsKnownHost(r)) {
+    return RefuseHost(r);
+  }
+  if (conf.status_write && r->method == NGX_HTTP_DELETE) {
+    return IsFromOtherSite(r) ? NGX_HTTP_FORBIDDEN : HandleDelete(r);
+  }
+  if ((r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) == 0) {
+    AddHeader(r, "Allow",
+              conf.status_write ? "GET, HEAD, DELETE" : "GET, HEAD");
+    return NGX_HTTP_NOT_ALLOWED;
+  }
+  return HandleGet(r, conf);
 }
 
 }  // namespace
+
+bool AddSafeHeaders(ngx_http_request_t* r) {
+  return AddHeader(r, "Cache-Control", kNoStore) &&
+         AddHeader(r, "X-Content-Type-Options", kNoSniff);
+}
 
 ngx_int_t HandleStatus(ngx_http_request_t* r) {
   return Guarded(r, ngx_int_t{NGX_HTTP_INTERNAL_SERVER_ERROR},

@@ -184,7 +184,7 @@ Diagnosis DiagnoseOne(const Situation& e) {
   ChoosePattern(e, &d);
 
   // Where no event is left, what is known of all of them.
-  const Failure failure =
+  Failure failure =
       e.example != nullptr
           ? e.example->failure
           : Failure{.cause = e.cause, .protocol = e.upstream.protocol};

@@ -6,6 +6,8 @@
 #   $client->send( 3, '/b', 'x-test' => 'id2' );
 #   my $streams = $client->read( 1, 3 );
 #   $streams->{1}{status}, $streams->{1}{body}, $streams->{1}{reset}
+#
+# It may be given a socket instead of a port. With `window => $bytes` it takes no more of each stream than that.
 
 package Upstream502::H2;
 
@@ -28,25 +30,32 @@ my %INDEXED = (
     14 => 500
 );
 
-sub new ( $class, $port ) {
-    my $socket = connect_to($port);
+sub new ( $class, $port, %options ) {
+    my $socket = ref $port ? $port : connect_to($port);
 
     # Windows as large as can be: nobody has to update them.
     my $window = 0x7fffffff;
     syswrite $socket,
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-      . h2( 4, 0, 0, pack 'nN', 4, $window )
+      . h2( 4, 0, 0, pack 'nN', 4, $options{window} // $window )
       . h2( 8, 0, 0, pack 'N', $window - 65_535 );
     return bless { socket => $socket, in => '', streams => {} }, $class;
 }
 
-# A GET with these headers on stream `id`.
+# A GET with these headers on stream `id`; pseudo-headers come first and replace
+# what is usual.
 sub send ( $self, $id, $path, @headers ) {
-    my @fields = (
-        ':method', 'GET', ':scheme',    'http',
-        ':path',   $path, ':authority', 'localhost',
-        @headers
+    my %pseudo = (
+        ':method'    => 'GET',
+        ':scheme'    => 'http',
+        ':path'      => $path,
+        ':authority' => 'localhost',
     );
+    while ( @headers && $headers[0] =~ /^:/ ) {
+        my ( $name, $value ) = splice @headers, 0, 2;
+        $pseudo{$name} = $value;
+    }
+    my @fields = ( %pseudo, @headers );
     my $block = '';
     while ( my ( $name, $value ) = splice @fields, 0, 2 ) {
         $block .= pack 'C C/a C/a', 0, $name, $value;

@@ -74,9 +74,10 @@ sub write_all ( $socket, $bytes ) {
 sub read_response ( $socket, %o ) {
     my $raw      = '';
     my $eof      = 0;
+    my $head     = ( $o{method} // '' ) eq 'HEAD';
     my $deadline = time + ( $o{patience} // PATIENCE );
     while ( time < $deadline ) {
-        if ( $o{keep} && parse($raw)->{complete} ) {
+        if ( $o{keep} && parse( $raw, $head )->{complete} ) {
             last;
         }
         IO::Select->new($socket)->can_read( $deadline - time ) or last;
@@ -86,7 +87,7 @@ sub read_response ( $socket, %o ) {
             last;
         }
     }
-    my $response = parse( $raw, ( $o{method} // '' ) eq 'HEAD' );
+    my $response = parse( $raw, $head );
     $response->{eof}       = $eof;
     $response->{timed_out} = time >= $deadline;
     if ( $eof && $response->{close_delimited} ) {

@@ -157,6 +157,11 @@ sub alive ($pid) {
     return slurp("/proc/$pid/stat") =~ /\) [^ZX] /;
 }
 
+# The memory of a process, in KiB.
+sub resident ($pid) {
+    return slurp("/proc/$pid/status") =~ /^VmRSS:\s+(\d+)/m ? $1 : 0;
+}
+
 sub title ($pid) { return slurp("/proc/$pid/cmdline") }
 
 sub children ($parent) {

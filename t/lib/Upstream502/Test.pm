@@ -141,8 +141,8 @@ sub expand ( $self, $text ) {
 }
 
 # Parts of the configuration; see _config for where they go. `modules` are
-# other modules to load, with `order` "before" or after this one; `file`
-# replaces everything.
+# other modules to load, with `order` "before" or after this one; `shutdown` is
+# what an old worker has to end; `file` replaces everything.
 sub conf ( $self, %parts ) {
     $self->{parts} = { %{ $self->{parts} // {} }, %parts };
     $self->write( 'nginx.conf', $self->_config( %{ $self->{parts} } ) );
@@ -196,7 +196,7 @@ $environment
 $error_log
 pid %%DIR%%/nginx.pid;
 worker_processes @{[ $p{workers} // 1 ]};
-worker_shutdown_timeout 5s;
+worker_shutdown_timeout @{[ $p{shutdown} // '5s' ]};
 @{[ $p{main} // '' ]}
 events { @{[ $p{events} // 'worker_connections 256;' ]} }
 http {
