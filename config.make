@@ -6,7 +6,7 @@
 cat << END                                                    >> $NGX_MAKEFILE
 
 UPSTREAM_502_FLAGS = -std=c++20 -fvisibility=hidden -Wall -Wextra -Wpedantic \\
-	-Wshadow -Wconversion -Wsign-conversion ${UPSTREAM_502_WERROR:--Wno-error} -I$ngx_addon_dir/include \\
+	-Wshadow -Wconversion -Wsign-conversion ${UPSTREAM_502_WERROR:--Wno-error} -I$ngx_addon_dir/include -I$ngx_addon_dir/src \\
 	-DUPSTREAM_502_VERSION=\"$upstream_502_version\"
 UPSTREAM_502_INCS := \$(patsubst -I,-isystem,\$(ALL_INCS))
 
