@@ -12,6 +12,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
 #include "system/proc_file.h"
 
 namespace upstream_502 {
@@ -87,6 +88,50 @@ int32_t LocalPorts() {
   char text[64];
   return ParsePortRange(
       ReadFile("/proc/sys/net/ipv4/ip_local_port_range", text, sizeof(text)));
+}
+
+int32_t ParseSockstat(absl::string_view sockstat, absl::string_view protocol) {
+  const size_t begin = sockstat.find(protocol);
+  if (begin == absl::string_view::npos) {
+    return -1;
+  }
+  absl::string_view line = sockstat.substr(begin + protocol.size());
+  line = line.substr(0, line.find('\n'));
+  int64_t sum = 0;
+  while (!line.empty()) {
+    line = absl::StripLeadingAsciiWhitespace(line);
+    const bool counts = absl::ConsumePrefix(&line, "inuse ") ||
+                        absl::ConsumePrefix(&line, "tw ");
+    if (!counts) {
+      line.remove_prefix(std::min(line.find(' '), line.size()));
+      continue;
+    }
+    const int64_t number = TakeNumber(&line);
+    if (number < 0) {
+      return -1;
+    }
+    sum = std::min<int64_t>(sum + number, INT32_MAX);
+  }
+  return static_cast<int32_t>(sum);
+}
+
+int32_t TcpSockets() {
+  char text[1024];
+  const int32_t v4 =
+      ParseSockstat(ReadFile("/proc/net/sockstat", text, sizeof(text)), "TCP:");
+  const int32_t v6 = ParseSockstat(
+      ReadFile("/proc/net/sockstat6", text, sizeof(text)), "TCP6:");
+  return v4 < 0 ? -1 : v4 + std::max(v6, 0);
+}
+
+// Negative where a network namespace shares the table of the first one.
+int32_t ConnectionTableSize() {
+  char text[32];
+  absl::string_view number =
+      ReadFile("/proc/sys/net/ipv4/tcp_ehash_entries", text, sizeof(text));
+  absl::ConsumePrefix(&number, "-");
+  const int64_t size = TakeNumber(&number);
+  return size < 0 ? -1 : Bounded(static_cast<uint64_t>(size));
 }
 
 }  // namespace upstream_502

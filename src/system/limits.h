@@ -27,6 +27,16 @@ Usage ParseFileNr(absl::string_view file_nr);
 int32_t LocalPorts();
 int32_t ParsePortRange(absl::string_view range);
 
+// TCP sockets of this network namespace, those in TIME_WAIT too. -1: cannot be
+// told.
+int32_t TcpSockets();
+// From the text of /proc/net/sockstat or sockstat6; `protocol` is "TCP:".
+int32_t ParseSockstat(absl::string_view sockstat, absl::string_view protocol);
+
+// In how many places the kernel looks when it goes through all connections. -1:
+// cannot be told.
+int32_t ConnectionTableSize();
+
 }  // namespace upstream_502
 
 #endif  // UPSTREAM_502_SYSTEM_LIMITS_H_

@@ -145,11 +145,13 @@ void Netlink::Close() {
 }
 
 Answer Netlink::Ask(absl::string_view body, Kind kind, Taker take) {
+  // The kernel begins to look for an answer when it is asked.
+  const int64_t end_us = MonotonicUs() + kLimitUs;
   if (fd_ == -1 || !Send(body, kind)) {
     Close();
     return Answer::kAbsent;
   }
-  const Answer answer = Receive(kind, take);
+  const Answer answer = Receive(kind, end_us, take);
   // The rest of an answer would be in the way of the next one.
   const bool clean = answer == Answer::kComplete ||
                      answer == Answer::kNoEntry ||
@@ -178,8 +180,7 @@ bool Netlink::Send(absl::string_view body, Kind kind) {
          static_cast<ssize_t>(header.nlmsg_len);
 }
 
-Answer Netlink::Receive(Kind kind, Taker take) {
-  const int64_t end_us = MonotonicUs() + kLimitUs;
+Answer Netlink::Receive(Kind kind, int64_t end_us, Taker take) {
   for (int read = 0; read < kMaxReads; ++read) {
     sockaddr_nl from = {};
     iovec part = {buffer_.data(), buffer_.size()};

@@ -85,7 +85,7 @@ class Netlink {
 
  private:
   bool Send(absl::string_view body, Kind kind);
-  Answer Receive(Kind kind, Taker take);
+  Answer Receive(Kind kind, int64_t end_us, Taker take);
 
   int fd_ = -1;
   pid_t pid_ = -1;

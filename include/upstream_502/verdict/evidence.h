@@ -51,6 +51,14 @@ enum class Confinement : uint8_t { kNotAsked, kNone, kSelinux, kAppArmor };
 // Whose descriptors `files_used` counts.
 enum class FilesOf : uint8_t { kNotAsked, kProcess, kMachine };
 
+// What `ports_used` counts.
+enum class PortsOf : uint8_t {
+  kNotAsked,
+  kPeer,         // our connections to the peer, those in TIME_WAIT too
+  kPeerAtLeast,  // the same, but counting them all would have taken too long
+  kMachine,      // all TCP sockets, where going through them takes too long
+};
+
 // What the text holds: items with ", " between them.
 enum class Named : uint8_t {
   kNothing,
@@ -92,7 +100,7 @@ struct Evidence {
   // What this machine ran out of.
   int32_t files_used = kNotSeen;
   int32_t files_max = kNotSeen;
-  int32_t ports_used = kNotSeen;  // towards the peer; see ports_cut
+  int32_t ports_used = kNotSeen;
   int32_t ports_max = kNotSeen;
   int32_t connections_used = kNotSeen;  // nginx's own: filled in by the adapter
   int32_t connections_max = kNotSeen;
@@ -129,7 +137,7 @@ struct Evidence {
   uint8_t path_end = 0;  // the part at fault: the path's first … bytes
   Confinement confinement = Confinement::kNotAsked;
   FilesOf files_of = FilesOf::kNotAsked;
-  uint8_t ports_cut = 0;  // 1: counting was ended early, there are more
+  PortsOf ports_of = PortsOf::kNotAsked;
   Named named = Named::kNothing;
   uint8_t text_size = 0;
   std::array<char, kTextRoom> text = {};

@@ -71,6 +71,21 @@ TEST(Limits, Parsing) {
   EXPECT_GT(MachineFiles().max, 0);
 }
 
+TEST(Limits, SocketsOfTheMachine) {
+  const absl::string_view text =
+      "sockets: used 19\n"
+      "TCP: inuse 4 orphan 2 tw 319 alloc 8 mem 156\n"
+      "UDP: inuse 7 mem 0\n";
+  EXPECT_EQ(ParseSockstat(text, "TCP:"), 323);
+  EXPECT_EQ(ParseSockstat("TCP6: inuse 3\n", "TCP6:"), 3);
+  EXPECT_EQ(ParseSockstat("TCP: inuse x\n", "TCP:"), -1);
+  EXPECT_EQ(ParseSockstat("TCP: inuse", "TCP:"), 0);
+  EXPECT_EQ(ParseSockstat("", "TCP:"), -1);
+  const Fd listener = ListenAt("127.0.0.1:0");
+  EXPECT_GT(TcpSockets(), 0);
+  EXPECT_GE(ConnectionTableSize(), -1);
+}
+
 TEST(Limits, FilesOfThisProcess) {
   const Usage before = ProcessFiles();
   const Fd one(open("/dev/null", O_RDONLY));

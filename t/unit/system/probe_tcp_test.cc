@@ -419,8 +419,14 @@ TEST(ProbeTcp, PortsUsed) {
                                        .phase = Phase::kConnect,
                                        .errno_number = EADDRNOTAVAIL,
                                        .peer = "127.0.0.1:3000"});
-    EXPECT_EQ(evidence.ports_used, 20);
-    EXPECT_EQ(evidence.ports_cut, 0);
+    if (evidence.ports_of == PortsOf::kPeer) {
+      EXPECT_EQ(evidence.ports_used, 20);
+    } else if (evidence.ports_of == PortsOf::kPeerAtLeast) {
+      EXPECT_LE(evidence.ports_used, 20);
+    } else {  // a machine with a large table
+      EXPECT_EQ(evidence.ports_of, PortsOf::kMachine);
+      EXPECT_GE(evidence.ports_used, 20);
+    }
     EXPECT_GT(evidence.ports_max, 100);
     EXPECT_EQ(evidence.files_of, FilesOf::kNotAsked);
   });
