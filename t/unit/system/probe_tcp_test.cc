@@ -142,7 +142,8 @@ TEST(ProbeTcp, NothingIsSaidOfOneBoundToAnInterface) {
     ASSERT_EQ(listen(listener.get(), 5), 0);
     const Evidence evidence =
         ProbeOf({.cause = Cause::kConnectionRefused, .peer = "127.0.0.1:3000"});
-    EXPECT_NE(evidence.listening, Seen::kNo);
+    EXPECT_EQ(evidence.listening, Seen::kNotAsked);
+    EXPECT_EQ(evidence.named, Named::kNothing);
   });
 }
 
