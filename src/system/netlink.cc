@@ -146,7 +146,7 @@ void Netlink::Close() {
 
 Answer Netlink::Ask(absl::string_view body, Kind kind, Taker take) {
   // The kernel begins to look for an answer when it is asked.
-  const int64_t end_us = MonotonicUs() + kLimitUs;
+  const int64_t end_us = kind == Kind::kDump ? WorkedUs() + kLimitUs : 0;
   if (fd_ == -1 || !Send(body, kind)) {
     Close();
     return Answer::kAbsent;
@@ -207,7 +207,7 @@ Answer Netlink::Receive(Kind kind, int64_t end_us, Taker take) {
     if (answer != Answer::kMore) {
       return answer;
     }
-    if (MonotonicUs() > end_us) {
+    if (kind == Kind::kDump && WorkedUs() > end_us) {
       return Answer::kStopped;
     }
   }

@@ -65,7 +65,7 @@ class Netlink {
  public:
   enum class Kind : uint8_t { kOne, kDump };
 
-  // No answer takes longer than this, in µs: a dump is ended there.
+  // A dump is ended after so many µs of work.
   static constexpr int64_t kLimitUs = 1200;
 
   Netlink() = default;

@@ -235,29 +235,33 @@ void Prober::AskListeners(const Job& job) {
   const bool others =
       job.Asks(kAskOthers) &&
       long_questions_.Take(LongQuestions::kInetListeners, job.request.now_ms);
-  const int64_t start = MonotonicUs();
+  const int64_t start = WorkedUs();
   bool bound = false;
   Hosts hosts;
   NearestPorts ports(port);
-  const Answer answer =
-      inet_.Listeners(others ? 0 : port, [&](const InetSocket& listener) {
-        const bool serves = listener.Serves(job.theirs);
-        if (listener.local.port != port) {
-          if (serves && listener.interface == 0 &&
-              !IsOwn(job.request, listener)) {
-            ports.Add(listener.local.port);
-          }
-        } else if (listener.interface != 0) {
-          bound = true;
-        } else if (serves) {
-          KeepListener(listener, evidence);  // it has just come
-        } else {
-          hosts.Add(listener.local);
-        }
-        return true;
-      });
+  const auto take = [&](const InetSocket& listener) {
+    const bool serves = listener.Serves(job.theirs);
+    if (listener.local.port != port) {
+      if (serves && listener.interface == 0 && !IsOwn(job.request, listener)) {
+        ports.Add(listener.local.port);
+      }
+    } else if (listener.interface != 0) {
+      bound = true;
+    } else if (serves) {
+      KeepListener(listener, evidence);  // it has just come
+    } else {
+      hosts.Add(listener.local);
+    }
+    return true;
+  };
+  Answer answer = inet_.Listeners(others ? 0 : port, take);
+  // So many that it took too long: the port matters most.
+  if (answer == Answer::kStopped && others &&
+      netlink_.Open(job.request.now_ms)) {
+    answer = inet_.Listeners(port, take);
+  }
   if (others) {
-    long_questions_.Took(LongQuestions::kInetListeners, MonotonicUs() - start);
+    long_questions_.Took(LongQuestions::kInetListeners, WorkedUs() - start);
   }
   if (answer != Answer::kComplete || bound ||
       evidence->listening != Seen::kNotAsked) {
@@ -287,10 +291,10 @@ void Prober::CountPorts(const Job& job) {
       !netlink_.Open(job.request.now_ms)) {
     return;
   }
-  const int64_t start = MonotonicUs();
+  const int64_t start = WorkedUs();
   int32_t count = 0;
   const Answer answer = inet_.CountTowards(job.theirs, &count);
-  long_questions_.Took(LongQuestions::kConnections, MonotonicUs() - start);
+  long_questions_.Took(LongQuestions::kConnections, WorkedUs() - start);
   if (answer == Answer::kComplete || answer == Answer::kStopped) {
     evidence->ports_used = count;
     evidence->ports_of =

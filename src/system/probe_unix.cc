@@ -142,7 +142,7 @@ void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
   bool hidden = false;
   ItemList like;
   ItemList beside;
-  const int64_t start = MonotonicUs();
+  const int64_t start = WorkedUs();
   const Answer answer = unix_.Listeners([&](const UnixSocket& socket) {
     if (has_file && IsBoundTo(socket, file, path)) {
       KeepListener(socket, evidence);
@@ -157,7 +157,7 @@ void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
     }
     return true;
   });
-  long_questions_.Took(LongQuestions::kUnixListeners, MonotonicUs() - start);
+  long_questions_.Took(LongQuestions::kUnixListeners, WorkedUs() - start);
   if (answer != Answer::kComplete) {
     return;
   }

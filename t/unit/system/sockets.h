@@ -15,15 +15,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <utility>
 
 #include "gtest/gtest.h"
 #include "system/address.h"
-#include "system/clock.h"
 
 namespace upstream_502 {
 
@@ -48,6 +49,12 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+inline int64_t MonotonicUs() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000000 + now.tv_nsec / 1000;
+}
 
 // Whether `condition` comes true before its time is up.
 template <typename Condition>
