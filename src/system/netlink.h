@@ -66,7 +66,7 @@ class Netlink {
   enum class Kind : uint8_t { kOne, kDump };
 
   // A dump is ended after so many µs of work.
-  static constexpr int64_t kLimitUs = 1200;
+  static constexpr int64_t kLimitUs = 1000;
 
   Netlink() = default;
   ~Netlink() { Close(); }
