@@ -6,7 +6,8 @@
 cat << END                                                    >> $NGX_MAKEFILE
 
 UPSTREAM_502_FLAGS = -std=c++20 -fvisibility=hidden -Wall -Wextra -Wpedantic \\
-	-Wshadow -Wconversion -Wsign-conversion ${UPSTREAM_502_WERROR:--Wno-error} -I$ngx_addon_dir/include -I$NGX_OBJS/addon \\
+	-Wshadow -Wconversion -Wsign-conversion ${UPSTREAM_502_WERROR:--Wno-error} \\
+	-I$ngx_addon_dir/include -I$ngx_addon_dir/src -I$NGX_OBJS/addon \\
 	${UPSTREAM_502_LONG_WAY:+-DUPSTREAM_502_LONG_WAY} \\
 	-DUPSTREAM_502_VERSION=\"$upstream_502_version\"
 UPSTREAM_502_INCS := \$(patsubst -I,-isystem,\$(ALL_INCS))

@@ -31,12 +31,14 @@ check() {
 }
 
 clang-format --dry-run -Werror "${cxx[@]}" || fail "run make format"
-check "the core knows nothing of nginx" grep -rnE '\bngx_' include src/core
+check "core and system know nothing of nginx" \
+  grep -rnE '\bngx_' include src/core src/system
 check "do it or leave it" \
   grep -rnIE "\b(TO""DO|FIX""ME|X""XX|HA""CK)\b" --exclude-dir=build \
   --exclude-dir=.git .
 
-for path in $(find src -name '*.cc'); do
+mapfile -t sources < <(find src -name '*.cc' | sort)
+for path in "${sources[@]}"; do
   grep -q "/$path\$" config || fail "$path is not in config"
   head -1 "$path" | grep -q '^// .' || fail "$path does not say what it is"
 done
@@ -50,8 +52,8 @@ for path in "${cxx[@]}" $(find t demo bench tools -type f 2>/dev/null); do
 done
 
 cmake -S cmake -B "$build/cmake" >/dev/null
-echo "clang-tidy: the core"
-printf '%s\n' src/core/*/*.cc |
+echo "clang-tidy: core and system"
+printf '%s\n' "${sources[@]}" | grep -v '^src/nginx/' |
   xargs -P "${JOBS:-$(nproc)}" -n 2 clang-tidy -quiet -p "$build/cmake" \
     2>/dev/null || fail "clang-tidy"
 

@@ -11,7 +11,7 @@ namespace upstream_502 {
 
 // Only parts that cannot be read as an option or a second command are kept; the
 // rest stays empty.
-struct Address {
+struct PeerAddress {
   std::string host;  // without brackets
   std::string port;
   std::string path;  // of a unix socket, quoted for a shell
@@ -20,7 +20,7 @@ struct Address {
 };
 
 // Of "127.0.0.1:9000", "[::1]:80", "name:80", "name", "unix:/run/app.sock".
-Address ParseAddress(absl::string_view text);
+PeerAddress ParsePeer(absl::string_view text);
 
 // The group's name where it is a host's: neither an address nor a path.
 std::string HostName(absl::string_view upstream);

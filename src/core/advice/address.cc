@@ -37,8 +37,8 @@ bool IsPort(absl::string_view text) {
 
 }  // namespace
 
-Address ParseAddress(absl::string_view text) {
-  Address address;
+PeerAddress ParsePeer(absl::string_view text) {
+  PeerAddress address;
   if (absl::ConsumePrefix(&text, "unix:")) {
     if (absl::StartsWith(text, "/") && IsPrintable(text)) {
       address.path = ShellQuote(text);
@@ -62,7 +62,7 @@ Address ParseAddress(absl::string_view text) {
 }
 
 std::string HostName(absl::string_view upstream) {
-  const std::string host = ParseAddress(upstream).host;
+  const std::string host = ParsePeer(upstream).host;
   const bool address =
       host.find_first_not_of("0123456789.") == std::string::npos ||
       IsIpv6(host);

@@ -39,7 +39,7 @@ class Advisor {
   Advisor(const Failure& failure, const FailureText& text)
       : failure_(failure),
         text_(text),
-        address_(ParseAddress(text.peer)),
+        address_(ParsePeer(text.peer)),
         name_(HostName(text.upstream)),
         prefix_(DirectivePrefix(failure.protocol)) {}
 
@@ -87,7 +87,7 @@ class Advisor {
 
   const Failure& failure_;
   const FailureText& text_;
-  const Address address_;
+  const PeerAddress address_;
   const std::string name_;
   const absl::string_view prefix_;
   std::vector<std::string> checks_;

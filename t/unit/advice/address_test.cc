@@ -48,7 +48,7 @@ TEST(ParseAddress, TakesAnAddressApart) {
       {.text = "unix:/run/it's.sock", .path = "'/run/it'\\''s.sock'"},
   };
   for (const auto& c : kCases) {
-    const Address address = ParseAddress(c.text);
+    const PeerAddress address = ParsePeer(c.text);
     EXPECT_EQ(address.host, c.host) << c.text;
     EXPECT_EQ(address.port, c.port) << c.text;
     EXPECT_EQ(address.path, c.path) << c.text;
@@ -62,9 +62,9 @@ TEST(ParseAddress, LeavesOutAHostThatIsNone) {
        {"", ":80", "-oProxyCommand:80", "a b:80", "(other)", "x\n:80",
         "$(id):80", "`id`", "a;id:80", "[::1;id]:80", "[name]:80x", "[]:80",
         "caf\xc3\xa9:80", "a/b"}) {
-    EXPECT_EQ(ParseAddress(text).host, "") << text;
-    EXPECT_FALSE(ParseAddress(text).ipv6) << text;
-    EXPECT_FALSE(ParseAddress(text).loopback) << text;
+    EXPECT_EQ(ParsePeer(text).host, "") << text;
+    EXPECT_FALSE(ParsePeer(text).ipv6) << text;
+    EXPECT_FALSE(ParsePeer(text).loopback) << text;
   }
 }
 
@@ -72,20 +72,20 @@ TEST(ParseAddress, LeavesOutAPortThatIsNone) {
   for (const absl::string_view text :
        {"host", "host:", "host:http", "host:80;id", "host:-1", "host:123456",
         "host: 80"}) {
-    EXPECT_EQ(ParseAddress(text).port, "") << text;
+    EXPECT_EQ(ParsePeer(text).port, "") << text;
   }
-  EXPECT_EQ(ParseAddress("host:65535").port, "65535");
+  EXPECT_EQ(ParsePeer("host:65535").port, "65535");
 }
 
 TEST(ParseAddress, LeavesOutAPathThatIsNone) {
   for (const absl::string_view text :
        {"unix:", "unix:relative", "unix:/a b", "unix:/a\n", "unix:-/a",
         "/run/app.sock", "UNIX:/run/app.sock"}) {
-    EXPECT_EQ(ParseAddress(text).path, "") << text;
+    EXPECT_EQ(ParsePeer(text).path, "") << text;
   }
   // Nor is there anything else in it then.
-  EXPECT_EQ(ParseAddress("unix:name:80").host, "");
-  EXPECT_EQ(ParseAddress("unix:name:80").port, "");
+  EXPECT_EQ(ParsePeer("unix:name:80").host, "");
+  EXPECT_EQ(ParsePeer("unix:name:80").port, "");
 }
 
 TEST(HostName, IsThatOfTheGroup) {
