@@ -4,8 +4,10 @@
 #define UPSTREAM_502_STORE_EVENT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
 
 namespace upstream_502 {
@@ -22,6 +24,7 @@ struct Event {
   std::string uri;
   std::string request_id;
   std::string message;
+  std::optional<Evidence> evidence;  // where the kernel was asked
 };
 
 // Its text, as hints and checks take it. Valid as long as `event`.

@@ -17,6 +17,20 @@
 
 namespace upstream_502 {
 
+// Why nginx asked no other server after the failure. Values are stored in
+// shared memory: append only.
+enum class NotRetried : uint8_t {
+  kUnknown,     // it did, or nobody knows
+  kOnlyServer,  // there is no other one in the group
+  kNotListed,   // *_next_upstream does not have this case
+  kMethod,      // a method that is not repeated once the request was sent
+  kTries,       // *_next_upstream_tries: `next_limit`
+  kTimeout,     // *_next_upstream_timeout: `next_limit`, ms
+  kBegun,       // the response was on its way to the client
+  kNoneLeft,    // every other server was tried or out
+};
+inline constexpr size_t kNotRetriedCount = 8;
+
 // Everything of it that is not text. Stored word by word, without a byte that
 // only fills up.
 struct Failure {
@@ -42,6 +56,11 @@ struct Failure {
   uint64_t bytes_received = 0;
   int64_t limit = -1;  // the timeout (ms) or buffer (bytes) that
                        // decided; -1: none
+  NotRetried not_retried = NotRetried::kUnknown;
+  uint8_t sent_to = 0;      // servers that the request had been sent to, this
+                            // one included; 255: so many or more
+  uint16_t group_size = 0;  // servers in the group; 0: not known
+  uint32_t next_limit = 0;  // what not_retried says
 };
 static_assert(std::has_unique_object_representations_v<Failure>);
 
