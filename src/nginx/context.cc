@@ -124,24 +124,11 @@ Context* FindOrAddContext(ngx_http_request_t* r) {
   return context;
 }
 
-// Where the note is or would be: at the end, mostly.
-Note** Notes::Place(uint32_t run, uint32_t element) const {
-  Note** end = at_ + count_;
-  if (count_ == 0 || IsBefore(*end[-1], run, element)) {
-    return end;
-  }
-  return std::lower_bound(at_, end - 1, element,
+Note** Notes::Search(uint32_t run, uint32_t element) const {
+  return std::lower_bound(at_, at_ + count_ - 1, element,
                           [run](const Note* note, uint32_t wanted) {
                             return IsBefore(*note, run, wanted);
                           });
-}
-
-Note* Notes::Find(uint32_t run, uint32_t element) const {
-  Note* const* place = Place(run, element);
-  return place != at_ + count_ && (*place)->run == run &&
-                 (*place)->element == element
-             ? *place
-             : nullptr;
 }
 
 Note* Notes::Add(ngx_pool_t* pool, uint32_t run, uint32_t element,

@@ -26,7 +26,13 @@ class Notes {
   Notes& operator=(const Notes&) = delete;
 
   // nullptr where there is none.
-  Note* Find(uint32_t run, uint32_t element) const;
+  Note* Find(uint32_t run, uint32_t element) const {
+    Note* const* place = Place(run, element);
+    return place != at_ + count_ && (*place)->run == run &&
+                   (*place)->element == element
+               ? *place
+               : nullptr;
+  }
   // Where there was none, with `room` bytes for a message; nullptr when memory
   // is out.
   Note* Add(ngx_pool_t* pool, uint32_t run, uint32_t element, size_t room);
@@ -34,7 +40,14 @@ class Notes {
   absl::Span<Note* const> all() const { return {at_, count_}; }
 
  private:
-  Note** Place(uint32_t run, uint32_t element) const;
+  // Where the note is or would be: at the end, mostly.
+  Note** Place(uint32_t run, uint32_t element) const {
+    Note** end = at_ + count_;
+    return count_ == 0 || IsBefore(*end[-1], run, element)
+               ? end
+               : Search(run, element);
+  }
+  Note** Search(uint32_t run, uint32_t element) const;
   bool MakeRoom(ngx_pool_t* pool);
 
   Note* few_[2] = {};  // until there are more

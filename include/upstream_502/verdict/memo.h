@@ -5,6 +5,8 @@
 #define UPSTREAM_502_VERDICT_MEMO_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/verdict/line.h"
@@ -23,12 +25,12 @@ class LineMemo {
  private:
   struct Entry {
     Line line;
-    size_t size = 0;  // 0: unused
+    size_t size = 0;
     char text[64] = {};
   };
 
-  Entry entries_[16];  // by hash
-  Line other_;         // of a text that is too long to be kept
+  Entry entries_[4];  // the last ones, in no order
+  size_t next_ = 0;   // which makes room next
 };
 
 }  // namespace upstream_502

@@ -3,7 +3,6 @@
 #include "upstream_502/verdict/log_line.h"
 
 #include <cstddef>
-#include <cstring>
 
 #include "absl/strings/strip.h"
 
@@ -13,13 +12,14 @@ namespace {
 // "2026/11/20 21:43:31 ": nginx's times are all of one length.
 constexpr size_t kTimeSize = 20;
 
-// What follows the first `end` in `text`; "" where there is none.
+// What follows the first `end` in `text`, which is near; "" where there is none.
 absl::string_view After(absl::string_view text, char end) {
-  const void* at =
-      text.empty() ? nullptr : std::memchr(text.data(), end, text.size());
-  return at == nullptr ? absl::string_view()
-                       : text.substr(static_cast<size_t>(
-                             static_cast<const char*>(at) + 1 - text.data()));
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == end) {
+      return {text.data() + i + 1, text.size() - i - 1};
+    }
+  }
+  return {};
 }
 
 }  // namespace
