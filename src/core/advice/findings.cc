@@ -32,9 +32,9 @@ std::string Counted(int64_t count, absl::string_view one,
 }
 
 bool FindingCase::Has(Finding finding) const {
-  return std::any_of(
-      found_->begin(), found_->end(),
-      [finding](const Found& f) { return f.finding == finding; });
+  return std::any_of(found_->begin(), found_->end(), [finding](const Found& f) {
+    return f.finding == finding;
+  });
 }
 
 std::string FindingCase::Peer() const {
@@ -87,10 +87,13 @@ std::vector<Found> Findings(const Failure& failure, const FailureText& text,
   FindPath(c);
   FindConnect(c);
   FindProtocol(c);
+  FindH2Error(c);
   FindTls(c);
   FindEnded(c);
   FindStalled(c);
+  FindHeaderSize(c);
   FindLimits(c);
+  FindRepeated(c);
   FindRetries(c);
   return found;
 }

@@ -75,10 +75,13 @@ void FindPeers(const FindingCase& c);     // the group's other servers
 void FindPath(const FindingCase& c);      // the path of a unix socket
 void FindConnect(const FindingCase& c);   // connecting, queues
 void FindProtocol(const FindingCase& c);  // what the port speaks
-void FindTls(const FindingCase& c);       // certificates, alerts
-void FindEnded(const FindingCase& c);     // a connection that ended
-void FindStalled(const FindingCase& c);   // nothing came any more
-void FindLimits(const FindingCase& c);    // header size, this machine's limits
+void FindH2Error(const FindingCase& c);
+void FindTls(const FindingCase& c);      // certificates, alerts
+void FindEnded(const FindingCase& c);    // a connection that ended
+void FindStalled(const FindingCase& c);  // nothing came any more
+void FindHeaderSize(const FindingCase& c);
+void FindLimits(const FindingCase& c);    // what this machine ran out of
+void FindRepeated(const FindingCase& c);  // syn_repeated
 void FindRetries(const FindingCase& c);   // not retried, sent again
 
 }  // namespace upstream_502

@@ -29,10 +29,10 @@ void FindNobody(const FindingCase& c) {
   }
   const absl::string_view ports = c.Items(Named::kPorts);
   c.Say(Finding::kPortClosed, "nothing listens on ", c.Peer(),
-        ports.empty() ? ""
-                      : absl::StrCat("; listened on at that address: ",
-                                     Plain(ports, Evidence::kTextRoom),
-                                     c.MoreItems()));
+        ports.empty()
+            ? ""
+            : absl::StrCat("; listened on at that address: ",
+                           Plain(ports, Evidence::kTextRoom), c.MoreItems()));
 }
 
 std::string Listener(const FindingCase& c) {
@@ -62,8 +62,7 @@ void FindRejected(const FindingCase& c) {
   const int32_t took = c.failure.response_time;
   if (c.evidence.where == Where::kElsewhere &&
       c.failure.errno_number == kEhostunreach && took >= 0 &&
-      took < kAtOnceMs &&
-      c.failure.cause == Cause::kConnectionUnreachable) {
+      took < kAtOnceMs && c.failure.cause == Cause::kConnectionUnreachable) {
     c.Say(Finding::kRejected, "that ", c.Peer(), " is unreachable was said ",
           "after ", took,
           " ms: by a rule or a router, as a missing machine takes seconds");
@@ -77,16 +76,16 @@ bool IsQueueFull(const Evidence& e) {
 
 void FindQueue(const FindingCase& c) {
   if (c.IsHere() && IsQueueFull(c.evidence)) {
-    c.Say(Finding::kQueueFull, "the accept queue of ", c.Peer(), " is full: ",
-          Counted(c.evidence.queue, "waits", "wait"), ", there is room for ",
-          c.evidence.queue_max);
+    c.Say(Finding::kQueueFull, "the accept queue of ", c.Peer(),
+          " is full: ", Counted(c.evidence.queue, "waits", "wait"),
+          ", there is room for ", c.evidence.queue_max);
   }
 }
 
 void FindUnanswered(const FindingCase& c) {
   const Evidence& e = c.evidence;
-  const bool open = e.tcp_state != 0 && e.tcp_state != kSynSent &&
-                    e.tcp_state != kClosed;
+  const bool open =
+      e.tcp_state != 0 && e.tcp_state != kSynSent && e.tcp_state != kClosed;
   if (e.requests_to_connect <= 0 || open || c.Has(Finding::kQueueFull)) {
     return;
   }
@@ -95,9 +94,11 @@ void FindUnanswered(const FindingCase& c) {
         Counted(e.requests_to_connect, "connection request",
                 "connection requests"),
         " to ", c.Peer(), " had no answer",
-        c.IsHere() ? ": dropped on this machine, as by a firewall's rule"
-                   : ": dropped on the way, or there is no such machine",
-        listens ? ", as a service does listen there" : "");
+        c.IsHere()
+            ? ": dropped on this machine, by a firewall's rule or a queue that "
+              "was full"
+            : ": dropped on the way, or there is no such machine",
+        listens ? ", where a service does listen" : "");
 }
 
 // A request to connect is sent again a second after the first one, then 2, 4
@@ -115,6 +116,8 @@ int LostRequests(int32_t connect_time) {
   return 0;
 }
 
+}  // namespace
+
 void FindRepeated(const FindingCase& c) {
   constexpr int32_t kSlowUs = 200 * 1000;
   const int lost = LostRequests(c.failure.connect_time);
@@ -129,15 +132,11 @@ void FindRepeated(const FindingCase& c) {
         " lost before one was answered (a queue that overflows, a lossy path)");
 }
 
-}  // namespace
-
 void FindConnect(const FindingCase& c) {
   FindNobody(c);
   FindRejected(c);
   FindQueue(c);
   FindUnanswered(c);
 }
-
-void FindSlowConnect(const FindingCase& c) { FindRepeated(c); }
 
 }  // namespace upstream_502

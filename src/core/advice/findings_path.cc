@@ -43,10 +43,10 @@ bool IsWhole(const FindingCase& c) {
 
 std::string Neighbours(const FindingCase& c) {
   const absl::string_view sockets = c.Items(Named::kSockets);
-  return sockets.empty() ? ""
-                         : absl::StrCat("; listened on near by: ",
-                                        Plain(sockets, Evidence::kTextRoom),
-                                        c.MoreItems());
+  return sockets.empty()
+             ? ""
+             : absl::StrCat("; listened on near by: ",
+                            Plain(sockets, Evidence::kTextRoom), c.MoreItems());
 }
 
 // Another mount namespace and a file that was removed look the same.
@@ -72,7 +72,8 @@ void FindStale(const FindingCase& c) {
 
 void FindOther(const FindingCase& c) {
   const absl::string_view kind = KindWords(c.evidence.path_kind);
-  if (!kind.empty() && c.evidence.path_kind != FileKind::kSocket) {
+  const bool socket = c.evidence.path_kind == FileKind::kSocket;
+  if (!kind.empty() && !(socket && IsWhole(c))) {
     c.Say(Finding::kNotASocket, PartAtFault(c), " is ", kind, ", not a ",
           IsWhole(c) ? "socket" : "directory");
   }
