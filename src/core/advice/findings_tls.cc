@@ -251,7 +251,8 @@ struct Alert {
   absl::string_view directive;  // without the prefix; "" for none
 };
 
-constexpr absl::string_view kOurs = "it did not accept nginx's certificate";
+constexpr absl::string_view kOurs =
+    "it did not accept nginx's certificate, or wants one";
 
 // As in RFC 8446 and those before it.
 constexpr Alert kAlerts[] = {
