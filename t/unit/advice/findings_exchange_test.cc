@@ -50,11 +50,11 @@ TEST(FindingsExchangeTest, NoAnswerHere) {
   const Evidence evidence = {
       .unacknowledged_bytes = 0, .unread_bytes = 0, .accepted = Seen::kYes};
   EXPECT_EQ(Says(Here(Cause::kReadTimeout, evidence), Finding::kNoAnswer),
-            "the service on 127.0.0.1:9000 has read all of the request and did "
-            "not answer within 60s");
+            "the service on 127.0.0.1:9000 has read all of the request, and no "
+            "answer came within 60s");
   EXPECT_TRUE(absl::StrContains(
       Says(Here(Cause::kBodyTimeout, evidence), Finding::kNoAnswer),
-      "did not go on with its answer"));
+      "nothing more of the answer came within 60s"));
   EXPECT_EQ(NamesOf(Here(Cause::kReadTimeout,
                          {.unacknowledged_bytes = 0, .unread_bytes = 0})),
             "");
@@ -68,9 +68,10 @@ TEST(FindingsExchangeTest, NoAnswerHere) {
 TEST(FindingsExchangeTest, NoAnswerElsewhere) {
   FindingScene scene = Of(Cause::kReadTimeout, {.unacknowledged_bytes = 0,
                                                 .where = Where::kElsewhere});
-  EXPECT_EQ(Says(scene, Finding::kNoAnswer),
-            "the machine of 127.0.0.1:9000 acknowledged all of the request and "
-            "did not answer within 60s");
+  EXPECT_EQ(
+      Says(scene, Finding::kNoAnswer),
+      "the machine of 127.0.0.1:9000 has acknowledged all of the request, and "
+      "no answer came within 60s");
   scene.evidence.unacknowledged_bytes = 5;
   EXPECT_EQ(NamesOf(scene), "");
   scene.evidence.unacknowledged_bytes = -1;

@@ -100,9 +100,22 @@ TEST(EvidenceTest, AnAddressIsOneWord) {
   Evidence evidence;
   AppendServer({.address = "unix:/a, b d"}, &evidence);
   EXPECT_EQ(evidence.Text(), "unix:/a??b?d d");
-  AppendServer({.address = std::string(65536, 'x')}, &evidence);
-  EXPECT_EQ(evidence.Text(), "unix:/a??b?d d");
-  EXPECT_EQ(evidence.named_count, 2);
+}
+
+TEST(EvidenceTest, ALongServerIsCutAndCanBeReadBack) {
+  const std::string address(65536, 'x');
+  Evidence evidence;
+  AppendServer({.address = address,
+                .out = ServerOut::kFailed,
+                .fails = UINT32_MAX,
+                .last_cause = Cause::kUnknown,
+                .seconds_ago = INT32_MAX,
+                .seconds_more = INT32_MAX},
+               &evidence);
+  ServerFacts server;
+  ASSERT_TRUE(ParseServer(evidence.Text(), &server)) << evidence.Text();
+  EXPECT_EQ(server.address, std::string(67, 'x') + "...");
+  EXPECT_EQ(server.seconds_more, INT32_MAX);
 }
 
 TEST(EvidenceTest, OtherTextIsNoServer) {

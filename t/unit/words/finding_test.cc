@@ -149,8 +149,7 @@ std::string Read(absl::string_view name) {
 }
 
 std::string Markdown(absl::string_view text) {
-  return absl::StrReplaceAll(
-      text, {{"*", "\\*"}, {"_", "\\_"}, {"<", "\\<"}, {"|", "\\|"}});
+  return absl::StrReplaceAll(text, {{"*", "\\*"}, {"<", "\\<"}});
 }
 
 std::string Causes(absl::string_view causes) {
@@ -180,10 +179,10 @@ TEST(FindingTest, DocumentHasOneSectionPerFindingInTheTablesOrder) {
   std::string anew = absl::StrCat(absl::StripSuffix(parts[0], "\n"), "\n");
   for (const Finding finding : AllFindings()) {
     const std::string section = Section(Info(finding));
-    std::string example = "\n    TODO\n";
+    std::string example = "\n> TODO\n";
     for (const std::string& part : parts) {
       if (absl::StartsWith(part, absl::StrCat(Info(finding).name, "\n"))) {
-        const size_t at = part.find("\n\n    ");
+        const size_t at = part.find("\n\n> ");
         example = at == std::string::npos ? example : part.substr(at + 1);
       }
     }
