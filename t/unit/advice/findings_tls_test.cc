@@ -219,8 +219,6 @@ TEST(FindingsTlsTest, WhatThePortSpeaksAndWhatFits) {
        "speaks TLS, which fastcgi_pass does not: is the port right"},
       {Protocol::kFastcgi, Cause::kProtocolError, Speaks::kHttp1,
        "speaks HTTP/1: proxy_pass http:// fits it"},
-      {Protocol::kHttps, Cause::kTlsProtocolError, Speaks::kHttp1,
-       "speaks HTTP/1, not TLS: proxy_pass http:// fits it"},
       {Protocol::kGrpcs, Cause::kProtocolError, Speaks::kHttp1,
        "speaks HTTP/1: proxy_pass https:// fits it"},
       {Protocol::kHttp, Cause::kHeaderInvalid, Speaks::kFastcgi,
@@ -237,6 +235,26 @@ TEST(FindingsTlsTest, WhatThePortSpeaksAndWhatFits) {
         Says(Answer(c.protocol, c.cause, c.speaks), Finding::kWrongProtocol);
     EXPECT_TRUE(absl::StrContains(text, c.says)) << text << "\n" << c.says;
   }
+}
+
+TEST(FindingsTlsTest, PlainTextInPlaceOfTheHandshake) {
+  EXPECT_EQ(Says(Answer(Protocol::kHttps, Cause::kTlsProtocolError,
+                        Speaks::kSmtp, "upstream prematurely sent response"),
+                 Finding::kWrongProtocol),
+            "192.0.2.7:80 speaks SMTP, not TLS, which proxy_pass does not: is "
+            "the port right");
+  EXPECT_EQ(
+      Says(Answer(Protocol::kHttps, Cause::kTlsProtocolError, Speaks::kHttp1,
+                  "SSL_do_handshake() failed (SSL: error:0A00010B:SSL "
+                  "routines::wrong version number)"),
+           Finding::kWrongProtocol),
+      "192.0.2.7:80 speaks HTTP/1, not TLS: proxy_pass http:// fits it");
+  // A record broken later on: that was inside of TLS.
+  EXPECT_EQ(
+      NamesOf(Answer(Protocol::kHttps, Cause::kTlsProtocolError, Speaks::kHttp1,
+                     "SSL_read() failed (SSL: error:x:SSL "
+                     "routines::decryption failed or bad record mac)")),
+      "");
 }
 
 TEST(FindingsTlsTest, WhatIsExpectedIsNotWrong) {
