@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "absl/strings/match.h"
+#include "probe.h"
+#include "retry.h"
 #include "upstream_502/advice/limit.h"
 #include "upstream_502/verdict/classify.h"
 
@@ -33,6 +35,7 @@ struct Element {
   const State* state = nullptr;
   bool last = true;      // of its run
   uint32_t attempt = 0;  // its number in the request, from 1; 0: none was made
+  uint32_t sent = 0;     // attempts up to it that sent the request, or a part
   int64_t later = 0;     // ms that the elements behind it took
 };
 
@@ -102,6 +105,7 @@ void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
   Element element;
   for (uint32_t i = 0; i < begin; ++i) {
     element.attempt += IsSeparator(states[i]) ? 0U : 1U;
+    element.sent += states[i].bytes_sent > 0 ? 1U : 0U;
   }
   for (uint32_t i = begin; i < run.end; ++i) {
     element.later += TimeOf(states[i]);
@@ -111,6 +115,7 @@ void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
     element.state = &states[i];
     element.last = i + 1 == run.end;
     ++element.attempt;
+    element.sent += states[i].bytes_sent > 0 ? 1U : 0U;
     element.later -= TimeOf(states[i]);
     visit(element);
   }
@@ -210,6 +215,29 @@ absl::string_view KeepPeer(const Run& run, const Peer& peer) {
              : run.store->PeerName(peer.row);
 }
 
+uint32_t GroupSize(const Run& run) {
+  return run.context->hook != nullptr ? run.context->hook->servers
+                                      : ServersOf(run.upstream);
+}
+
+// What came of it: how many servers have had the request, and why no other one
+// was asked where it is the last failure, which no stale copy hides.
+void AddRetries(const Run& run, const Element& element, Failure* failure) {
+  const uint32_t servers = GroupSize(run);
+  failure->sent_to =
+      static_cast<uint8_t>(std::min<uint32_t>(element.sent, UINT8_MAX));
+  failure->group_size =
+      static_cast<uint16_t>(std::min<uint32_t>(servers, UINT16_MAX));
+  if (element.state != nullptr && element.last && !ServedStale(run.upstream)) {
+    SayWhyNotRetried({.request = run.request,
+                      .upstream = run.upstream,
+                      .rc = run.rc,
+                      .attempts = run.end - run.context->begin,
+                      .servers = servers},
+                     failure);
+  }
+}
+
 // Keeps the failure for variables and its event.
 void Remember(const Run& run, const Element& element, const Peer& peer,
               const Failure& failure, Note* note) {
@@ -225,6 +253,7 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   if (element.state != nullptr) {
     AddTimes(*element.state, &note->failure);
   }
+  AddRetries(run, element, &note->failure);
   note->upstream = run.name;
   note->peer = KeepPeer(run, peer);
   note->rows = {run.row, peer.row};
@@ -249,6 +278,9 @@ const Note* Judge(const Run& run, const Element& element, const Peer& peer,
   if (note != nullptr) {
     note->attempt = attempt;
     Remember(run, element, peer, *failure, note);
+    if (element.last && !note->recognized && note->evidence == nullptr) {
+      AskAtEnd(run.request, note->failure, note);
+    }
   }
   return note;
 }

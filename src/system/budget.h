@@ -30,6 +30,11 @@ class Budget {
   // Whether this failure may be asked about; counts it if so.
   bool Take(uint64_t key, int64_t now_ms);
 
+  // Whether Take would refuse any key.
+  bool IsSpent(int64_t now_ms) const {
+    return taken_ == kPerSecond && now_ms / 1000 == second_;
+  }
+
  private:
   // Whether `key` is new in this second; notes it if there is room.
   bool IsFirst(uint64_t key);

@@ -100,6 +100,8 @@ void AskHeader(const ProbeRequest& request, Evidence* evidence) {
 
 }  // namespace
 
+bool IsAskedAbout(Cause cause) { return AsksOf(cause) != 0; }
+
 void Prober::Warm(int64_t now_ms) {
   oom_.Look(now_ms);
   if (netlink_.Open(now_ms)) {
@@ -159,6 +161,9 @@ void Prober::AskLimits(const Job& job) {
     evidence->ports_max = LocalPorts();
     CountPorts(job);
     return;
+  }
+  if (job.request.errno_number == 0) {
+    return;  // a limit of the program's own
   }
   const bool machine = job.request.errno_number == ENFILE;
   const Usage files = machine ? MachineFiles() : ProcessFiles();
