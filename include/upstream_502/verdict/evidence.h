@@ -9,6 +9,7 @@
 #ifndef UPSTREAM_502_VERDICT_EVIDENCE_H_
 #define UPSTREAM_502_VERDICT_EVIDENCE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,7 @@
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/verdict/speaks.h"
+#include "upstream_502/words/cause.h"
 
 namespace upstream_502 {
 
@@ -67,12 +69,24 @@ enum class Named : uint8_t {
   kSockets,    // unix sockets listened on near by: "/run/php8.3-fpm.sock"
   kContext,    // what confines this process: "nginx (enforce)"
   kHosts,      // the address that /etc/hosts has: "192.0.2.1"
+  kCertificateNames,  // those the certificate is for: "a.example, b.example"
+  kIssuer,            // who issued it, one item: "CN=Example CA"
+  kServerName,        // that was sent (SNI): "a.example"
+  kResolvers,         // the name servers asked: "192.0.2.53:53"
+  kServers,           // of the group, and why each was out: see AppendServer
+  kMoved,             // addresses of a name, then and now: see SetMoved
 };
+inline constexpr size_t kNamedCount = 12;
 
 struct Evidence {
   static constexpr int32_t kNotSeen = -1;
   static constexpr uint32_t kNoUser = UINT32_MAX;
-  static constexpr size_t kTextRoom = 120;
+  static constexpr size_t kTextRoom = 115;  // what is left of 256 bytes
+  static constexpr int64_t kNoTime = INT64_MIN;
+
+  // Validity of the certificate that the server showed, in Unix seconds.
+  int64_t not_before_s = kNoTime;
+  int64_t not_after_s = kNoTime;
 
   // The connection, as this end knows it (TCP). Times in ms up to the failure.
   int32_t idle_ms = kNotSeen;  // a reused one, before this request
@@ -116,7 +130,8 @@ struct Evidence {
   int16_t path_mode = kNotSeen;     // permission bits: 0755
   int16_t early_status = kNotSeen;  // of an answer that nginx did not read
   int16_t requests_to_connect = kNotSeen;  // SYNs sent, none answered yet
-  uint16_t named_count = 0;  // items there were; the text may hold fewer
+  uint16_t named_count = 0;         // items there were; the text may hold fewer
+  int16_t verify_error = kNotSeen;  // X509_V_ERR_… of OpenSSL; 0: none
 
   uint8_t asked = 0;  // 1: the kernel was asked about this failure
   Where where = Where::kUnknown;
@@ -126,6 +141,9 @@ struct Evidence {
   // seen here: another mount namespace, or the file was removed since.
   Seen listening_hidden = Seen::kNotAsked;
   Seen in_hosts = Seen::kNotAsked;  // /etc/hosts knows the name
+  Seen sni = Seen::kNotAsked;       // the name of the server was sent (TLS)
+  uint8_t chain_length = 0;         // certificates that it sent; 0: not asked
+  uint8_t verify_depth = 0xff;      // as configured; 0xff: not asked
   Speaks speaks = Speaks::kUnknown;
   uint8_t tcp_state = 0;       // ours, as TCP_ESTABLISHED; 0: not asked
   uint8_t peer_state = 0;      // the other end's; 0: not asked or not there
@@ -142,7 +160,9 @@ struct Evidence {
   uint8_t text_size = 0;
   std::array<char, kTextRoom> text = {};
 
-  absl::string_view Text() const { return {text.data(), text_size}; }
+  absl::string_view Text() const {
+    return {text.data(), std::min<size_t>(text_size, kTextRoom)};
+  }
 };
 
 // It is stored in shared memory word by word, without a gap.
@@ -151,6 +171,44 @@ static_assert(std::is_standard_layout_v<Evidence>);
 static_assert(std::has_unique_object_representations_v<Evidence>);
 static_assert(sizeof(Evidence) <= 256);
 static_assert(sizeof(Evidence) % 8 == 0);
+
+// Adds an item to the text. What is not printable ASCII becomes '?'; what does
+// not fit is counted only, but for the first item, which is cut. Where a text
+// of another kind is there already, the more telling of the two stays.
+void AppendItem(Named named, absl::string_view item, Evidence* evidence);
+
+// Why a server of the group could not be asked.
+enum class ServerOut : uint8_t {
+  kDown,      // marked `down`
+  kMaxConns,  // `conns` of `max_conns` connections are open
+  kFailed,    // `fails` times, so that it is left out for a while
+  kTried,     // by this request
+};
+
+struct ServerFacts {
+  absl::string_view address = {};  // as in $upstream_addr
+  ServerOut out = ServerOut::kDown;
+  uint32_t fails = 0;
+  Cause last_cause = Cause::kUnknown;        // of its last failure, where known
+  int32_t seconds_ago = Evidence::kNotSeen;  // that was
+  int32_t seconds_more = Evidence::kNotSeen;  // it is left out
+  uint32_t conns = 0;
+  uint32_t max_conns = 0;
+};
+
+// Adds a server to the text (kServers), in the short form that ParseServer
+// reads: "10.0.0.1:80 f 3 4 2 8".
+void AppendServer(const ServerFacts& server, Evidence* evidence);
+
+// False for what is no such item. The address is a view of `item`.
+bool ParseServer(absl::string_view item, ServerFacts* server);
+
+// A name has other addresses than it had when the configuration was loaded.
+// Both are lists with ", " between the addresses, without ports; nothing is
+// kept where they hold the same ones, in whatever order, or one is empty. The
+// text becomes "OLD -> NEW"; named_count is the number of new ones.
+void SetMoved(absl::string_view old_list, absl::string_view new_list,
+              Evidence* evidence);
 
 }  // namespace upstream_502
 
