@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "upstream_502/verdict/attempt.h"
+#include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
 
 namespace upstream_502 {
@@ -31,6 +32,8 @@ struct Note {
   absl::string_view upstream = {};
   absl::string_view peer = {};  // set with the line where it is known then
   FailureRows rows;
+  // Where the kernel was asked; in the request's pool.
+  const Evidence* evidence = nullptr;
   uint64_t event_id = 0;  // 0: not handed out yet
 };
 
