@@ -12,8 +12,9 @@
 #include "bridge.h"
 #include "finish.h"
 #include "proxy_status.h"
+#include "upstream_502/advice/findings.h"
 #include "upstream_502/advice/hint.h"
-#include "upstream_502/report/json.h"
+#include "upstream_502/report/json_event.h"
 #include "upstream_502/words/escape.h"
 #include "upstream_502/words/format.h"
 #include "upstream_502/words/usual.h"
@@ -41,6 +42,8 @@ enum class Field : uintptr_t {
   kReused,
   kMessage,
   kHint,
+  kFinding,
+  kWhy,
   kEvent,
   kJson,
   kProxyStatus,
@@ -71,6 +74,8 @@ constexpr Variable kVariables[] = {
     {"upstream_502_reused", Field::kReused},
     {"upstream_502_message", Field::kMessage},
     {"upstream_502_hint", Field::kHint},
+    {"upstream_502_finding", Field::kFinding},
+    {"upstream_502_why", Field::kWhy},
     {"upstream_502_event", Field::kEvent},
     {"upstream_502_json", Field::kJson},
     {"upstream_502_proxy_status", Field::kProxyStatus},
@@ -133,6 +138,9 @@ Event EventOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
   event.uri = Bounded(text.uri);
   event.request_id = Bounded(text.request_id);
   event.message = Bounded(note.attempt.message);
+  if (note.evidence != nullptr) {
+    event.evidence = *note.evidence;
+  }
   return event;
 }
 
@@ -151,6 +159,17 @@ std::string Json(ngx_http_request_t* r, const RequestOutcome& outcome) {
   const Event event = EventOf(r, outcome);
   report.event = &event;
   return RequestJson(report);
+}
+
+// As the status page will tell it.
+std::string FindingOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
+  const std::vector<Found> findings = Findings(EventOf(r, outcome));
+  return findings.empty() ? "" : std::string(FindingName(findings[0].finding));
+}
+
+std::string WhyOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
+  const Event event = EventOf(r, outcome);
+  return Why(event.failure, TextOf(event), outcome.failure->evidence);
 }
 
 std::string ValueOfFailure(const RequestOutcome& outcome, Field field) {
@@ -193,6 +212,8 @@ std::string ValueOfFailure(const RequestOutcome& outcome, Field field) {
     case Field::kOrigin:
     case Field::kAttempts:
     case Field::kFailures:
+    case Field::kFinding:
+    case Field::kWhy:
     case Field::kJson:
     case Field::kProxyStatus:
       break;
@@ -216,6 +237,10 @@ std::string Text(ngx_http_request_t* r, Field field) {
       return absl::StrCat(outcome.attempts);
     case Field::kFailures:
       return absl::StrCat(outcome.failures);
+    case Field::kFinding:
+      return outcome.failure == nullptr ? "" : FindingOf(r, outcome);
+    case Field::kWhy:
+      return outcome.failure == nullptr ? "" : WhyOf(r, outcome);
     case Field::kJson:
       return Json(r, outcome);
     case Field::kProxyStatus:

@@ -12,6 +12,7 @@
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/store/snapshot.h"
+#include "upstream_502/words/finding.h"
 
 namespace upstream_502 {
 
@@ -25,6 +26,12 @@ enum class Pattern : uint8_t {
   kRecovered,     // failed, and has been well since
 };
 
+struct DiagnosisFinding {
+  Finding finding;
+  std::string text;
+  uint64_t count;
+};
+
 struct Diagnosis {
   std::string upstream;
   Severity severity = Severity::kInfo;
@@ -36,6 +43,7 @@ struct Diagnosis {
   std::string summary;             // one sentence, plain text
   std::string hint;                // what the cause means (hint.h)
   std::vector<std::string> checks;  // commands or directives, most useful first
+  std::vector<DiagnosisFinding> findings;
 };
 
 absl::string_view SeverityName(Severity severity);

@@ -1,37 +1,15 @@
-// The JSON of the status location, and of one request for the access log.
+// The JSON of the status location.
 
 #ifndef UPSTREAM_502_REPORT_JSON_H_
 #define UPSTREAM_502_REPORT_JSON_H_
 
-#include <cstdint>
 #include <memory>
-#include <string>
 
-#include "absl/strings/string_view.h"
 #include "upstream_502/report/parts.h"
-#include "upstream_502/store/event.h"
 
 namespace upstream_502 {
 
 std::unique_ptr<Renderer> MakeJsonRenderer(const Report& report);
-
-// One event as the object of the status location's `events`.
-void AppendEventJson(const Event& event, std::string* out);
-
-// One request with a failed attempt or a gateway response.
-struct RequestReport {
-  bool gateway = false;
-  Origin origin = Origin::kConfig;  // of a gateway response
-  absl::string_view causes = "";    // as $upstream_502_causes
-  uint32_t attempts = 0;
-  uint32_t failures = 0;
-  int client_status = 0;
-  const Event* event = nullptr;  // its last failed attempt; nullptr: none
-};
-
-// `$upstream_502_json`: what the other variables say, and all fields of the
-// last failed attempt under the names they have on the status page.
-std::string RequestJson(const RequestReport& request);
 
 }  // namespace upstream_502
 

@@ -19,6 +19,7 @@ struct Query {
   std::optional<std::string> upstream;
   std::optional<std::string> peer;
   std::optional<Cause> cause;
+  std::optional<Finding> finding;
   uint64_t since = 0;    // only events with a larger id
   uint64_t limit = 100;  // events at most
 };
@@ -29,9 +30,9 @@ struct Query {
 absl::StatusOr<Query> ParseQuery(absl::string_view args);
 
 // Drops from `snapshot` what the query does not ask for: upstreams, peers of
-// another address, causes in their count arrays are kept whole; events are
-// filtered by all of upstream, peer, cause, since and cut to limit. Totals
-// stay as they are.
+// another address, causes and findings in their count arrays are kept whole;
+// events are filtered by all of upstream, peer, cause, finding, since and cut
+// to limit. Totals stay as they are.
 void Apply(const Query& query, Snapshot* snapshot);
 
 }  // namespace upstream_502

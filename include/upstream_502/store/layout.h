@@ -17,6 +17,7 @@
 #include "upstream_502/store/window.h"
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/errno.h"
+#include "upstream_502/words/finding.h"
 
 namespace upstream_502 {
 
@@ -28,7 +29,7 @@ static_assert(Counter::is_always_lock_free && Word::is_always_lock_free &&
 
 inline constexpr uint64_t kMagic = 0x3230356d61657473;  // "steam502"
 // Raise it when the meaning of a field changes; sizes speak for themselves.
-inline constexpr uint32_t kLayoutVersion = 4;
+inline constexpr uint32_t kLayoutVersion = 5;
 
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kUpstreamShards = 8;
@@ -39,7 +40,7 @@ inline constexpr size_t kMinuteSlots = 64;  // of which kHistoryMinutes show
 inline constexpr size_t kRecentSlots = 4;   // of kRecentMs each
 inline constexpr int64_t kRecentMs = 2 * kMinuteMs;
 inline constexpr size_t kRareEvents = 16;  // per cause
-inline constexpr size_t kEventWords = 80;
+inline constexpr size_t kEventWords = 96;
 
 // Counters that every request touches; a worker adds to its own shard so that
 // cores do not fight over a line.
@@ -86,6 +87,7 @@ struct UpstreamRow {
   Counter responses[kResponseCodeCount][kOriginCount]{};
   Counter causes[kMaxCauses]{};
   Counter errno_classes[kErrnoClassCount]{};
+  Counter findings[kMaxFindings]{};  // of failures that were asked about
   Counter time_buckets[kTimeBuckets + 1]{};
   Counter time_sum{0};
   MinuteSlot minutes[kMinuteSlots];
@@ -108,13 +110,13 @@ struct PeerRow {
   Shard shards[kPeerShards];
 };
 static_assert(sizeof(PeerRow) <= 1024);
-static_assert(sizeof(UpstreamRow) + sizeof(PeerRow) <= 4096);
+static_assert(sizeof(UpstreamRow) + sizeof(PeerRow) <= 6144);
 
 // One event and its checksum, in relaxed words: see slot.h.
 struct EventSlot {
   Counter words[kEventWords]{};
 };
-static_assert(sizeof(EventSlot) == 640);
+static_assert(sizeof(EventSlot) == 768);
 
 // How much of everything there is; follows from the size and the events.
 struct Capacity {

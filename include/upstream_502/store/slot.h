@@ -13,6 +13,7 @@
 
 #include "upstream_502/store/event.h"
 #include "upstream_502/store/layout.h"
+#include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
 
 namespace upstream_502 {
@@ -24,7 +25,8 @@ inline constexpr size_t kNameLimits[] = {128, kPeerNameMax, 16, 80, 36};
 inline constexpr size_t kNames = std::size(kNameLimits);
 
 // What precedes the texts: the words' checksum, the id, the failure, the rows,
-// and the lengths of the texts. Each text begins with a word of its own.
+// and the lengths of evidence and texts. Each of these begins with a word of
+// its own; evidence, where there is some, comes first.
 struct SlotPrefix {
   uint64_t checksum;
   uint64_t id;
@@ -32,7 +34,8 @@ struct SlotPrefix {
   FailureRows rows;
   uint32_t serial;
   uint8_t names[kNames];
-  uint8_t unused[3];
+  uint8_t evidence;  // bytes; 0: the kernel was not asked
+  uint8_t unused[2];
   uint16_t message;
   uint16_t uri;
 };
@@ -43,11 +46,11 @@ inline constexpr size_t kPrefixWords = sizeof(SlotPrefix) / kWord;
 inline constexpr size_t kTextBytes = (kEventWords - kPrefixWords) * kWord;
 
 // Stores an event. Text is cut so that all of it fits, at UTF-8 boundaries; the
-// message keeps at least half of what names leave free. Names of `rows` are
-// left out. `serial` counts the events of this cause.
+// message keeps at least half of what evidence and names leave free. Names of
+// `rows` are left out. `serial` counts the events of this cause.
 void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
                const Failure& failure, const FailureText& text,
-               const FailureRows& rows);
+               const FailureRows& rows, const Evidence* evidence = nullptr);
 
 // What the slot seems to hold, without a look at the rest.
 struct SlotPeek {
@@ -61,7 +64,8 @@ SlotPeek PeekSlot(const EventSlot& slot);
 void CopySlot(const EventSlot& from, EventSlot* to);
 
 // False where the slot holds nothing that can be read whole. Names that `rows`
-// stands for are empty in `event`.
+// stands for are empty in `event`. Evidence that means nothing to this binary
+// is left out, the rest of the event is not.
 bool ReadSlot(const EventSlot& slot, Event* event, FailureRows* rows);
 
 }  // namespace upstream_502

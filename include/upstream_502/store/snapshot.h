@@ -15,10 +15,13 @@
 #include "upstream_502/store/event.h"
 #include "upstream_502/store/window.h"
 #include "upstream_502/words/cause.h"
+#include "upstream_502/words/finding.h"
 
 namespace upstream_502 {
 
 using CauseCounts = std::array<uint64_t, kMaxCauses>;
+// Of the failures that the kernel was asked about.
+using FindingCounts = std::array<uint64_t, kMaxFindings>;
 using ErrnoCounts = std::array<uint64_t, kErrnoClassCount>;
 // [index into kResponseCodes][Origin]
 using ResponseCounts =
@@ -73,6 +76,7 @@ struct UpstreamStats {
   ResponseCounts responses{};
   CauseCounts causes{};
   ErrnoCounts errno_classes{};
+  FindingCounts findings{};
   History<Minute, kHistoryMinutes> history;
   // Causes of the last kPeerMinutes minutes and the running one, summed.
   CauseCounts recent_causes{};
@@ -110,6 +114,7 @@ struct Totals {
   uint64_t rescued = 0;
   ResponseCounts responses{};
   CauseCounts causes{};
+  FindingCounts findings{};
   std::array<Histogram, kMaxCauses> time_to_failure{};  // by cause
   History<uint64_t, kHistoryMinutes> requests_history;
   std::array<std::array<uint64_t, kHistoryMinutes>, kMaxCauses>

@@ -16,9 +16,12 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "absl/types/span.h"
 #include "upstream_502/store/arena.h"
 #include "upstream_502/store/slot.h"
+#include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
+#include "upstream_502/words/finding.h"
 #include "upstream_502/words/text.h"
 
 namespace upstream_502 {
@@ -70,6 +73,8 @@ class Store {
   void AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
                         int64_t now_ms, const Failure& failure);
   void AddRescued(uint32_t upstream);
+  // Of one failure that the kernel was asked about.
+  void AddFindings(uint32_t upstream, absl::Span<const Finding> findings);
   // `code` is one of kResponseCodes, others are not counted.
   void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
 
@@ -79,9 +84,10 @@ class Store {
   // Stores the event in the ring, unless a newer one has its slot. The one it
   // takes the place of goes to its cause's ring, if it is one of the last of
   // its cause. Text is cut to what a slot holds. `rows`, where given, are what
-  // FindOrAdd... has returned.
+  // FindOrAdd... has returned. `evidence` is nullptr where the kernel was not
+  // asked.
   void WriteEvent(uint64_t id, const Failure& failure, const FailureText& text,
-                  FailureRows rows = {});
+                  FailureRows rows = {}, const Evidence* evidence = nullptr);
 
   // Notes that a configuration was loaded.
   void NoteLoad(int64_t now_ms);

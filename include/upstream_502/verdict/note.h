@@ -32,9 +32,9 @@ struct Note {
   absl::string_view upstream = {};
   absl::string_view peer = {};  // set with the line where it is known then
   FailureRows rows;
-  const Evidence* evidence = nullptr;  // where the kernel was asked; in the
-                                       // request's pool
-  uint64_t event_id = 0;               // 0: not handed out yet
+  // Where the kernel was asked; in the request's pool.
+  const Evidence* evidence = nullptr;
+  uint64_t event_id = 0;  // 0: not handed out yet
 };
 
 // The order of attempts within a request; what came before any attempt of a run

@@ -1,95 +1,29 @@
-// The JSON of the status location, and of one request.
+// The JSON of the status location.
 
 #include "upstream_502/report/json.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "upstream_502/advice/hint.h"
+#include "upstream_502/report/json_event.h"
+#include "upstream_502/report/json_object.h"
 #include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
 namespace {
 
-// Writes one object, member by member. `Close` may come in a later item.
-class Object {
- public:
-  explicit Object(std::string* out) : out_(out) { out_->push_back('{'); }
-
-  // Names the next member; its value is up to the caller.
-  std::string* Key(absl::string_view key) {
-    absl::StrAppend(out_, first_ ? "\"" : ",\"", key, "\":");
-    first_ = false;
-    return out_;
-  }
-  template <typename T>
-  void Number(absl::string_view key, T number) {
-    absl::StrAppend(Key(key), number);
-  }
-  // null where `number` is `absent`.
-  template <typename T>
-  void NumberUnless(std::type_identity_t<T> absent, absl::string_view key,
-                    T number) {
-    Key(key);
-    if (number == absent) {
-      out_->append("null");
-    } else {
-      absl::StrAppend(out_, number);
-    }
-  }
-  void Bool(absl::string_view key, bool value) {
-    Key(key)->append(value ? "true" : "false");
-  }
-  void Text(absl::string_view key, absl::string_view text) {
-    AppendJsonString(text, Key(key));
-  }
-  // null where `text` is empty.
-  void TextOrNull(absl::string_view key, absl::string_view text) {
-    if (text.empty()) {
-      Key(key)->append("null");
-    } else {
-      Text(key, text);
-    }
-  }
-  void Close() { out_->push_back('}'); }
-
- private:
-  std::string* out_;
-  bool first_ = true;
-};
-
-// `[…]` of whatever `write` makes of each element.
-template <typename List, typename Write>
-void AppendArray(const List& list, std::string* out, Write write) {
-  char separator = '[';
-  for (const auto& element : list) {
-    out->push_back(separator);
-    write(element, out);
-    separator = ',';
-  }
-  out->append(list.empty() ? "[]" : "]");
-}
-
-template <typename List>
-void AppendNumbers(const List& list, std::string* out) {
-  AppendArray(list, out, [](uint64_t number, std::string* to) {
-    absl::StrAppend(to, number);
-  });
-}
-
 void AppendTexts(const std::vector<std::string>& list, std::string* out) {
-  AppendArray(list, out, [](const std::string& text, std::string* to) {
+  AppendJsonArray(list, out, [](const std::string& text, std::string* to) {
     AppendJsonString(text, to);
   });
 }
 
 void AppendCauses(const CauseCounts& counts, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   for (size_t i = 0; i < kCauseCount; ++i) {
     if (counts[i] > 0) {
       object.Number(CauseName(static_cast<Cause>(i)), counts[i]);
@@ -99,7 +33,7 @@ void AppendCauses(const CauseCounts& counts, std::string* out) {
 }
 
 void AppendErrnoClasses(const ErrnoCounts& counts, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   // What had no errno is no class.
   for (size_t i = 1; i < kErrnoClassCount; ++i) {
     if (counts[i] > 0) {
@@ -109,8 +43,18 @@ void AppendErrnoClasses(const ErrnoCounts& counts, std::string* out) {
   object.Close();
 }
 
+void AppendFindings(const FindingCounts& counts, std::string* out) {
+  JsonObject object(out);
+  for (size_t i = 0; i < kFindingCount; ++i) {
+    if (counts[i] > 0) {
+      object.Number(FindingName(static_cast<Finding>(i)), counts[i]);
+    }
+  }
+  object.Close();
+}
+
 void AppendResponses(const ResponseCounts& counts, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   for (const int code : kResponseCodes) {
     object.Number(absl::StrCat(code), ResponsesWithCode(counts, code));
   }
@@ -118,7 +62,7 @@ void AppendResponses(const ResponseCounts& counts, std::string* out) {
 }
 
 void AppendOrigins(const ResponseCounts& counts, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   for (size_t i = 0; i < kOriginCount; ++i) {
     const auto origin = static_cast<Origin>(i);
     object.Number(OriginName(origin), ResponsesWithOrigin(counts, origin));
@@ -127,7 +71,7 @@ void AppendOrigins(const ResponseCounts& counts, std::string* out) {
 }
 
 void AppendServer(const ServerInfo& server, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   object.Text("hostname", server.hostname);
   object.Text("nginx_version", server.nginx_version);
   object.Text("module_version", server.module_version);
@@ -140,7 +84,7 @@ void AppendServer(const ServerInfo& server, std::string* out) {
 }
 
 void AppendZone(const ZoneInfo& zone, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   object.Text("name", zone.name);
   object.Number("size", zone.size);
   object.Number("peers", zone.peers);
@@ -153,7 +97,7 @@ void AppendZone(const ZoneInfo& zone, std::string* out) {
 
 // Totals up to `history.causes`, whose members are items of their own.
 void OpenTotals(const Totals& totals, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   object.Number("requests", totals.requests);
   object.Number("attempts", totals.attempts);
   object.Number("failures", totals.failures);
@@ -161,10 +105,11 @@ void OpenTotals(const Totals& totals, std::string* out) {
   AppendResponses(totals.responses, object.Key("responses"));
   AppendOrigins(totals.responses, object.Key("origins"));
   AppendCauses(totals.causes, object.Key("causes"));
-  Object history(object.Key("history"));
+  AppendFindings(totals.findings, object.Key("findings"));
+  JsonObject history(object.Key("history"));
   history.Number("interval_ms", kMinuteMs);
   history.Number("start", totals.requests_history.start);
-  AppendNumbers(totals.requests_history.buckets, history.Key("requests"));
+  AppendJsonNumbers(totals.requests_history.buckets, history.Key("requests"));
   history.Key("causes")->push_back('{');
 }
 
@@ -178,7 +123,7 @@ Part CauseHistories(const Totals& totals) {
                 }
                 absl::StrAppend(out, first ? "\"" : ",\"",
                                 CauseName(static_cast<Cause>(i)), "\":");
-                AppendNumbers(minutes, out);
+                AppendJsonNumbers(minutes, out);
                 first = false;
               });
 }
@@ -186,12 +131,12 @@ Part CauseHistories(const Totals& totals) {
 void AppendHistory(const History<Minute, kHistoryMinutes>& history,
                    std::string* out) {
   const auto append = [&history](uint64_t Minute::*field, std::string* to) {
-    AppendArray(history.buckets, to,
-                [field](const Minute& minute, std::string* element) {
-                  absl::StrAppend(element, minute.*field);
-                });
+    AppendJsonArray(history.buckets, to,
+                    [field](const Minute& minute, std::string* element) {
+                      absl::StrAppend(element, minute.*field);
+                    });
   };
-  Object object(out);
+  JsonObject object(out);
   object.Number("interval_ms", kMinuteMs);
   object.Number("start", history.start);
   append(&Minute::requests, object.Key("requests"));
@@ -201,9 +146,9 @@ void AppendHistory(const History<Minute, kHistoryMinutes>& history,
 }
 
 void AppendTimeToFailure(const Histogram& histogram, std::string* out) {
-  Object object(out);
-  AppendNumbers(kTimeBounds, object.Key("le"));
-  AppendNumbers(histogram.counts, object.Key("counts"));
+  JsonObject object(out);
+  AppendJsonNumbers(kTimeBounds, object.Key("le"));
+  AppendJsonNumbers(histogram.counts, object.Key("counts"));
   object.Number("sum", histogram.sum);
   object.Number("count", histogram.count);
   object.Close();
@@ -211,7 +156,7 @@ void AppendTimeToFailure(const Histogram& histogram, std::string* out) {
 
 // An upstream up to its peers, which are items of their own.
 void OpenUpstream(const UpstreamStats& upstream, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   object.Text("name", upstream.name);
   object.Text("protocol", ProtocolName(upstream.protocol));
   object.Number("requests", upstream.requests);
@@ -221,6 +166,7 @@ void OpenUpstream(const UpstreamStats& upstream, std::string* out) {
   AppendResponses(upstream.responses, object.Key("responses"));
   AppendCauses(upstream.causes, object.Key("causes"));
   AppendErrnoClasses(upstream.errno_classes, object.Key("errno_classes"));
+  AppendFindings(upstream.findings, object.Key("findings"));
   AppendHistory(upstream.history, object.Key("history"));
   AppendTimeToFailure(upstream.time_to_failure, object.Key("time_to_failure"));
   object.Key("peers")->push_back('[');
@@ -228,7 +174,7 @@ void OpenUpstream(const UpstreamStats& upstream, std::string* out) {
 
 void AppendPeer(const PeerStats& peer, std::string* out) {
   constexpr int64_t kNever = 0;
-  Object object(out);
+  JsonObject object(out);
   object.Text("addr", peer.addr);
   object.Number("attempts", peer.attempts);
   object.Number("failures", peer.failures);
@@ -279,7 +225,7 @@ Part Upstreams(const std::vector<UpstreamStats>& upstreams) {
 double Share(double share) { return share >= 0 ? std::min(share, 1.0) : 0; }
 
 void AppendDiagnosis(const Diagnosis& diagnosis, std::string* out) {
-  Object object(out);
+  JsonObject object(out);
   object.Text("upstream", diagnosis.upstream);
   object.Text("severity", SeverityName(diagnosis.severity));
   object.Text("pattern", PatternName(diagnosis.pattern));
@@ -289,43 +235,16 @@ void AppendDiagnosis(const Diagnosis& diagnosis, std::string* out) {
   AppendTexts(diagnosis.peers, object.Key("peers"));
   object.Text("summary", diagnosis.summary);
   object.Text("hint", diagnosis.hint);
+  AppendJsonArray(diagnosis.findings, object.Key("findings"),
+                  [](const DiagnosisFinding& found, std::string* to) {
+                    JsonObject each(to);
+                    each.Text("name", FindingName(found.finding));
+                    each.Text("text", found.text);
+                    each.Number("count", found.count);
+                    each.Close();
+                  });
   AppendTexts(diagnosis.checks, object.Key("checks"));
   object.Close();
-}
-
-void AppendEventMembers(const Event& event, Object* object) {
-  constexpr int64_t kNever = -1;
-  constexpr uint16_t kNoStatus = 0;
-  const Failure& failure = event.failure;
-  object->Number("id", event.id);
-  object->Number("time", failure.time_ms);
-  object->Text("upstream", event.upstream);
-  object->TextOrNull("peer", event.peer);
-  object->Text("protocol", ProtocolName(failure.protocol));
-  object->Text("cause", CauseName(failure.cause));
-  object->Text("phase", PhaseName(failure.phase));
-  object->NumberUnless(0, "errno", failure.errno_number);
-  object->TextOrNull("errno_name", ErrnoName(failure.errno_number));
-  object->TextOrNull("errno_class", ErrnoClassName(failure.errno_class));
-  object->Number("attempt", failure.attempt);
-  object->Number("attempts", failure.attempts);
-  object->NumberUnless(kNoStatus, "status", failure.status);
-  object->NumberUnless(kNoStatus, "client_status", failure.client_status);
-  object->Bool("rescued", failure.rescued != 0);
-  object->NumberUnless(kNoStatus, "received_status", failure.received_status);
-  object->NumberUnless<int64_t>(kNever, "connect_time", failure.connect_time);
-  object->NumberUnless<int64_t>(kNever, "header_time", failure.header_time);
-  object->NumberUnless<int64_t>(kNever, "response_time", failure.response_time);
-  object->Number("bytes_sent", failure.bytes_sent);
-  object->Number("bytes_received", failure.bytes_received);
-  object->Bool("reused", failure.reused != 0);
-  object->NumberUnless(kNever, "limit", failure.limit);
-  object->TextOrNull("method", event.method);
-  object->TextOrNull("host", event.host);
-  object->TextOrNull("uri", event.uri);
-  object->TextOrNull("request_id", event.request_id);
-  object->TextOrNull("message", event.message);
-  object->Text("hint", Hint(event));
 }
 
 // Diagnoses are made from everything; shown are those of the upstreams that
@@ -355,39 +274,11 @@ Part Literal(absl::string_view text) {
 
 }  // namespace
 
-void AppendEventJson(const Event& event, std::string* out) {
-  Object object(out);
-  AppendEventMembers(event, &object);
-  object.Close();
-}
-
-std::string RequestJson(const RequestReport& request) {
-  std::string json;
-  Object object(&json);
-  object.Bool("gateway", request.gateway);
-  object.TextOrNull("origin",
-                    request.gateway ? OriginName(request.origin) : "");
-  object.TextOrNull("causes", request.causes);
-  object.Number("failures", request.failures);
-  if (request.event != nullptr) {
-    object.Number("event", request.event->id);
-    AppendEventMembers(*request.event, &object);
-  } else {
-    object.TextOrNull("hint", "");
-    object.TextOrNull("event", "");
-    object.Number("attempts", request.attempts);
-    object.Bool("rescued", false);
-    object.Number("client_status", request.client_status);
-  }
-  object.Close();
-  return json;
-}
-
 std::unique_ptr<Renderer> MakeJsonRenderer(const Report& report) {
   const Snapshot& snapshot = report.snapshot;
   std::vector<Part> parts;
   parts.push_back(Once([&snapshot](std::string* out) {
-    Object object(out);
+    JsonObject object(out);
     object.Number("schema", 1);
     AppendServer(snapshot.server, object.Key("server"));
     AppendZone(snapshot.zone, object.Key("zone"));

@@ -83,6 +83,7 @@ class Metrics {
   void AddResponses();
   void AddFailures();
   void AddPeerFailures();
+  void AddFindings();
   void AddTimeToFailure();
   void AddLastFailure();
   void AddZone();
@@ -193,6 +194,24 @@ void Metrics::AddPeerFailures() {
       }));
 }
 
+void Metrics::AddFindings() {
+  AddHead("findings_total", "counter",
+          "What was seen at the failed attempts that the kernel was asked "
+          "about, where there was any.");
+  const auto& upstreams = snapshot_.upstreams;
+  parts_.push_back(
+      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+        for (size_t i = 0; i < kFindingCount; ++i) {
+          if (upstreams[u].findings[i] > 0) {
+            AppendSample("findings_total",
+                         {{"upstream", upstreams[u].name},
+                          {"finding", FindingName(static_cast<Finding>(i))}},
+                         upstreams[u].findings[i], out);
+          }
+        }
+      }));
+}
+
 void Metrics::AddTimeToFailure() {
   AddHead("time_to_failure_seconds", "histogram",
           "Time from the start of an attempt to its failure, by cause.");
@@ -256,6 +275,7 @@ std::vector<Part> Metrics::Collect() {
                  &UpstreamStats::rescued);
   AddFailures();
   AddPeerFailures();
+  AddFindings();
   AddTimeToFailure();
   AddLastFailure();
   AddZone();

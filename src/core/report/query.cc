@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "upstream_502/advice/findings.h"
 #include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
@@ -62,11 +63,12 @@ bool Decode(absl::string_view text, std::string* decoded) {
   return true;
 }
 
-std::string CauseNames() {
+// "resolver_missing, dns_error, …"
+template <typename Value>
+std::string Names(size_t count, absl::string_view (*name)(Value value)) {
   std::string names;
-  for (size_t i = 0; i < kCauseCount; ++i) {
-    absl::StrAppend(&names, i == 0 ? "" : ", ",
-                    CauseName(static_cast<Cause>(i)));
+  for (size_t i = 0; i < count; ++i) {
+    absl::StrAppend(&names, i == 0 ? "" : ", ", name(static_cast<Value>(i)));
   }
   return names;
 }
@@ -97,9 +99,21 @@ absl::Status SetName(absl::string_view name, const std::string& value,
 absl::Status SetCause(absl::string_view value, Query* query) {
   Cause cause;
   if (!ParseCause(value, &cause)) {
-    return BadValue("cause", value, absl::StrCat("must be ", CauseNames()));
+    return BadValue("cause", value,
+                    absl::StrCat("must be ", Names(kCauseCount, CauseName)));
   }
   query->cause = cause;
+  return absl::OkStatus();
+}
+
+absl::Status SetFinding(absl::string_view value, Query* query) {
+  Finding finding;
+  if (!ParseFinding(value, &finding)) {
+    return BadValue(
+        "finding", value,
+        absl::StrCat("must be ", Names(kFindingCount, FindingName)));
+  }
+  query->finding = finding;
   return absl::OkStatus();
 }
 
@@ -117,6 +131,9 @@ absl::Status SetArgument(absl::string_view name, const std::string& value,
   if (name == "cause") {
     return SetCause(value, query);
   }
+  if (name == "finding") {
+    return SetFinding(value, query);
+  }
   if (name == "since") {
     return ParseNumber(value, &query->since)
                ? absl::OkStatus()
@@ -128,14 +145,39 @@ absl::Status SetArgument(absl::string_view name, const std::string& value,
                : BadValue(name, value,
                           absl::StrCat("must be 0 to ", kLimitMax));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown argument ", Quoted(name),
-                   ", must be format, upstream, peer, cause, since or limit"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "unknown argument ", Quoted(name),
+      ", must be format, upstream, peer, cause, finding, since or limit"));
 }
 
 bool Matches(const std::optional<std::string>& wanted,
              const std::string& value) {
   return !wanted.has_value() || *wanted == value;
+}
+
+// Whether `finding` is one of the event's.
+bool HasFinding(const Event& event, Finding finding) {
+  const std::vector<Found> findings = Findings(event);
+  return std::any_of(
+      findings.begin(), findings.end(),
+      [finding](const Found& found) { return found.finding == finding; });
+}
+
+// Leaves the newest `limit` that have `finding`. The others are not looked at:
+// findings are made when they are asked for, and that takes time.
+void KeepWithFinding(Finding finding, size_t limit,
+                     std::vector<Event>* events) {
+  size_t kept = 0;
+  for (size_t i = 0; i < events->size() && kept < limit; ++i) {
+    if (!HasFinding((*events)[i], finding)) {
+      continue;
+    }
+    if (i != kept) {
+      (*events)[kept] = std::move((*events)[i]);
+    }
+    ++kept;
+  }
+  events->resize(kept);
 }
 
 }  // namespace
@@ -188,6 +230,12 @@ void Apply(const Query& query, Snapshot* snapshot) {
       return upstream.causes[cause] == 0;
     });
   }
+  if (query.finding.has_value()) {
+    const auto finding = static_cast<size_t>(*query.finding);
+    std::erase_if(upstreams, [finding](const UpstreamStats& upstream) {
+      return upstream.findings[finding] == 0;
+    });
+  }
   auto& events = snapshot->events;
   std::erase_if(events, [&query](const Event& event) {
     return event.id <= query.since ||
@@ -195,6 +243,9 @@ void Apply(const Query& query, Snapshot* snapshot) {
            !Matches(query.peer, event.peer) ||
            (query.cause.has_value() && *query.cause != event.failure.cause);
   });
+  if (query.finding.has_value()) {
+    KeepWithFinding(*query.finding, query.limit, &events);
+  }
   if (events.size() > query.limit) {
     events.resize(query.limit);
   }

@@ -12,6 +12,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "upstream_502/advice/hint.h"
+#include "upstream_502/report/text_event.h"
 #include "upstream_502/words/format.h"
 
 namespace upstream_502 {
@@ -24,19 +25,11 @@ bool IsTroubled(const UpstreamStats& upstream) {
   return IsListed(upstream) && upstream.failures > 0;
 }
 
-std::string TimeOrDash(int64_t ms) {
-  return ms < 0 ? "-" : absl::StrCat(LogSeconds(ms), "s");
-}
-
 // For columns: in full where it fits.
 std::string Count(uint64_t count) {
   constexpr uint64_t kTooWide = 1000000000;
   return count < kTooWide ? absl::StrCat(count)
                           : absl::StrFormat("%.3e", static_cast<double>(count));
-}
-
-std::string Status(uint16_t status) {
-  return status == 0 ? "-" : absl::StrCat(status);
 }
 
 void AppendTitle(absl::string_view title, std::string* out) {
@@ -121,6 +114,12 @@ void AppendDiagnosis(const Diagnosis& diagnosis, int64_t now,
                     " UTC, ", FormatDuration(now - diagnosis.since), "]");
   }
   AppendWrapped("", 2, text, out);
+  for (const DiagnosisFinding& found : diagnosis.findings) {
+    AppendWrapped("  why: ", 7,
+                  absl::StrCat(found.text, " (", found.count,
+                               found.count == 1 ? " time)" : " times)"),
+                  out);
+  }
   for (const std::string& check : diagnosis.checks) {
     AppendWrapped("  check: ", 9, check, out);
   }
@@ -170,17 +169,19 @@ void AppendSpan(const std::vector<PeerStats>& peers, int64_t now,
   }
 }
 
-std::vector<size_t> CausesByCount(const CauseCounts& counts) {
-  std::vector<size_t> causes;
-  for (size_t i = 0; i < kCauseCount; ++i) {
+// Which of `counts` are not zero, the largest first.
+template <typename Counts>
+std::vector<size_t> ByCount(const Counts& counts, size_t known) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < known; ++i) {
     if (counts[i] > 0) {
-      causes.push_back(i);
+      found.push_back(i);
     }
   }
-  std::stable_sort(causes.begin(), causes.end(), [&counts](size_t a, size_t b) {
+  std::stable_sort(found.begin(), found.end(), [&counts](size_t a, size_t b) {
     return counts[a] > counts[b];
   });
-  return causes;
+  return found;
 }
 
 void AppendCauses(const UpstreamStats& upstream,
@@ -190,6 +191,18 @@ void AppendCauses(const UpstreamStats& upstream,
     AppendFormat(out, "  %-30s%12s%10s\n", CauseName(static_cast<Cause>(i)),
                  Count(upstream.causes[i]),
                  FormatPercent(upstream.causes[i], upstream.failures));
+  }
+}
+
+void AppendFindings(const FindingCounts& counts, std::string* out) {
+  const std::vector<size_t> findings = ByCount(counts, kFindingCount);
+  if (findings.empty()) {
+    return;
+  }
+  AppendFormat(out, "\n  %-30s%12s\n", "finding", "count");
+  for (const size_t i : findings) {
+    AppendFormat(out, "  %-30s%12s\n", FindingName(static_cast<Finding>(i)),
+                 Count(counts[i]));
   }
 }
 
@@ -273,8 +286,9 @@ void AppendTroubled(const Report& report, const UpstreamStats& upstream,
       out);
   AppendSpan(upstream.peers, now, out);
   AppendLastHour(upstream.history, out);
-  const std::vector<size_t> causes = CausesByCount(upstream.causes);
+  const std::vector<size_t> causes = ByCount(upstream.causes, kCauseCount);
   AppendCauses(upstream, causes, out);
+  AppendFindings(upstream.findings, out);
   AppendPeers(upstream.peers, now, out);
   if (!causes.empty()) {
     out->push_back('\n');
@@ -358,63 +372,6 @@ Part Healthy(const std::vector<UpstreamStats>& upstreams) {
   });
 }
 
-// How far it got and how long that took.
-std::string Course(const Failure& failure) {
-  std::string course = absl::StrCat("in ", PhaseName(failure.phase));
-  if (failure.errno_number != 0) {
-    absl::StrAppend(&course, ", errno ", failure.errno_number, " ",
-                    ErrnoName(failure.errno_number));
-  }
-  if (failure.received_status != 0) {
-    absl::StrAppend(&course, ", received ", failure.received_status);
-  }
-  if (failure.attempt != 0) {
-    absl::StrAppend(&course, ", attempt ", failure.attempt, " of ",
-                    failure.attempts);
-  }
-  absl::StrAppend(&course, failure.reused != 0 ? ", reused connection" : "",
-                  ", connect ", TimeOrDash(failure.connect_time), " header ",
-                  TimeOrDash(failure.header_time), " response ",
-                  TimeOrDash(failure.response_time));
-  return course;
-}
-
-// "php 127.0.0.1:9000": the peer gets the room that the name leaves.
-std::string Where(const Event& event) {
-  constexpr size_t kWidth = 35;
-  constexpr size_t kNameWidth = 17;
-  const std::string name = Plain(event.upstream);
-  const absl::string_view peer =
-      event.peer.empty() ? "(no peer)" : absl::string_view(event.peer);
-  const std::string shown =
-      Shorten(peer, kWidth - 1 - std::min(name.size(), kNameWidth));
-  return absl::StrCat(Shorten(name, kWidth - 1 - shown.size()), " ", shown);
-}
-
-void AppendShortened(absl::string_view text, std::string* out) {
-  if (!text.empty()) {
-    absl::StrAppend(out, "    ", Shorten(text, kColumns - 4), "\n");
-  }
-}
-
-// What happened to whom, how, for which request, and nginx's own words.
-void AppendEvent(const Event& event, std::string* out) {
-  const Failure& failure = event.failure;
-  const std::string status = absl::StrCat(
-      Status(failure.status), " -> ", Status(failure.client_status),
-      failure.rescued != 0 ? " rescued" : "");
-  AppendFormat(out, "\n%s  %-18s  %-23s  ",
-               FormatDateTime(failure.time_ms).substr(5), status,
-               CauseName(failure.cause));
-  absl::StrAppend(out, Where(event), "\n");
-  AppendWrapped("    ", 4, absl::StrCat(Course(failure), ", event ", event.id),
-                out);
-  const std::string request =
-      absl::StrCat(event.method, " ", event.host, event.uri);
-  AppendShortened(absl::StripAsciiWhitespace(request), out);
-  AppendShortened(event.message, out);
-}
-
 void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
   if (!events.empty()) {
     AppendTitle(absl::StrCat(events.size(), " failures, newest first"), out);
@@ -440,7 +397,7 @@ std::unique_ptr<Renderer> MakeTextRenderer(const Report& report) {
   }));
   parts.push_back(
       Each(snapshot.events.size(), [&snapshot](size_t i, std::string* out) {
-        AppendEvent(snapshot.events[i], out);
+        AppendTextEvent(snapshot.events[i], out);
       }));
   return std::make_unique<PartsRenderer>(std::move(parts));
 }

@@ -223,6 +223,7 @@ void Clear(UpstreamRow* row) {
   Clear(&row->responses);
   Clear(&row->causes);
   Clear(&row->errno_classes);
+  Clear(&row->findings);
   Clear(&row->time_buckets);
   Clear(&row->time_sum);
   ForgetMinutes(&row->minute, &row->minutes);

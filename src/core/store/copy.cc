@@ -121,6 +121,7 @@ void CopyUpstream(const UpstreamRow& row, int64_t now_ms,
     Load(row.responses[code], &stats->responses[code]);
   }
   Load(row.errno_classes, &stats->errno_classes);
+  Load(row.findings, &stats->findings);
   Load(row.time_buckets, &stats->time_to_failure.counts);
   for (uint64_t count : stats->time_to_failure.counts) {
     stats->time_to_failure.count += count;
@@ -224,6 +225,9 @@ void SumTotals(const Arena& arena, uint32_t now_minute, Snapshot* snapshot) {
     totals.rescued += upstream.rescued;
     for (size_t i = 0; i < kMaxCauses; ++i) {
       totals.causes[i] += upstream.causes[i];
+    }
+    for (size_t i = 0; i < kMaxFindings; ++i) {
+      totals.findings[i] += upstream.findings[i];
     }
     for (size_t code = 0; code < kResponseCodeCount; ++code) {
       for (size_t origin = 0; origin < kOriginCount; ++origin) {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "upstream_502/store/evidence_bytes.h"
 #include "upstream_502/words/escape.h"
 #include "upstream_502/words/text.h"
 #include "upstream_502/words/usual.h"
@@ -56,23 +57,26 @@ class SlotWriter {
   uint64_t sum_ = kFirstSum;
 };
 
-// The texts in the order in which they are kept.
+// The texts in the order in which they are kept, evidence in front of them.
 struct Texts {
+  absl::string_view evidence;
   absl::string_view names[kNames];
   absl::string_view message;
   absl::string_view uri;
 };
 
-// `text` as far as a slot keeps it.
-Texts Fit(const FailureText& text, const FailureRows& rows) {
+// All of it as far as a slot keeps it.
+Texts Fit(const FailureText& text, const FailureRows& rows,
+          const Evidence* evidence) {
   Texts fit = {
+      evidence == nullptr ? "" : EvidenceBytes(*evidence),
       {rows.upstream == FailureRows::kNone ? text.upstream : "",
        rows.peer == FailureRows::kNone ? text.peer : "", text.method, text.host,
        text.request_id},
       text.message,
       text.uri,
   };
-  size_t left = kTextBytes;
+  size_t left = kTextBytes - Padded(fit.evidence.size());
   for (size_t i = 0; i < kNames; ++i) {
     if (fit.names[i].size() > kNameLimits[i]) {
       fit.names[i] = CutUtf8(fit.names[i], kNameLimits[i]);
@@ -95,7 +99,52 @@ bool IsKnown(const Failure& failure) {
          (failure.line == 0 || IsUsualLine(failure.line)) &&
          static_cast<size_t>(failure.phase) < kPhaseCount &&
          static_cast<size_t>(failure.protocol) < kProtocolCount &&
-         static_cast<size_t>(failure.errno_class) < kErrnoClassCount;
+         static_cast<size_t>(failure.errno_class) < kErrnoClassCount &&
+         static_cast<size_t>(failure.not_retried) < kNotRetriedCount;
+}
+
+// Whether the words of a slot, which begin with `prefix`, are those of one
+// event that this binary understands.
+bool IsWhole(const SlotPrefix& prefix, const uint64_t* words) {
+  size_t text_bytes =
+      Padded(prefix.evidence) + Padded(prefix.message) + Padded(prefix.uri);
+  for (const uint8_t length : prefix.names) {
+    text_bytes += Padded(length);
+  }
+  if (text_bytes > kTextBytes || !IsKnown(prefix.failure)) {
+    return false;
+  }
+  uint64_t sum = kFirstSum;
+  for (size_t i = 1; i < kPrefixWords + text_bytes / kWord; ++i) {
+    sum = AddWord(sum, words[i]);
+  }
+  return prefix.checksum == sum;
+}
+
+// What follows the prefix of a whole slot; what its failure tells by a number
+// as text, too.
+void TakeTexts(const SlotPrefix& prefix, const char* in, Event* event) {
+  const auto take = [&in](size_t length) {
+    const absl::string_view text(in, length);
+    in += Padded(length);
+    return text;
+  };
+  event->evidence = EvidenceOf(take(prefix.evidence));
+  std::string* const names[kNames] = {&event->upstream, &event->peer,
+                                      &event->method, &event->host,
+                                      &event->request_id};
+  for (size_t i = 0; i < kNames; ++i) {
+    *names[i] = std::string(take(prefix.names[i]));
+  }
+  event->message = std::string(take(prefix.message));
+  event->uri = std::string(take(prefix.uri));
+  const Failure& failure = prefix.failure;
+  if (failure.method != 0) {
+    event->method = std::string(kMethods[failure.method]);
+  }
+  if (failure.line != 0) {
+    event->message = UsualText(failure.line, failure.errno_number);
+  }
 }
 
 // One word of a slot that may be being written.
@@ -112,8 +161,8 @@ Field PeekAt(const EventSlot& slot, size_t offset) {
 
 void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
                const Failure& failure, const FailureText& text,
-               const FailureRows& rows) {
-  const Texts fit = Fit(text, rows);
+               const FailureRows& rows, const Evidence* evidence) {
+  const Texts fit = Fit(text, rows, evidence);
   SlotPrefix prefix = {
       .checksum = 0,
       .id = id,
@@ -121,6 +170,7 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
       .rows = rows,
       .serial = serial,
       .names = {},
+      .evidence = static_cast<uint8_t>(fit.evidence.size()),
       .unused = {},
       .message = static_cast<uint16_t>(fit.message.size()),
       .uri = static_cast<uint16_t>(fit.uri.size()),
@@ -136,6 +186,7 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
   for (size_t i = sizeof(prefix.checksum); i < sizeof(prefix); i += kWord) {
     writer.Put(Load<uint64_t>(bytes + i));
   }
+  writer.PutText(fit.evidence);
   for (const absl::string_view name : fit.names) {
     writer.PutText(name);
   }
@@ -167,41 +218,11 @@ bool ReadSlot(const EventSlot& slot, Event* event, FailureRows* rows) {
   std::atomic_thread_fence(std::memory_order_acquire);
   SlotPrefix prefix;
   std::memcpy(&prefix, words, sizeof(prefix));
-  size_t text_bytes = Padded(prefix.message) + Padded(prefix.uri);
-  for (const uint8_t length : prefix.names) {
-    text_bytes += Padded(length);
-  }
-  if (text_bytes > kTextBytes || !IsKnown(prefix.failure)) {
+  if (!IsWhole(prefix, words)) {
     return false;
   }
-  uint64_t sum = kFirstSum;
-  for (size_t i = 1; i < kPrefixWords + text_bytes / kWord; ++i) {
-    sum = AddWord(sum, words[i]);
-  }
-  if (prefix.checksum != sum) {
-    return false;
-  }
-
-  const char* in = reinterpret_cast<const char*>(words) + sizeof(prefix);
-  const auto take = [&in](std::string* out, size_t length) {
-    out->assign(in, length);
-    in += Padded(length);
-  };
-  std::string* const names[kNames] = {&event->upstream, &event->peer,
-                                      &event->method, &event->host,
-                                      &event->request_id};
-  for (size_t i = 0; i < kNames; ++i) {
-    take(names[i], prefix.names[i]);
-  }
-  take(&event->message, prefix.message);
-  take(&event->uri, prefix.uri);
-  if (prefix.failure.method != 0) {
-    event->method = std::string(kMethods[prefix.failure.method]);
-  }
-  if (prefix.failure.line != 0) {
-    event->message =
-        UsualText(prefix.failure.line, prefix.failure.errno_number);
-  }
+  TakeTexts(prefix, reinterpret_cast<const char*>(words) + sizeof(prefix),
+            event);
   event->id = prefix.id;
   event->failure = prefix.failure;
   *rows = prefix.rows;

@@ -307,7 +307,8 @@ uint64_t Store::ReserveEvents(uint32_t count) {
 }
 
 void Store::WriteEvent(uint64_t id, const Failure& failure,
-                       const FailureText& text, FailureRows rows) {
+                       const FailureText& text, FailureRows rows,
+                       const Evidence* evidence) {
   EventSlot* slot = arena_.events + id % arena_.capacity.events;
   const SlotPeek held = PeekSlot(*slot);
   if (held.id > id) {
@@ -324,7 +325,7 @@ void Store::WriteEvent(uint64_t id, const Failure& failure,
   const auto serial = static_cast<uint32_t>(
       arena_.header->serials[static_cast<size_t>(failure.cause)].fetch_add(
           1, kRelaxed));
-  WriteSlot(slot, id, serial, failure, text, rows);
+  WriteSlot(slot, id, serial, failure, text, rows, evidence);
 }
 
 // The event that another one is about to take the place of, if it is one of
@@ -343,6 +344,12 @@ void Store::KeepRare(const EventSlot& slot, const SlotPeek& held) {
 
 void Store::AddRescued(uint32_t upstream) {
   arena_.upstreams[upstream].rescued.fetch_add(1, kRelaxed);
+}
+
+void Store::AddFindings(uint32_t upstream, absl::Span<const Finding> findings) {
+  for (const Finding finding : findings) {
+    Add(&arena_.upstreams[upstream].findings[static_cast<size_t>(finding)]);
+  }
 }
 
 void Store::NoteLoad(int64_t now_ms) {

@@ -19,6 +19,7 @@
 #include "report/sample.h"
 #include "upstream_502/report/html.h"
 #include "upstream_502/report/json.h"
+#include "upstream_502/report/json_event.h"
 #include "upstream_502/report/prometheus.h"
 #include "upstream_502/report/text.h"
 

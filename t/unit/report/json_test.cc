@@ -5,6 +5,7 @@
 #include "gtest/gtest.h"
 #include "report/json.h"
 #include "report/sample.h"
+#include "upstream_502/report/json_event.h"
 
 namespace upstream_502 {
 namespace {
@@ -56,13 +57,13 @@ TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
             "name size peers peers_max events events_max overflow");
   EXPECT_EQ(json["totals"].Keys(),
             "requests attempts failures rescued responses origins causes "
-            "history");
+            "findings history");
   EXPECT_EQ(json["totals"]["history"].Keys(),
             "interval_ms start requests causes");
   const Json& upstream = json["upstreams"].elements.at(1);
   EXPECT_EQ(upstream.Keys(),
             "name protocol requests attempts failures rescued responses causes "
-            "errno_classes history time_to_failure peers");
+            "errno_classes findings history time_to_failure peers");
   EXPECT_EQ(upstream["history"].Keys(),
             "interval_ms start requests failures responses_502");
   EXPECT_EQ(upstream["time_to_failure"].Keys(), "le counts sum count");
@@ -71,7 +72,7 @@ TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
             "last_failure last_cause last_success");
   EXPECT_EQ(json["diagnoses"].elements.at(0).Keys(),
             "upstream severity pattern cause share since peers summary hint "
-            "checks");
+            "findings checks");
 }
 
 TEST(JsonRenderer, WritesServerAndZone) {
@@ -107,6 +108,21 @@ TEST(JsonRenderer, ListsOnlyCausesThatHappened) {
   EXPECT_EQ(php["causes"]["connection_refused"].text, "10");
   EXPECT_EQ(php["errno_classes"].Keys(), "refused");
   EXPECT_EQ(php["peers"].elements.at(1)["causes"].Keys(), "error_status");
+}
+
+TEST(JsonRenderer, ListsOnlyFindingsThatWereMade) {
+  const Json json = JsonOf(SampleReport());
+  const Json& php = json["upstreams"].elements.at(1);
+  EXPECT_EQ(php["findings"].Keys(), "port_closed");
+  EXPECT_EQ(php["findings"]["port_closed"].text, "9");
+  EXPECT_EQ(json["totals"]["findings"].Keys(), "port_closed");
+  EXPECT_EQ(json["upstreams"].elements.at(0)["findings"].Keys(), "");
+  const Json& found =
+      json["diagnoses"].elements.at(0)["findings"].elements.at(0);
+  EXPECT_EQ(found.Keys(), "name text count");
+  EXPECT_EQ(found["name"].text, "port_closed");
+  EXPECT_EQ(found["text"].text, "nothing listens on port 9000 of this machine");
+  EXPECT_EQ(found["count"].text, "9");
 }
 
 TEST(JsonRenderer, HasSixtyMinutesInEveryHistory) {
@@ -242,7 +258,7 @@ TEST(AppendEventJson, HasEveryKeyWhateverIsKnown) {
       "id time upstream peer protocol cause phase errno errno_name errno_class "
       "attempt attempts status client_status rescued received_status "
       "connect_time header_time response_time bytes_sent bytes_received reused "
-      "limit method host uri request_id message hint";
+      "limit method host uri request_id message hint findings evidence";
   EXPECT_EQ(JsonOf(SampleEvent(1)).Keys(), kKeys);
   EXPECT_EQ(JsonOf(SampleBareEvent(1)).Keys(), kKeys);
   EXPECT_EQ(JsonOf(Event{}).Keys(), kKeys);
@@ -283,7 +299,8 @@ TEST(AppendEventJson, SaysNullForWhatIsNotKnown) {
   for (const char* key :
        {"peer", "errno", "errno_name", "errno_class", "status", "client_status",
         "received_status", "connect_time", "header_time", "response_time",
-        "limit", "method", "host", "uri", "request_id", "message"}) {
+        "limit", "method", "host", "uri", "request_id", "message",
+        "evidence"}) {
     EXPECT_TRUE(json[key].IsNull()) << key;
   }
   EXPECT_EQ(json["upstream"].text, "api");
@@ -292,6 +309,23 @@ TEST(AppendEventJson, SaysNullForWhatIsNotKnown) {
   EXPECT_EQ(json["bytes_sent"].text, "0");
   EXPECT_EQ(json["rescued"].text, "false");
   EXPECT_EQ(json["reused"].text, "false");
+}
+
+TEST(AppendEventJson, TellsWhatWasFoundAndFromWhat) {
+  const Json json = JsonOf(SampleEvent(1));
+  ASSERT_EQ(json["findings"].elements.size(), 1U);
+  const Json& found = json["findings"].elements[0];
+  EXPECT_EQ(found.Keys(), "name text");
+  EXPECT_EQ(found["name"].text, "port_closed");
+  EXPECT_TRUE(absl::StrContains(found["text"].text, "9000"));
+  EXPECT_EQ(json["evidence"]["listening"].text, "false");
+}
+
+TEST(AppendEventJson, HasNoFindingsWhereNothingWasAsked) {
+  const Json json = JsonOf(SampleBareEvent(1));
+  EXPECT_EQ(json["findings"].kind, Json::Kind::kArray);
+  EXPECT_EQ(json["findings"].elements.size(), 0U);
+  EXPECT_TRUE(json["evidence"].IsNull());
 }
 
 TEST(AppendEventJson, IsOneLine) {

@@ -26,6 +26,7 @@ TEST(ParseQuery, HasDefaults) {
     EXPECT_FALSE(query.upstream.has_value());
     EXPECT_FALSE(query.peer.has_value());
     EXPECT_FALSE(query.cause.has_value());
+    EXPECT_FALSE(query.finding.has_value());
     EXPECT_EQ(query.since, 0U);
     EXPECT_EQ(query.limit, 100U);
   }
@@ -34,11 +35,12 @@ TEST(ParseQuery, HasDefaults) {
 TEST(ParseQuery, ReadsEveryArgument) {
   const Query query = Parsed(
       "format=json&upstream=php&peer=127.0.0.1:9000&cause=keepalive_race&"
-      "since=18446744073709551615&limit=0");
+      "finding=port_closed&since=18446744073709551615&limit=0");
   EXPECT_EQ(query.format, Format::kJson);
   EXPECT_EQ(query.upstream, "php");
   EXPECT_EQ(query.peer, "127.0.0.1:9000");
   EXPECT_EQ(query.cause, Cause::kKeepaliveRace);
+  EXPECT_EQ(query.finding, Finding::kPortClosed);
   EXPECT_EQ(query.since, UINT64_MAX);
   EXPECT_EQ(query.limit, 0U);
 }
@@ -59,7 +61,7 @@ TEST(ParseQuery, UndoesUrlEncoding) {
 TEST(ParseQuery, NamesAnUnknownArgument) {
   EXPECT_EQ(Complaint("fromat=json"),
             "unknown argument \"fromat\", must be format, upstream, peer, "
-            "cause, since or limit");
+            "cause, finding, since or limit");
   Complaint("=");
   Complaint("Limit=5");
 }
@@ -75,6 +77,10 @@ TEST(ParseQuery, NamesABadValueAndWhatIsAllowed) {
   EXPECT_NE(cause.find("\"refused\""), std::string::npos);
   EXPECT_NE(cause.find("connection_refused, "), std::string::npos);
   EXPECT_NE(cause.find("unknown"), std::string::npos);
+  const std::string finding = Complaint("finding=closed");
+  EXPECT_NE(finding.find("\"closed\""), std::string::npos);
+  EXPECT_NE(finding.find("port_closed, "), std::string::npos);
+  EXPECT_NE(finding.find("only_large"), std::string::npos);
 }
 
 TEST(ParseQuery, TakesOnlyDigitsForANumber) {
@@ -87,8 +93,9 @@ TEST(ParseQuery, TakesOnlyDigitsForANumber) {
 }
 
 TEST(ParseQuery, RefusesEmptyNamesAndBadEscapes) {
-  for (const char* args : {"upstream=", "peer=", "cause=", "format=", "format",
-                           "peer=%", "peer=%4", "peer=%zz", "peer=%4g"}) {
+  for (const char* args :
+       {"upstream=", "peer=", "cause=", "finding=", "format=", "format",
+        "peer=%", "peer=%4", "peer=%zz", "peer=%4g"}) {
     Complaint(args);
   }
 }
@@ -158,6 +165,33 @@ TEST(Apply, FiltersByCauseAndLeavesCountsWhole) {
   Apply(Parsed("cause=error_status"), &snapshot);
   EXPECT_EQ(CountOf(snapshot.upstreams[0].causes, Cause::kConnectionRefused),
             10U);
+}
+
+TEST(Apply, FiltersByFindingAndLeavesCountsWhole) {
+  const std::string php = "php[127.0.0.1:9000 127.0.0.1:9001 ] ";
+  EXPECT_EQ(Left("finding=port_closed"), php + "11 ");
+  EXPECT_EQ(Left("finding=port_closed&limit=0"), php);
+  EXPECT_EQ(Left("finding=port_closed&since=11"), php);
+  EXPECT_EQ(Left("finding=only_large"), "");
+  Snapshot snapshot = SampleReport().snapshot;
+  CountOf(snapshot.upstreams[2].findings, Finding::kSentAgain) = 3;
+  Apply(Parsed("finding=port_closed"), &snapshot);
+  EXPECT_EQ(CountOf(snapshot.upstreams.at(0).findings, Finding::kSentAgain),
+            3U);
+}
+
+TEST(Apply, KeepsTheNewestOfThoseWithTheFinding) {
+  Snapshot snapshot;
+  for (uint64_t id = 20; id > 0; --id) {
+    snapshot.events.push_back(id % 3 == 0 ? SampleEvent(id)
+                                          : SampleBareEvent(id));
+  }
+  Apply(Parsed("finding=port_closed&limit=4"), &snapshot);
+  ASSERT_EQ(snapshot.events.size(), 4U);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(snapshot.events[i].id, 18 - 3 * i);
+    EXPECT_EQ(snapshot.events[i].upstream, "php");
+  }
 }
 
 TEST(Apply, CutsEventsByIdAndNumber) {

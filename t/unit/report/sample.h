@@ -55,6 +55,7 @@ inline UpstreamStats SampleTroubled() {
   CountOf(upstream.causes, Cause::kConnectionRefused) = 10;
   CountOf(upstream.causes, Cause::kErrorStatus) = 2;
   CountOf(upstream.errno_classes, ErrnoClass::kRefused) = 10;
+  CountOf(upstream.findings, Finding::kPortClosed) = 9;
   upstream.history.start = kSampleNow / kMinuteMs * kMinuteMs - 59 * kMinuteMs;
   upstream.history.buckets[58] = {40, 2, 1};
   upstream.history.buckets[59] = {60, 10, 6};
@@ -76,6 +77,19 @@ inline UpstreamStats SampleHealthy(std::string name) {
   upstream.requests = upstream.attempts = 1000;
   upstream.peers = {SamplePeer("10.0.0.1:80", 1000, 0, Cause::kUnknown)};
   return upstream;
+}
+
+// Nobody listens, but on another port.
+inline Evidence SampleEvidence() {
+  Evidence evidence;
+  evidence.asked = 1;
+  evidence.where = Where::kThisMachine;
+  evidence.listening = Seen::kNo;
+  evidence.named = Named::kPorts;
+  evidence.named_count = 1;
+  evidence.text_size = 4;
+  absl::string_view("9001").copy(evidence.text.data(), 4);
+  return evidence;
 }
 
 inline Event SampleEvent(uint64_t id) {
@@ -100,6 +114,7 @@ inline Event SampleEvent(uint64_t id) {
   event.uri = "/index.php";
   event.request_id = "d41d8cd98f00b204e9800998ecf8427e";
   event.message = "connect() failed (111: Connection refused)";
+  event.evidence = SampleEvidence();
   return event;
 }
 
@@ -126,6 +141,8 @@ inline Diagnosis SampleDiagnosis() {
   diagnosis.summary = "nothing listens on 127.0.0.1:9000";
   diagnosis.checks = {"ss -ltnp 'sport = :9000'",
                       "systemctl status php8.2-fpm"};
+  diagnosis.findings = {{Finding::kPortClosed,
+                         "nothing listens on port 9000 of this machine", 9}};
   return diagnosis;
 }
 
@@ -165,6 +182,7 @@ inline Report SampleReport() {
   totals.responses = troubled.responses;
   CountOf(totals.responses[1], Origin::kConfig) = 7;
   totals.causes = troubled.causes;
+  totals.findings = troubled.findings;
   CountOf(totals.time_to_failure, Cause::kConnectionRefused) =
       troubled.time_to_failure;
   totals.requests_history.start = troubled.history.start;
@@ -196,10 +214,13 @@ inline Report NastyReport() {
     event.upstream += longer;
     event.peer = event.method = event.host = event.uri = event.request_id =
         event.message = longer;
+    event.evidence = SampleEvidence();
+    event.evidence->text_size = Evidence::kTextRoom;
+    longer.copy(event.evidence->text.data(), Evidence::kTextRoom);
   }
   for (Diagnosis& diagnosis : report.diagnoses) {
     diagnosis.upstream += longer;
-    diagnosis.summary = longer;
+    diagnosis.summary = diagnosis.findings[0].text = longer;
     diagnosis.peers = diagnosis.checks = {longer, longer};
   }
   return report;

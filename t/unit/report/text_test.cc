@@ -79,6 +79,25 @@ TEST(TextRenderer, ListsCausesWithCountAndShare) {
   EXPECT_EQ(LineWith(text, "16.7%"), " error_status 2 16.7%");
 }
 
+TEST(TextRenderer, TellsFindingsWhereTheyWereMade) {
+  const std::string text = Text(SampleReport());
+  EXPECT_THAT(text, HasSubstr("\n  why: nothing listens on port 9000 of this "
+                              "machine (9 times)\n  check: "));
+  EXPECT_EQ(LineWith(text, "  port_closed"), " port_closed 9");
+  EXPECT_THAT(text, HasSubstr("\n    connect() failed (111: Connection "
+                              "refused)\n    why: nothing listens on "));
+}
+
+TEST(TextRenderer, HasNoTableOfFindingsWhereThereWereNone) {
+  Report report = SampleReport();
+  report.snapshot.upstreams[2].findings = {};
+  report.snapshot.events.clear();
+  report.diagnoses.clear();
+  const std::string text = Text(report);
+  EXPECT_THAT(text, Not(HasSubstr("finding")));
+  EXPECT_THAT(text, Not(HasSubstr("why:")));
+}
+
 TEST(TextRenderer, ListsPeersWorstFirst) {
   Report report = SampleReport();
   std::swap(report.snapshot.upstreams[2].peers[0],

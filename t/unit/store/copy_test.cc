@@ -212,6 +212,41 @@ TEST_F(CopyTest, KeepsEveryProtocol) {
   }
 }
 
+TEST_F(CopyTest, CountsFindingsOfEachUpstreamAndOfAll) {
+  const auto count = [](const FindingCounts& counts, Finding finding) {
+    return counts[static_cast<size_t>(finding)];
+  };
+  const uint32_t other = store_.FindOrAddUpstream("other", Protocol::kHttp);
+  store_.AddFindings(upstream_, {Finding::kPortClosed, Finding::kSentAgain});
+  store_.AddFindings(upstream_, {Finding::kPortClosed});
+  store_.AddFindings(upstream_, {});
+  store_.AddFindings(other, {Finding::kPortClosed, Finding::kOnlyLarge});
+  const Snapshot snapshot = Take(kNow);
+  const UpstreamStats& stats = snapshot.upstreams.at(0);
+  EXPECT_EQ(count(stats.findings, Finding::kPortClosed), 2U);
+  EXPECT_EQ(count(stats.findings, Finding::kSentAgain), 1U);
+  EXPECT_EQ(count(stats.findings, Finding::kOnlyLarge), 0U);
+  EXPECT_EQ(stats.failures, 0U);
+  EXPECT_EQ(count(snapshot.upstreams.at(1).findings, Finding::kOnlyLarge), 1U);
+  EXPECT_EQ(count(snapshot.totals.findings, Finding::kPortClosed), 3U);
+  store_.Reset(kNow);
+  EXPECT_EQ(TakeUpstream(kNow).findings, FindingCounts{});
+  EXPECT_EQ(Take(kNow).totals.findings, FindingCounts{});
+}
+
+TEST_F(CopyTest, KeepsTheEvidenceOfEvents) {
+  Evidence evidence;
+  evidence.idle_ms = 1500;
+  store_.WriteEvent(store_.ReserveEvents(1), {}, {.uri = "/asked"}, {},
+                    &evidence);
+  store_.WriteEvent(store_.ReserveEvents(1), {}, {.uri = "/not"});
+  const Snapshot snapshot = Take(kNow);
+  EXPECT_FALSE(snapshot.events.at(0).evidence.has_value());
+  ASSERT_TRUE(snapshot.events.at(1).evidence.has_value());
+  EXPECT_EQ(snapshot.events.at(1).evidence->idle_ms, 1500);
+  EXPECT_EQ(snapshot.events.at(1).uri, "/asked");
+}
+
 TEST_F(CopyTest, LeavesOutRowsThatAreStillBeingMade) {
   Header& header = *store_.arena().header;
   ++header.upstreams;  // junk up to the moment its index names it

@@ -14,7 +14,8 @@ TEST(TextOf, IsTheEventsOwnEachInItsPlace) {
                        .host = "host",
                        .uri = "uri",
                        .request_id = "request_id",
-                       .message = "message"};
+                       .message = "message",
+                       .evidence = {}};
   const FailureText text = TextOf(event);
   EXPECT_EQ(text.upstream, "upstream");
   EXPECT_EQ(text.peer, "peer");

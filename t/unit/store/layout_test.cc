@@ -89,7 +89,7 @@ TEST(Layout, RowsAddUpToTheSize) {
     EXPECT_LE(sum, size + capacity.upstreams + capacity.peers);
     EXPECT_GT(sum + 2 * (bytes.upstream + 3 * bytes.peer) + 65536, size);
     EXPECT_LE(bytes.peer, 1024U);
-    EXPECT_LE(bytes.upstream, 4096U);
+    EXPECT_LE(bytes.upstream, 6144U);
   }
 }
 
