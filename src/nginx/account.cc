@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "probe.h"
 #include "retry.h"
+#include "servers.h"
+#include "upstream_502/advice/findings.h"
 #include "upstream_502/advice/limit.h"
 #include "upstream_502/verdict/classify.h"
 
@@ -216,7 +219,7 @@ absl::string_view KeepPeer(const Run& run, const Peer& peer) {
 }
 
 uint32_t GroupSize(const Run& run) {
-  return run.context->hook != nullptr ? run.context->hook->servers
+  return run.context->hook != nullptr ? CountServers(*run.context->hook)
                                       : ServersOf(run.upstream);
 }
 
@@ -296,13 +299,33 @@ const Note* JudgeElement(const Run& run, const Element& element,
   return Judge(run, element, peer, attempt, note);
 }
 
+// What the kernel's answers say is counted with the failure. Where nothing was
+// asked, nothing is made up of sentences: a flood must stay cheap.
+[[gnu::noinline]] void CountFindings(const Run& run, const Note& note) {
+  std::vector<Finding> findings;
+  for (const Found& found : Findings(note.failure,
+                                     {.upstream = note.upstream,
+                                     .peer = note.peer,
+                                     .message = note.attempt.message},
+                                     note.evidence)) {
+    findings.push_back(found.finding);
+  }
+  run.store->AddFindings(run.row, findings);
+}
+
+void CountFailure(const Run& run, uint32_t peer, const Note& note) {
+  run.store->AddFailedAttempt(run.row, peer, Worker(), run.now, note.failure);
+  if (note.evidence != nullptr) {
+    CountFindings(run, note);
+  }
+}
+
 void AccountElement(const Run& run, const Element& element) {
   Note* note = FindNote(run, element.index);
   const Peer peer = PeerOf(run, *element.state, note);
   const Note* failed = JudgeElement(run, element, peer, note);
   if (failed != nullptr) {
-    run.store->AddFailedAttempt(run.row, peer.row, Worker(), run.now,
-                                failed->failure);
+    CountFailure(run, peer.row, *failed);
   } else if (peer.row != kNoPeer) {
     run.store->AddAttempt(peer.row, Worker(), run.now,
                           element.state->header_time != kUnsetTime);
@@ -320,8 +343,7 @@ void AccountNoAttempt(const Run& run) {
   attempt.bytes_received = 0;
   const Note* failed = Judge(run, Element(), Peer(), attempt, note);
   if (failed != nullptr) {
-    run.store->AddFailedAttempt(run.row, kNoPeer, Worker(), run.now,
-                                failed->failure);
+    CountFailure(run, kNoPeer, *failed);
   }
 }
 

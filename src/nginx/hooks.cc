@@ -6,6 +6,7 @@
 
 #include "absl/types/span.h"
 #include "bridge.h"
+#include "servers.h"
 
 namespace upstream_502 {
 namespace {
@@ -35,25 +36,6 @@ ngx_str_t ConfiguredName(ngx_pool_t* pool,
   return MakeName(pool, upstream.host, upstream.port, written);
 }
 
-// Those that are looked up while nginx runs have no addresses yet, and an
-// implicit upstream may have no list.
-uint32_t CountServers(const ngx_http_upstream_srv_conf_t& upstream) {
-  if (upstream.servers == nullptr) {
-    return 0;
-  }
-  const absl::Span<const ngx_http_upstream_server_t> servers(
-      static_cast<const ngx_http_upstream_server_t*>(upstream.servers->elts),
-      upstream.servers->nelts);
-  uint32_t count = 0;
-  for (const ngx_http_upstream_server_t& server : servers) {
-    if (server.naddrs == 0) {
-      return 0;
-    }
-    count += static_cast<uint32_t>(server.naddrs);
-  }
-  return count;
-}
-
 }  // namespace
 
 bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init) {
@@ -81,7 +63,7 @@ bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init) {
           .finalize = nullptr,
           .name = ConfiguredName(cf->pool, *upstream),
           .row = kOtherUpstream,
-          .servers = CountServers(*upstream),
+          .own_peers = HasOwnPeers(*upstream),
       };
       upstream->peer.init = init;
     }

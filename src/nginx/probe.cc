@@ -9,7 +9,9 @@
 
 #include "absl/strings/match.h"
 #include "bridge.h"
-#include "conf.h"
+#include "certificate.h"
+#include "context.h"
+#include "servers.h"
 #include "system/budget.h"
 #include "system/probe.h"
 #include "upstream_502/verdict/classify.h"
@@ -37,7 +39,7 @@ std::vector<Address> OwnListeners(const ngx_cycle_t& cycle) {
   for (ngx_uint_t i = 0; i < cycle.listening.nelts; ++i) {
     const Address address =
         AddressOf(listening[i].sockaddr, listening[i].socklen);
-    if (address.family != Family::kNone) {
+    if (address.family != AddressFamily::kNone) {
       own.push_back(address);
     }
   }
@@ -108,8 +110,22 @@ ProbeRequest Question(const ngx_http_request_t* r, const Failure& failure,
   return request;
 }
 
-// What only nginx knows.
-void AddOwnLimits(const Failure& failure, Evidence* evidence) {
+bool IsAsked(Cause cause) {
+  return IsAskedAbout(cause) || ConcernsTls(cause) ||
+         cause == Cause::kNoLiveUpstreams;
+}
+
+// What nginx knows, and not the kernel.
+void AddOwn(const ngx_http_request_t* r, const Failure& failure,
+            Evidence* evidence) {
+  if (ConcernsTls(failure.cause)) {
+    AddCertificate(r->upstream, failure, evidence);
+  }
+  const Context* context = AttachedContext(r);
+  if (failure.cause == Cause::kNoLiveUpstreams && context != nullptr &&
+      context->hook != nullptr) {
+    AddServers(r, *context->hook, context->begin, evidence);
+  }
   if (failure.cause == Cause::kLocalExhausted && failure.errno_number == 0) {
     const volatile ngx_cycle_t* cycle = ngx_cycle;
     evidence->connections_max = static_cast<int32_t>(cycle->connection_n);
@@ -120,7 +136,7 @@ void AddOwnLimits(const Failure& failure, Evidence* evidence) {
 
 void Ask(ngx_http_request_t* r, const Failure& failure, Note* note) {
   const absl::string_view peer = PeerName(*r->upstream, *note);
-  if (!IsAskedAbout(failure.cause) ||
+  if (!IsAsked(failure.cause) ||
       !asker->budget.Take(ProbeKey(peer, static_cast<int>(failure.cause)),
                           Ticks())) {
     return;
@@ -129,8 +145,12 @@ void Ask(ngx_http_request_t* r, const Failure& failure, Note* note) {
   if (evidence == nullptr) {
     return;
   }
-  asker->prober.Probe(Question(r, failure, peer, *note), evidence);
-  AddOwnLimits(failure, evidence);
+  if (failure.cause == Cause::kNoLiveUpstreams) {
+    evidence->asked = 1;  // there is no peer to ask about
+  } else {
+    asker->prober.Probe(Question(r, failure, peer, *note), evidence);
+  }
+  AddOwn(r, failure, evidence);
   note->evidence = evidence;
   ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                  "upstream_502 asked about attempt %uD: cause %d, listening %d",

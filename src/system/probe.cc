@@ -132,7 +132,7 @@ void Prober::Probe(const ProbeRequest& request, Evidence* evidence) {
     job.ours = LocalEnd(request.fd);
     job.theirs = RemoteEnd(request.fd);
     // After a connection that failed only nginx knows where it went.
-    if (job.theirs.family == Family::kNone) {
+    if (job.theirs.family == AddressFamily::kNone) {
       ParseAddress(request.peer, &job.theirs);
     }
     ProbeTcp(job);
