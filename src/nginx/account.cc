@@ -225,7 +225,8 @@ uint32_t GroupSize(const Run& run) {
 
 // What came of it: how many servers have had the request, and why no other one
 // was asked where it is the last failure, which no stale copy hides.
-void AddRetries(const Run& run, const Element& element, Failure* failure) {
+void AddRetries(const Run& run, const Element& element, const Attempt& attempt,
+                Failure* failure) {
   const uint32_t servers = GroupSize(run);
   failure->sent_to =
       static_cast<uint8_t>(std::min<uint32_t>(element.sent, UINT8_MAX));
@@ -236,7 +237,9 @@ void AddRetries(const Run& run, const Element& element, Failure* failure) {
                       .upstream = run.upstream,
                       .rc = run.rc,
                       .attempts = run.end - run.context->begin,
-                      .servers = servers},
+                      .servers = servers,
+                      .stream_closed = attempt.line && attempt.line->says ==
+                                                           Says::kStreamClosed},
                      failure);
   }
 }
@@ -256,7 +259,7 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   if (element.state != nullptr) {
     AddTimes(*element.state, &note->failure);
   }
-  AddRetries(run, element, &note->failure);
+  AddRetries(run, element, note->attempt, &note->failure);
   note->upstream = run.name;
   note->peer = KeepPeer(run, peer);
   note->rows = {run.row, peer.row};

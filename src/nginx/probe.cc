@@ -110,16 +110,36 @@ ProbeRequest Question(const ngx_http_request_t* r, const Failure& failure,
   return request;
 }
 
+bool ConcernsResolver(Cause cause) {
+  return cause == Cause::kDnsTimeout || cause == Cause::kDnsError;
+}
+
 bool IsAsked(Cause cause) {
-  return IsAskedAbout(cause) || ConcernsTls(cause) ||
+  return IsAskedAbout(cause) || ConcernsTls(cause) || ConcernsResolver(cause) ||
          cause == Cause::kNoLiveUpstreams;
 }
 
+// The name servers that nginx had to ask.
+void AddResolvers(ngx_http_request_t* r, Evidence* evidence) {
+  const auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+      ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+  if (core->resolver == nullptr) {
+    return;
+  }
+  const ngx_array_t& servers = core->resolver->connections;
+  const auto* server = static_cast<ngx_resolver_connection_t*>(servers.elts);
+  for (ngx_uint_t i = 0; i < servers.nelts; ++i) {
+    AppendItem(Named::kResolvers, View(server[i].server), evidence);
+  }
+}
+
 // What nginx knows, and not the kernel.
-void AddOwn(const ngx_http_request_t* r, const Failure& failure,
-            Evidence* evidence) {
+void AddOwn(ngx_http_request_t* r, const Failure& failure, Evidence* evidence) {
   if (ConcernsTls(failure.cause)) {
     AddCertificate(r->upstream, failure, evidence);
+  }
+  if (ConcernsResolver(failure.cause)) {
+    AddResolvers(r, evidence);
   }
   const Context* context = AttachedContext(r);
   if (failure.cause == Cause::kNoLiveUpstreams && context != nullptr &&

@@ -34,7 +34,7 @@ ngx_uint_t BitOfStatus(int status) {
 
 // The same of a failure of nginx's own. What it notes for one that timed out is
 // 504; of others a response it could not understand is a case of its own.
-ngx_uint_t BitOf(const Failure& failure) {
+ngx_uint_t BitOf(const Failure& failure, bool stream_closed) {
   if (failure.cause == Cause::kErrorStatus && failure.received_status != 0) {
     return BitOfStatus(failure.received_status);
   }
@@ -44,14 +44,11 @@ ngx_uint_t BitOf(const Failure& failure) {
   if (failure.status != NGX_HTTP_BAD_GATEWAY) {
     return 0;  // a 500: it gave up at once
   }
-  switch (failure.cause) {
-    case Cause::kHeaderTooBig:
-    case Cause::kHeaderInvalid:
-    case Cause::kProtocolError:
-      return NGX_HTTP_UPSTREAM_FT_INVALID_HEADER;
-    default:
-      return NGX_HTTP_UPSTREAM_FT_ERROR;
-  }
+  const bool invalid = stream_closed || failure.cause == Cause::kHeaderTooBig ||
+                       failure.cause == Cause::kHeaderInvalid ||
+                       failure.cause == Cause::kProtocolError;
+  return invalid ? NGX_HTTP_UPSTREAM_FT_INVALID_HEADER
+                 : NGX_HTTP_UPSTREAM_FT_ERROR;
 }
 
 bool IsRepeated(const EndOfRun& end) {
@@ -109,7 +106,7 @@ void SayWhyNotRetried(const EndOfRun& end, Failure* failure) {
     SayNoneLeft(end, failure);
     return;
   }
-  const ngx_uint_t bit = BitOf(*failure);
+  const ngx_uint_t bit = BitOf(*failure, end.stream_closed);
   if (bit == 0 || u.conf == nullptr ||
       end.rc == NGX_HTTP_CLIENT_CLOSED_REQUEST) {
     return;

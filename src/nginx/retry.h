@@ -16,9 +16,10 @@ namespace upstream_502 {
 struct EndOfRun {
   const ngx_http_request_t* request;
   const ngx_http_upstream_t* upstream;
-  int rc;             // nginx's
-  uint32_t attempts;  // of the run
-  uint32_t servers;   // of the group; 0: not known
+  int rc;              // nginx's
+  uint32_t attempts;   // of the run
+  uint32_t servers;    // of the group; 0: not known
+  bool stream_closed;  // an HTTP/2 stream's early end, as the line says
 };
 
 // How many servers `u`'s target from a variable has; 0: not known.

@@ -65,14 +65,28 @@ bool Describe(const Peer& peer, bool tried, time_t now, ServerFacts* server) {
   return peer.max_conns != 0 && peer.conns >= peer.max_conns;
 }
 
-void AddPeers(const ngx_http_request_t* r, Peers* peers, uint32_t begin,
-              Evidence* evidence) {
+// Why it failed last, as was counted here; it has a row, since it has failed.
+Cause LastCause(const ngx_http_request_t* r, const UpstreamHook& hook,
+                absl::string_view peer) {
+  Store& store = GetMainConf(r)->zone.store;
+  const uint32_t row = store.FindOrAddPeer(hook.row, peer);
+  const uint8_t cause =
+      store.arena().peers[row].last_cause.load(std::memory_order_relaxed);
+  return store.IsOther(row) || cause >= kCauseCount ? Cause::kUnknown
+                                                    : static_cast<Cause>(cause);
+}
+
+void AddPeers(const ngx_http_request_t* r, const UpstreamHook& hook,
+              Peers* peers, uint32_t begin, Evidence* evidence) {
   ngx_http_upstream_rr_peers_rlock(peers);
   uint32_t count = 0;
   for (const Peer* peer = peers->peer; peer != nullptr && count < kMost;
        peer = peer->next, ++count) {
     ServerFacts server;
     if (Describe(*peer, WasTried(r, begin, peer->name), ngx_time(), &server)) {
+      if (server.out == ServerOut::kFailed) {
+        server.last_cause = LastCause(r, hook, server.address);
+      }
       AppendServer(server, evidence);
     }
   }
@@ -121,7 +135,7 @@ uint32_t CountServers(const UpstreamHook& hook) {
 void AddServers(const ngx_http_request_t* r, const UpstreamHook& hook,
                 uint32_t begin, Evidence* evidence) {
   for (Peers* peers = PeersOf(hook); peers != nullptr; peers = peers->next) {
-    AddPeers(r, peers, begin, evidence);
+    AddPeers(r, hook, peers, begin, evidence);
   }
 }
 
