@@ -154,21 +154,39 @@ void AddOwn(ngx_http_request_t* r, const Failure& failure, Evidence* evidence) {
   }
 }
 
-void Ask(ngx_http_request_t* r, const Failure& failure, Note* note) {
-  const absl::string_view peer = PeerName(*r->upstream, *note);
-  if (!IsAsked(failure.cause) ||
-      !asker->budget.Take(ProbeKey(peer, static_cast<int>(failure.cause)),
-                          Ticks())) {
-    return;
+// What of the attempt decides which cause it is: as good as the cause for
+// counting kinds of failures, and nothing has to be judged for those that are
+// too many to be asked about.
+int KindOf(const Attempt& a) {
+  unsigned kind = 0;
+  for (const bool fact :
+       {a.reused, a.connected, a.sending, a.header_done, a.tls_started,
+        a.tls_handshaked, a.request_sent, a.bytes_received > 0}) {
+    kind = kind * 2 + (fact ? 1 : 0);
   }
-  auto* evidence = PoolNew<Evidence>(r->pool);
+  if (a.line) {
+    kind = kind * 64 + static_cast<unsigned>(a.line->says);
+    kind = kind * 256 + (static_cast<unsigned>(a.line->errno_number) & 0xff);
+  }
+  return static_cast<int>(kind);
+}
+
+bool TakeBudget(const ngx_http_request_t* r, const Note& note) {
+  return asker->budget.Take(
+      ProbeKey(PeerName(*r->upstream, note), KindOf(note.attempt)), Ticks());
+}
+
+void Ask(ngx_http_request_t* r, const Failure& failure, Note* note) {
+  auto* evidence =
+      IsAsked(failure.cause) ? PoolNew<Evidence>(r->pool) : nullptr;
   if (evidence == nullptr) {
     return;
   }
   if (failure.cause == Cause::kNoLiveUpstreams) {
     evidence->asked = 1;  // there is no peer to ask about
   } else {
-    asker->prober.Probe(Question(r, failure, peer, *note), evidence);
+    asker->prober.Probe(
+        Question(r, failure, PeerName(*r->upstream, *note), *note), evidence);
   }
   AddOwn(r, failure, evidence);
   note->evidence = evidence;
@@ -201,7 +219,7 @@ void StartProbing(ngx_cycle_t* cycle) {
 // Judged as if nginx gave up now, which it mostly does: what it will say of the
 // attempt is not known before.
 void AskAtLine(ngx_http_request_t* r, Note* note) {
-  if (!MayAsk(r) || asker->budget.IsSpent(Ticks())) {
+  if (!MayAsk(r) || !TakeBudget(r, *note)) {
     return;
   }
   Attempt attempt = note->attempt;
@@ -218,7 +236,7 @@ void AskAtLine(ngx_http_request_t* r, Note* note) {
 }
 
 void AskAtEnd(ngx_http_request_t* r, const Failure& failure, Note* note) {
-  if (MayAsk(r)) {
+  if (MayAsk(r) && IsAsked(failure.cause) && TakeBudget(r, *note)) {
     Ask(r, failure, note);
   }
 }

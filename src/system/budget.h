@@ -16,8 +16,9 @@
 
 namespace upstream_502 {
 
-// What counts as one kind of failure. Never 0.
-uint64_t ProbeKey(absl::string_view peer, int cause);
+// What counts as one kind of failure: a cause, or whatever tells causes apart.
+// Never 0.
+uint64_t ProbeKey(absl::string_view peer, int kind);
 
 // Of one process. Times are of a clock that never falls.
 class Budget {
@@ -29,11 +30,6 @@ class Budget {
 
   // Whether this failure may be asked about; counts it if so.
   bool Take(uint64_t key, int64_t now_ms);
-
-  // Whether Take would refuse any key.
-  bool IsSpent(int64_t now_ms) const {
-    return taken_ == kPerSecond && now_ms / 1000 == second_;
-  }
 
  private:
   // Whether `key` is new in this second; notes it if there is room.
