@@ -29,7 +29,10 @@ my @bad = (
         http => 'upstream_502_zone :4m;',
         'upstream_502_zone', ':4m', 'name:size'
     ],
-    [ http => 'upstream_502_zone a:;', 'upstream_502_zone', 'a:', 'name:size' ],
+    [
+        http => 'upstream_502_zone a:;',
+        'upstream_502_zone', 'a:', 'name:size'
+    ],
     [
         http => 'upstream_502_zone a:many;',
         'upstream_502_zone', 'a:many', 'name:size'
@@ -148,10 +151,10 @@ subtest 'a zone that is too small says how much is enough' => sub {
 };
 
 my @good = (
-    [ http   => '' ],
-    [ http   => 'upstream_502_zone a:2m;' ],
-    [ http   => 'upstream_502_zone a:1048576 events=10;' ],
-    [ http   => 'upstream_502 off; upstream_502_record_uri full;' ],
+    [ http => '' ],
+    [ http => 'upstream_502_zone a:2m;' ],
+    [ http => 'upstream_502_zone a:1048576 events=10;' ],
+    [ http => 'upstream_502 off; upstream_502_record_uri full;' ],
     [
         http   => 'upstream_502_evidence off;',
         server => 'upstream_502_evidence on;

@@ -17,11 +17,11 @@ my $CLOSE = [ 'read', 'close' ];
 # Two servers: the first, which nginx asks first, closes.
 sub pair ( $conf, %row ) {
     return {
-        site => 'E5',
-        b    => $CLOSE,
-        b2   => $OK,
-        http => 'upstream %%u%% { server %%b%% weight=9; server %%b2%%; }',
-        conf => "$conf proxy_pass http://%%u%%;",
+        site    => 'E5',
+        b       => $CLOSE,
+        b2      => $OK,
+        http    => 'upstream %%u%% { server %%b%% weight=9; server %%b2%%; }',
+        conf    => "$conf proxy_pass http://%%u%%;",
         finding => 'not_retried',
         %row,
     };
@@ -63,9 +63,9 @@ play(
             says   => 'proxy_next_upstream_timeout 200ms is used up$',
         ),
         {
-            name    => 'the response had begun',
-            site    => 'I1',
-            b       => [
+            name => 'the response had begun',
+            site => 'I1',
+            b    => [
                 'read',
                 [ write => "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc" ],
                 'close'
@@ -86,13 +86,13 @@ play(
             says            => 'does not have "http_502"$',
         },
         {
-            name => 'another server answers',
-            site => 'E5',
-            b    => $CLOSE,
-            b2   => $OK,
-            http => 'upstream %%u%% { server %%b%% weight=9; server %%b2%%; }',
-            conf => 'proxy_pass http://%%u%%;',
-            saved  => 1,
+            name  => 'another server answers',
+            site  => 'E5',
+            b     => $CLOSE,
+            b2    => $OK,
+            http  => 'upstream %%u%% { server %%b%% weight=9; server %%b2%%; }',
+            conf  => 'proxy_pass http://%%u%%;',
+            saved => 1,
             unsaid => 'not_retried',
         },
     ]

@@ -78,10 +78,11 @@ play(
             evidence => { path_kind => 'socket', listening => JSON::PP::false },
         },
         {
-            name    => 'a firewall resets though a service listens',
-            site    => 'B11a',
-            conf    => 'proxy_pass http://127.0.7.2:8080;',
-            before  => sub (@) { listen_tcp( host => '127.0.7.2', port => 8080 ) },
+            name   => 'a firewall resets though a service listens',
+            site   => 'B11a',
+            conf   => 'proxy_pass http://127.0.7.2:8080;',
+            before =>
+              sub (@) { listen_tcp( host => '127.0.7.2', port => 8080 ) },
             finding => 'rejected',
             says    => 'a service \(uid 0\) listens on 127\.0\.7\.2:8080',
             unsaid  => 'port_closed',
@@ -97,9 +98,9 @@ play(
             says    => 'php8\.2-fpm\.sock',
         },
         {
-            name     => 'nobody is asked where evidence is off',
-            site     => 'B11a',
-            conf     => 'upstream_502_evidence off;
+            name => 'nobody is asked where evidence is off',
+            site => 'B11a',
+            conf => 'upstream_502_evidence off;
                 proxy_pass http://127.0.7.9:81;',
             unsaid   => 'port_closed',
             evidence => { listening => undef, where => undef },

@@ -14,11 +14,10 @@ use Upstream502::Wire;
 
 enter_namespace();
 
-my $TIMEOUT = "proxy_read_timeout 300ms; $PASS";
-my @UPLOAD  = ( method => 'POST', body => 'x' x ( 8 * 1024 * 1024 ) );
-my $DROP    = 'OUTPUT -s 127.0.7.3 -p tcp -j DROP';
-my $can_drop =
-  firewall($DROP) && quietly("iptables -D $DROP");
+my $TIMEOUT  = "proxy_read_timeout 300ms; $PASS";
+my @UPLOAD   = ( method => 'POST', body => 'x' x ( 8 * 1024 * 1024 ) );
+my $DROP     = 'OUTPUT -s 127.0.7.3 -p tcp -j DROP';
+my $can_drop = firewall($DROP) && quietly("iptables -D $DROP");
 
 # It answers once, then nothing of it arrives any more.
 sub stop_answers (@) { firewall($DROP) or die "iptables\n" }
@@ -46,7 +45,8 @@ play(
             finding  => 'not_read',
             says     => 'left \d+ bytes of the request unread',
             unsaid   => [qw(no_answer not_accepted)],
-            evidence => { accepted => JSON::PP::true, unread_bytes => qr/^[1-9]/ },
+            evidence =>
+              { accepted => JSON::PP::true, unread_bytes => qr/^[1-9]/ },
         },
         {
             name     => 'it reads and does not answer',
@@ -60,17 +60,17 @@ play(
             evidence => { unread_bytes => 0, unacknowledged_bytes => 0 },
         },
         {
-            name    => 'nothing of what is sent is acknowledged',
-            site    => 'E6',
-            b       => 'own',
-            listen  => { host => '127.0.7.3', port => 8080 },
-            http    => 'upstream %%u%% { server 127.0.7.3:8080; keepalive 1; }',
-            conf    => "$KEEPALIVE proxy_read_timeout 1500ms;
+            name   => 'nothing of what is sent is acknowledged',
+            site   => 'E6',
+            b      => 'own',
+            listen => { host => '127.0.7.3', port => 8080 },
+            http   => 'upstream %%u%% { server 127.0.7.3:8080; keepalive 1; }',
+            conf   => "$KEEPALIVE proxy_read_timeout 1500ms;
                 proxy_pass http://%%u%%;",
-            before => \&answer_once,
-            after  => \&resume,
-            status => 504,
-            reused => 1,
+            before  => \&answer_once,
+            after   => \&resume,
+            status  => 504,
+            reused  => 1,
             finding => 'unacknowledged',
             says    => 'sent [2-9] times',
             unsaid  => 'no_answer',
@@ -89,9 +89,9 @@ play(
             unsaid  => 'syn_unanswered',
         },
         {
-            name    => 'requests to connect are dropped',
-            site    => 'B13',
-            conf    => 'proxy_connect_timeout 300ms;
+            name => 'requests to connect are dropped',
+            site => 'B13',
+            conf => 'proxy_connect_timeout 300ms;
                 proxy_pass http://127.0.7.4:80;',
             before  => sub (@) { firewall('OUTPUT -d 127.0.7.4 -j DROP') },
             status  => 504,
@@ -101,10 +101,10 @@ play(
             skip    => $can_drop ? undef : 'iptables cannot be used',
         },
         {
-            name     => 'nobody reads the body',
-            site     => 'D14',
-            b        => ['ignore'],
-            conf     => "proxy_send_timeout 300ms; $PASS",
+            name => 'nobody reads the body',
+            site => 'D14',
+            b    => ['ignore'],
+            conf => "proxy_send_timeout 300ms; $PASS",
             @UPLOAD,
             status   => 504,
             finding  => 'not_read',

@@ -143,8 +143,7 @@ sub check ( $t, $row ) {
         $send{id}  = "raw$row->{number}";
         $send{raw} = local_names( $row, $row->{raw} ) =~ s/%%id%%/$send{id}/r;
     }
-    local $row->{held} =
-      $row->{before} ? $row->{before}->( $t, $row ) : undef;
+    local $row->{held} = $row->{before} ? $row->{before}->( $t, $row ) : undef;
     my $uri = "/r$row->{number}" . local_names( $row, $row->{args} // '' );
     for ( 1 .. $row->{warmup} // 0 ) {
         is $t->get($uri)->{status}, $row->{warmup_status} // 200, 'warm-up';
@@ -317,7 +316,8 @@ sub check_findings ( $t, $row, $object ) {
             unlike $text{$name}, qr/$unwanted/, 'and not so';
         }
     }
-    ok !exists $text{$_}, "not found: $_" or diag $text{$_}
+    ok !exists $text{$_}, "not found: $_"
+      or diag $text{$_}
       for listed( $row->{unsaid} );
     my %wanted = %{ $row->{evidence} // {} };
     matches( $evidence->{$_}, $wanted{$_}, "evidence: $_" )
