@@ -147,7 +147,10 @@ my @impossible = (
         A2d => 'a URL with brackets round no address',
         $HTTP, '[zz]:80'
     ),
-    impossible( A2e => 'a URL with no path of a unix socket', $HTTP, 'unix:' ),
+    impossible(
+        A2e => 'a URL with no path of a unix socket',
+        $HTTP, 'unix:'
+    ),
     impossible(
         A2f => 'a URL with a path too long for a unix socket',
         $HTTP, 'unix:/' . 'x' x 200
@@ -197,11 +200,13 @@ my @impossible = (
 
 my @select = (
     {
-        name => 'every peer is marked down',
-        site => 'B1a',
-        http => 'upstream %%u%% { server %%closed%% down; }',
-        conf => 'proxy_pass http://%%u%%;',
-        peer => '%%u%%',
+        name    => 'every peer is marked down',
+        site    => 'B1a',
+        http    => 'upstream %%u%% { server %%closed%% down; }',
+        conf    => 'proxy_pass http://%%u%%;',
+        peer    => '%%u%%',
+        finding => 'peers_down',
+        says    => '^%%closed%% is marked down$',
     },
     {
         name => 'every peer has failed too often',
@@ -212,6 +217,10 @@ my @select = (
         warmup        => 1,
         warmup_status => 502,
         peer          => '%%u%%',
+        finding       => 'peers_down',
+        says          => '^127\.0\.0\.1:%%PORT_dead1%% failed 1 time '
+          . '\(last connection_refused, \d s ago; out for \d+ s more\), '
+          . '127\.0\.0\.1:%%PORT_dead2%% failed 1 time ',
     },
     {
         name   => 'max_conns is reached',
@@ -224,6 +233,8 @@ my @select = (
             $t->farm->wait_connections( "r$row->{number}_b", 1 );
             return $sent;
         },
+        finding => 'peers_down',
+        says    => '^%%b%% has 1 of 1 connections \(max_conns\)$',
     },
     {
         name => 'no name of the upstream can be resolved',

@@ -18,6 +18,10 @@ my @bad = (
     [ http   => 'upstream_502 maybe;', 'upstream_502', 'maybe', 'on', 'off' ],
     [ server => 'upstream_502 1;',     'upstream_502', '1',     'on', 'off' ],
     [
+        http => 'upstream_502_evidence yes;',
+        'upstream_502_evidence', 'yes', 'on', 'off'
+    ],
+    [
         http => 'upstream_502_zone nocolon;',
         'upstream_502_zone', 'nocolon', 'name:size'
     ],
@@ -25,7 +29,10 @@ my @bad = (
         http => 'upstream_502_zone :4m;',
         'upstream_502_zone', ':4m', 'name:size'
     ],
-    [ http => 'upstream_502_zone a:;', 'upstream_502_zone', 'a:', 'name:size' ],
+    [
+        http => 'upstream_502_zone a:;',
+        'upstream_502_zone', 'a:', 'name:size'
+    ],
     [
         http => 'upstream_502_zone a:many;',
         'upstream_502_zone', 'a:many', 'name:size'
@@ -102,6 +109,14 @@ my @refused = (
     [ server => 'upstream_502_status json;',          qr/is not allowed here/ ],
     [ http   => 'upstream_502 on; upstream_502 off;', qr/is duplicate/ ],
     [
+        server => 'upstream_502_evidence on; upstream_502_evidence on;',
+        qr/is duplicate/
+    ],
+    [
+        server => 'location / { if ($arg_x) { upstream_502_evidence off; } }',
+        qr/is not allowed here/
+    ],
+    [
         http => 'upstream_502_zone a:4m; upstream_502_zone b:4m;',
         qr/is duplicate/
     ],
@@ -136,10 +151,15 @@ subtest 'a zone that is too small says how much is enough' => sub {
 };
 
 my @good = (
-    [ http   => '' ],
-    [ http   => 'upstream_502_zone a:2m;' ],
-    [ http   => 'upstream_502_zone a:1048576 events=10;' ],
-    [ http   => 'upstream_502 off; upstream_502_record_uri full;' ],
+    [ http => '' ],
+    [ http => 'upstream_502_zone a:2m;' ],
+    [ http => 'upstream_502_zone a:1048576 events=10;' ],
+    [ http => 'upstream_502 off; upstream_502_record_uri full;' ],
+    [
+        http   => 'upstream_502_evidence off;',
+        server => 'upstream_502_evidence on;
+            location / { upstream_502_evidence off; }'
+    ],
     [ http   => 'upstream_502_proxy_status on;' ],
     [ http   => 'upstream_502_proxy_status edge.test details;' ],
     [ server => 'upstream_502_record_uri off; upstream_502_proxy_status off;' ],

@@ -6,8 +6,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/match.h"
+#include "probe.h"
+#include "retry.h"
+#include "servers.h"
+#include "upstream_502/advice/findings.h"
 #include "upstream_502/advice/limit.h"
 #include "upstream_502/verdict/classify.h"
 
@@ -33,6 +38,7 @@ struct Element {
   const State* state = nullptr;
   bool last = true;      // of its run
   uint32_t attempt = 0;  // its number in the request, from 1; 0: none was made
+  uint32_t sent = 0;     // attempts up to it that sent the request, or a part
   int64_t later = 0;     // ms that the elements behind it took
 };
 
@@ -102,6 +108,7 @@ void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
   Element element;
   for (uint32_t i = 0; i < begin; ++i) {
     element.attempt += IsSeparator(states[i]) ? 0U : 1U;
+    element.sent += states[i].bytes_sent > 0 ? 1U : 0U;
   }
   for (uint32_t i = begin; i < run.end; ++i) {
     element.later += TimeOf(states[i]);
@@ -111,6 +118,7 @@ void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
     element.state = &states[i];
     element.last = i + 1 == run.end;
     ++element.attempt;
+    element.sent += states[i].bytes_sent > 0 ? 1U : 0U;
     element.later -= TimeOf(states[i]);
     visit(element);
   }
@@ -210,6 +218,32 @@ absl::string_view KeepPeer(const Run& run, const Peer& peer) {
              : run.store->PeerName(peer.row);
 }
 
+uint32_t GroupSize(const Run& run) {
+  return run.context->hook != nullptr ? CountServers(*run.context->hook)
+                                      : ServersOf(run.upstream);
+}
+
+// What came of it: how many servers have had the request, and why no other one
+// was asked where it is the last failure, which no stale copy hides.
+void AddRetries(const Run& run, const Element& element, const Attempt& attempt,
+                Failure* failure) {
+  const uint32_t servers = GroupSize(run);
+  failure->sent_to =
+      static_cast<uint8_t>(std::min<uint32_t>(element.sent, UINT8_MAX));
+  failure->group_size =
+      static_cast<uint16_t>(std::min<uint32_t>(servers, UINT16_MAX));
+  if (element.state != nullptr && element.last && !ServedStale(run.upstream)) {
+    SayWhyNotRetried({.request = run.request,
+                      .upstream = run.upstream,
+                      .rc = run.rc,
+                      .attempts = run.end - run.context->begin,
+                      .servers = servers,
+                      .stream_closed = attempt.line && attempt.line->says ==
+                                                           Says::kStreamClosed},
+                     failure);
+  }
+}
+
 // Keeps the failure for variables and its event.
 void Remember(const Run& run, const Element& element, const Peer& peer,
               const Failure& failure, Note* note) {
@@ -225,6 +259,7 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   if (element.state != nullptr) {
     AddTimes(*element.state, &note->failure);
   }
+  AddRetries(run, element, note->attempt, &note->failure);
   note->upstream = run.name;
   note->peer = KeepPeer(run, peer);
   note->rows = {run.row, peer.row};
@@ -249,6 +284,9 @@ const Note* Judge(const Run& run, const Element& element, const Peer& peer,
   if (note != nullptr) {
     note->attempt = attempt;
     Remember(run, element, peer, *failure, note);
+    if (element.last && !note->recognized && note->evidence == nullptr) {
+      AskAtEnd(run.request, note->failure, note);
+    }
   }
   return note;
 }
@@ -264,13 +302,33 @@ const Note* JudgeElement(const Run& run, const Element& element,
   return Judge(run, element, peer, attempt, note);
 }
 
+// What the kernel's answers say is counted with the failure. Where nothing was
+// asked, nothing is made up of sentences: a flood must stay cheap.
+[[gnu::noinline]] void CountFindings(const Run& run, const Note& note) {
+  std::vector<Finding> findings;
+  for (const Found& found : Findings(note.failure,
+                                     {.upstream = note.upstream,
+                                     .peer = note.peer,
+                                     .message = note.attempt.message},
+                                     note.evidence)) {
+    findings.push_back(found.finding);
+  }
+  run.store->AddFindings(run.row, findings);
+}
+
+void CountFailure(const Run& run, uint32_t peer, const Note& note) {
+  run.store->AddFailedAttempt(run.row, peer, Worker(), run.now, note.failure);
+  if (note.evidence != nullptr) {
+    CountFindings(run, note);
+  }
+}
+
 void AccountElement(const Run& run, const Element& element) {
   Note* note = FindNote(run, element.index);
   const Peer peer = PeerOf(run, *element.state, note);
   const Note* failed = JudgeElement(run, element, peer, note);
   if (failed != nullptr) {
-    run.store->AddFailedAttempt(run.row, peer.row, Worker(), run.now,
-                                failed->failure);
+    CountFailure(run, peer.row, *failed);
   } else if (peer.row != kNoPeer) {
     run.store->AddAttempt(peer.row, Worker(), run.now,
                           element.state->header_time != kUnsetTime);
@@ -288,8 +346,7 @@ void AccountNoAttempt(const Run& run) {
   attempt.bytes_received = 0;
   const Note* failed = Judge(run, Element(), Peer(), attempt, note);
   if (failed != nullptr) {
-    run.store->AddFailedAttempt(run.row, kNoPeer, Worker(), run.now,
-                                failed->failure);
+    CountFailure(run, kNoPeer, *failed);
   }
 }
 

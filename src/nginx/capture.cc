@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bridge.h"
+#include "probe.h"
 #include "run.h"
 #include "upstream_502/verdict/log_line.h"
 #include "upstream_502/verdict/memo.h"
@@ -128,6 +129,9 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
       u->state->peer == nullptr && note->peer.empty() &&
       u->peer.name != nullptr) {
     note->peer = View(PoolCopy(sr->pool, View(*u->peer.name)));
+  }
+  if (failure) {
+    AskAtLine(sr, note);
   }
   ngx_log_debug4(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
                  "upstream_502 line of attempt %uD: says %d, errno %d, kept %d",

@@ -32,10 +32,12 @@ struct MainConf {
   const ngx_module_t* proxy_v2;  // nullptr where nginx is older
   ngx_int_t request_id;  // the variable's index, NGX_ERROR where nobody uses it
   AnswerCount answers;
+  ngx_flag_t asks;  // the kernel about failures, in some location
 };
 
 struct LocConf {
   ngx_flag_t enable;
+  ngx_flag_t evidence;
   ngx_uint_t record_uri;  // RecordUri
   ngx_flag_t proxy_status;
   ngx_flag_t proxy_details;

@@ -122,18 +122,25 @@ char* SetStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
 
 // As nginx's own flag slot, but it says the directive's value and what is
 // allowed in the module's words.
-char* SetEnable(ngx_conf_t* cf, ngx_command_t*, void* data) {
-  auto* conf = static_cast<LocConf*>(data);
+char* SetFlag(ngx_conf_t* cf, ngx_flag_t* flag) {
   const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
-  if (conf->enable != NGX_CONF_UNSET) {
+  if (*flag != NGX_CONF_UNSET) {
     static char duplicate[] = "is duplicate";
     return duplicate;
   }
   if (View(args[1]) != "on" && View(args[1]) != "off") {
     return BadValue(cf, args[1], "\"on\" or \"off\"");
   }
-  conf->enable = View(args[1]) == "on";
+  *flag = View(args[1]) == "on";
   return kConfOk;
+}
+
+char* SetEnable(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  return SetFlag(cf, &static_cast<LocConf*>(data)->enable);
+}
+
+char* SetEvidence(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  return SetFlag(cf, &static_cast<LocConf*>(data)->evidence);
 }
 
 char* SetRecordUri(ngx_conf_t* cf, ngx_command_t*, void* data) {
@@ -197,6 +204,15 @@ ngx_command_t commands[] = {
         .post = nullptr,
     },
     {
+        .name = ngx_string("upstream_502_evidence"),
+        .type = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
+                NGX_CONF_TAKE1,
+        .set = SetEvidence,
+        .conf = NGX_HTTP_LOC_CONF_OFFSET,
+        .offset = 0,
+        .post = nullptr,
+    },
+    {
         .name = ngx_string("upstream_502_status"),
         .type = NGX_HTTP_LOC_CONF | NGX_CONF_ANY,
         .set = SetStatus,
@@ -251,6 +267,7 @@ void* CreateLocConf(ngx_conf_t* cf) {
     return nullptr;
   }
   conf->enable = NGX_CONF_UNSET;
+  conf->evidence = NGX_CONF_UNSET;
   conf->record_uri = NGX_CONF_UNSET_UINT;
   conf->proxy_status = NGX_CONF_UNSET;
   conf->proxy_details = 0;
@@ -268,6 +285,7 @@ char* MergeLocConf(ngx_conf_t* cf, void* parent, void* child) {
   constexpr auto kPath = static_cast<ngx_uint_t>(RecordUri::kPath);
 
   ngx_conf_merge_value(conf.enable, prev.enable, 1);
+  ngx_conf_merge_value(conf.evidence, prev.evidence, 1);
   ngx_conf_merge_uint_value(conf.record_uri, prev.record_uri, kPath);
 
   if (conf.proxy_status == NGX_CONF_UNSET) {
@@ -275,6 +293,9 @@ char* MergeLocConf(ngx_conf_t* cf, void* parent, void* child) {
     conf.proxy_name = prev.proxy_name;
   }
   ngx_conf_merge_value(conf.proxy_status, prev.proxy_status, 0);
+
+  MainConf* main = GetMainConf(cf);
+  main->asks = main->asks || (conf.enable && conf.evidence);
 
   auto* core = static_cast<ngx_http_core_loc_conf_t*>(
       ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));

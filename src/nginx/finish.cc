@@ -78,7 +78,8 @@ void StoreEvents(ngx_http_request_t* main, const Outcome& outcome,
     if (note->failed && !note->stored) {
       note->stored = true;
       const FailureText text = CompleteFailure(main, outcome, *context, note);
-      store.WriteEvent(EventId(context, note), note->failure, text, note->rows);
+      store.WriteEvent(EventId(context, note), note->failure, text, note->rows,
+                       note->evidence);
     }
   }
 }

@@ -6,6 +6,7 @@
 
 #include "absl/types/span.h"
 #include "bridge.h"
+#include "servers.h"
 
 namespace upstream_502 {
 namespace {
@@ -62,6 +63,7 @@ bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init) {
           .finalize = nullptr,
           .name = ConfiguredName(cf->pool, *upstream),
           .row = kOtherUpstream,
+          .own_peers = HasOwnPeers(*upstream),
       };
       upstream->peer.init = init;
     }

@@ -21,7 +21,8 @@ struct UpstreamHook {
   // What `u->finalize_request` is of its runs; nullptr until one was counted.
   FinalizeHandler finalize;
   ngx_str_t name;
-  uint32_t row;  // in the store
+  uint32_t row;    // in the store
+  bool own_peers;  // kept in nginx's form, see servers.h
 };
 
 // Puts `init` in the place of every configured upstream's `peer.init`. False

@@ -11,6 +11,7 @@
 #include "directives.h"
 #include "filter.h"
 #include "finish.h"
+#include "probe.h"
 #include "run.h"
 #include "variables.h"
 
@@ -158,6 +159,7 @@ ngx_int_t InitProcess(ngx_cycle_t* cycle) {
   MainConf* conf = CycleConf(cycle);
   if (conf != nullptr) {
     ReleaseMasterResources(&conf->zone);
+    Guarded(cycle->log, [cycle] { StartProbing(cycle); });
   }
   return NGX_OK;
 }

@@ -31,7 +31,7 @@ bool Holds(const sockaddr* name, size_t size, Name* copy) {
 // For calls that want a sockaddr. Returns its size, 0 for kNone.
 socklen_t Fill(const Address& address, sockaddr_storage* storage) {
   *storage = {};
-  if (address.family == Family::kV4) {
+  if (address.family == AddressFamily::kV4) {
     sockaddr_in name = {};
     name.sin_family = AF_INET;
     name.sin_port = htons(address.port);
@@ -39,7 +39,7 @@ socklen_t Fill(const Address& address, sockaddr_storage* storage) {
     std::memcpy(storage, &name, sizeof(name));
     return sizeof(name);
   }
-  if (address.family == Family::kV6) {
+  if (address.family == AddressFamily::kV6) {
     sockaddr_in6 name = {};
     name.sin6_family = AF_INET6;
     name.sin6_port = htons(address.port);
@@ -64,16 +64,16 @@ Address EndOf(int fd, const Call& call) {
 }  // namespace
 
 bool Address::IsWildcard() const {
-  return family != Family::kNone &&
+  return family != AddressFamily::kNone &&
          std::all_of(bytes.begin(), bytes.end(),
                      [](uint8_t byte) { return byte == 0; });
 }
 
 bool Address::IsLoopback() const {
-  if (family == Family::kV4) {
+  if (family == AddressFamily::kV4) {
     return bytes[0] == 127;
   }
-  return family == Family::kV6 && bytes[kV6Size - 1] == 1 &&
+  return family == AddressFamily::kV6 && bytes[kV6Size - 1] == 1 &&
          std::all_of(bytes.begin(), bytes.end() - 1,
                      [](uint8_t byte) { return byte == 0; });
 }
@@ -84,7 +84,7 @@ Address AddressOf(int family, const void* bytes, uint16_t port) {
   address.port = port;
   if (family == AF_INET6) {
     const bool mapped = std::memcmp(bytes, kMapped, sizeof(kMapped)) == 0;
-    address.family = mapped ? Family::kV4 : Family::kV6;
+    address.family = mapped ? AddressFamily::kV4 : AddressFamily::kV6;
     if (mapped) {
       std::memcpy(address.bytes.data(),
                   static_cast<const uint8_t*>(bytes) + sizeof(kMapped),
@@ -94,7 +94,7 @@ Address AddressOf(int family, const void* bytes, uint16_t port) {
     }
     return address;
   }
-  address.family = Family::kV4;
+  address.family = AddressFamily::kV4;
   std::memcpy(address.bytes.data(), bytes, kV4Size);
   return address;
 }
@@ -143,8 +143,8 @@ bool ParseAddress(absl::string_view text, Address* address) {
 
 absl::string_view FormatHost(const Address& address,
                              std::array<char, Address::kTextRoom>* room) {
-  const int family = address.family == Family::kV6 ? AF_INET6 : AF_INET;
-  if (address.family == Family::kNone ||
+  const int family = address.family == AddressFamily::kV6 ? AF_INET6 : AF_INET;
+  if (address.family == AddressFamily::kNone ||
       inet_ntop(family, address.bytes.data(), room->data(),
                 static_cast<socklen_t>(room->size())) == nullptr) {
     return "";

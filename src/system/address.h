@@ -20,12 +20,13 @@ struct sockaddr;
 
 namespace upstream_502 {
 
-enum class Family : uint8_t { kNone, kV4, kV6 };
+enum class AddressFamily : uint8_t { kNone, kV4, kV6 };
 
 struct Address {
   static constexpr size_t kTextRoom = 64;  // for all that FormatAddress writes
 
-  Family family = Family::kNone;       // kNone: no address, as of a unix socket
+  AddressFamily family =
+      AddressFamily::kNone;            // kNone: no address, as of a unix socket
   uint16_t port = 0;                   // in the host's order
   std::array<uint8_t, 16> bytes = {};  // IPv4: the first four
 

@@ -2,18 +2,15 @@
 
 #include "system/budget.h"
 
+#include "upstream_502/words/text.h"
+
 namespace upstream_502 {
 
-// FNV-1a.
-uint64_t ProbeKey(absl::string_view peer, int cause) {
-  constexpr uint64_t kPrime = 0x100000001b3;
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char byte : peer) {
-    hash = (hash ^ static_cast<unsigned char>(byte)) * kPrime;
-  }
-  hash = (hash ^ static_cast<uint64_t>(cause)) * kPrime;
-  hash ^= hash >> 32;
-  return hash == 0 ? 1 : hash;
+// A bit that is always set, and Mix, which keeps apart what differs, see to it
+// that no key is 0.
+uint64_t ProbeKey(absl::string_view peer, int kind) {
+  const uint64_t text = HashText(0, peer.data(), peer.size());
+  return Mix(text, uint64_t{1} << 63 | static_cast<uint64_t>(kind) << 32);
 }
 
 bool Budget::Take(uint64_t key, int64_t now_ms) {

@@ -16,8 +16,9 @@
 
 namespace upstream_502 {
 
-// What counts as one kind of failure. Never 0.
-uint64_t ProbeKey(absl::string_view peer, int cause);
+// What counts as one kind of failure: a cause, or whatever tells causes apart.
+// Never 0.
+uint64_t ProbeKey(absl::string_view peer, int kind);
 
 // Of one process. Times are of a clock that never falls.
 class Budget {

@@ -19,7 +19,7 @@ constexpr uint32_t kListening = 1U << TCP_LISTEN;
 constexpr uint32_t kConnected = 0xfff & ~kListening & ~(1U << TCP_CLOSE);
 
 int FamilyOf(const Address& address) {
-  return address.family == Family::kV6 ? AF_INET6 : AF_INET;
+  return address.family == AddressFamily::kV6 ? AF_INET6 : AF_INET;
 }
 
 template <typename Word>
@@ -60,7 +60,7 @@ bool ParseV6Only(absl::string_view attributes, bool* v6_only) {
 
 bool InetSocket::Serves(const Address& address) const {
   if (v6_wildcard) {
-    return address.family == Family::kV6 || !v6_only;
+    return address.family == AddressFamily::kV6 || !v6_only;
   }
   return local.family == address.family &&
          (local.IsWildcard() || local.bytes == address.bytes);
@@ -87,7 +87,7 @@ bool ParseInetSocket(absl::string_view payload, InetSocket* socket) {
   socket->inode = message.idiag_inode;
   socket->interface = message.id.idiag_if;
   socket->v6_wildcard = message.idiag_family == AF_INET6 &&
-                        socket->local.family == Family::kV6 &&
+                        socket->local.family == AddressFamily::kV6 &&
                         socket->local.IsWildcard();
   payload.remove_prefix(sizeof(message));
   return ParseV6Only(payload, &socket->v6_only);
@@ -95,7 +95,7 @@ bool ParseInetSocket(absl::string_view payload, InetSocket* socket) {
 
 Answer InetDiag::Find(const Address& local, const Address& remote,
                       InetSocket* socket) {
-  if (local.family == Family::kNone || local.port == 0) {
+  if (local.family == AddressFamily::kNone || local.port == 0) {
     return Answer::kAbsent;
   }
   // Ends of two families have no connection: only the listener is asked for.

@@ -100,6 +100,8 @@ void AskHeader(const ProbeRequest& request, Evidence* evidence) {
 
 }  // namespace
 
+bool IsAskedAbout(Cause cause) { return AsksOf(cause) != 0; }
+
 void Prober::Warm(int64_t now_ms) {
   oom_.Look(now_ms);
   if (netlink_.Open(now_ms)) {
@@ -130,7 +132,7 @@ void Prober::Probe(const ProbeRequest& request, Evidence* evidence) {
     job.ours = LocalEnd(request.fd);
     job.theirs = RemoteEnd(request.fd);
     // After a connection that failed only nginx knows where it went.
-    if (job.theirs.family == Family::kNone) {
+    if (job.theirs.family == AddressFamily::kNone) {
       ParseAddress(request.peer, &job.theirs);
     }
     ProbeTcp(job);
@@ -159,6 +161,9 @@ void Prober::AskLimits(const Job& job) {
     evidence->ports_max = LocalPorts();
     CountPorts(job);
     return;
+  }
+  if (job.request.errno_number == 0) {
+    return;  // a limit of the program's own
   }
   const bool machine = job.request.errno_number == ENFILE;
   const Usage files = machine ? MachineFiles() : ProcessFiles();

@@ -24,8 +24,8 @@
 #include "system/netlink.h"
 #include "system/tcp_info.h"
 #include "system/unix_diag.h"
-#include "upstream_502/words/cause.h"
 #include "upstream_502/verdict/evidence.h"
+#include "upstream_502/words/cause.h"
 
 namespace upstream_502 {
 
@@ -46,6 +46,9 @@ struct ProbeRequest {
   absl::Span<const Address> own = {};
   int64_t now_ms = 0;  // of a clock that never falls
 };
+
+// Whether there is anything to ask about a failure of this cause.
+bool IsAskedAbout(Cause cause);
 
 class Prober {
  public:

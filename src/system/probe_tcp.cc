@@ -21,7 +21,7 @@ constexpr int32_t kMaxTable = 262144;
 
 // Where the peer is, as far as its address tells.
 Where WhereIs(const Address& ours, const Address& theirs) {
-  if (theirs.family == Family::kNone) {
+  if (theirs.family == AddressFamily::kNone) {
     return Where::kUnknown;
   }
   if (theirs.IsLoopback() ||
@@ -286,7 +286,7 @@ void Prober::CountPorts(const Job& job) {
     evidence->ports_of = PortsOf::kMachine;
     return;
   }
-  if (job.theirs.family == Family::kNone ||
+  if (job.theirs.family == AddressFamily::kNone ||
       !long_questions_.Take(LongQuestions::kConnections, job.request.now_ms) ||
       !netlink_.Open(job.request.now_ms)) {
     return;

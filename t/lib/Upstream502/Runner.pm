@@ -18,7 +18,9 @@
 # must show in what nginx logged and the module captured; maybe => [...] are
 # those of which chance chooses.
 #
-# What must come of it: see Expected.pm.
+# What must come of it: see Expected.pm. Beside that, what was found: finding (the
+# name of one), says (what its text holds), lacks (what it does not), unsaid
+# (names that must not be among them), evidence (values, undef: not there).
 
 package Upstream502::Runner;
 
@@ -141,8 +143,7 @@ sub check ( $t, $row ) {
         $send{id}  = "raw$row->{number}";
         $send{raw} = local_names( $row, $row->{raw} ) =~ s/%%id%%/$send{id}/r;
     }
-    local $row->{held} =
-      $row->{before} ? $row->{before}->( $t, $row ) : undef;
+    local $row->{held} = $row->{before} ? $row->{before}->( $t, $row ) : undef;
     my $uri = "/r$row->{number}" . local_names( $row, $row->{args} // '' );
     for ( 1 .. $row->{warmup} // 0 ) {
         is $t->get($uri)->{status}, $row->{warmup_status} // 200, 'warm-up';
@@ -155,7 +156,9 @@ sub check ( $t, $row ) {
     check_response( $row, $r );
     my $logged = $t->row($r);
     check_variables( $row, $want, $logged );
-    check_object( $row, $want, $t->object($r) );
+    my $object = $t->object($r);
+    check_object( $row, $want, $object );
+    check_findings( $t, $row, $object );
     my $after = $t->status( join '&', $mine || (), 'since=' . newest($before) );
     check_events( $row, $want, $after, $logged );
     check_counters( $row, $want, $before, $after );
@@ -296,6 +299,34 @@ sub check_object ( $row, $want, $object ) {
     }
     is ref $object, 'HASH', '$upstream_502_json is an object' or return;
     matches( $object->{cause}, $want->{cause}, 'cause in the object' );
+}
+
+sub check_findings ( $t, $row, $object ) {
+    my %text = map { $_->{name} => $_->{text} } @{ $object->{findings} // [] };
+    my $evidence = $object->{evidence} // {};
+    if ( my $name = $row->{finding} ) {
+        ok defined $text{$name}, "finding $name"
+          or return diag explain $object;
+        for my $said ( listed( $row->{says} ) ) {
+            my $wanted = $t->expand( local_names( $row, $said ) );
+            like $text{$name}, qr/$wanted/, 'it says so';
+        }
+        for my $said ( listed( $row->{lacks} ) ) {
+            my $unwanted = $t->expand( local_names( $row, $said ) );
+            unlike $text{$name}, qr/$unwanted/, 'and not so';
+        }
+    }
+    ok !exists $text{$_}, "not found: $_"
+      or diag $text{$_}
+      for listed( $row->{unsaid} );
+    my %wanted = %{ $row->{evidence} // {} };
+    matches( $evidence->{$_}, $wanted{$_}, "evidence: $_" )
+      for sort keys %wanted;
+}
+
+# One, several or none.
+sub listed ($value) {
+    return ref $value eq 'ARRAY' ? @$value : $value // ();
 }
 
 sub check_events ( $row, $want, $status, $logged ) {

@@ -55,15 +55,15 @@ TEST(Address, ParsesNothingElse) {
 
 TEST(Address, OfSockets) {
   const Fd listener = ListenAt("127.0.0.1:0");
-  EXPECT_EQ(LocalEnd(listener.get()).family, Family::kV4);
+  EXPECT_EQ(LocalEnd(listener.get()).family, AddressFamily::kV4);
   EXPECT_NE(LocalEnd(listener.get()).port, 0);
-  EXPECT_EQ(RemoteEnd(listener.get()).family, Family::kNone);
-  EXPECT_EQ(LocalEnd(-1).family, Family::kNone);
+  EXPECT_EQ(RemoteEnd(listener.get()).family, AddressFamily::kNone);
+  EXPECT_EQ(LocalEnd(-1).family, AddressFamily::kNone);
   const Fd nothing(socket(AF_UNIX, SOCK_STREAM, 0));
-  EXPECT_EQ(LocalEnd(nothing.get()).family, Family::kNone);
-  EXPECT_EQ(AddressOf(nullptr, 0).family, Family::kNone);
+  EXPECT_EQ(LocalEnd(nothing.get()).family, AddressFamily::kNone);
+  EXPECT_EQ(AddressOf(nullptr, 0).family, AddressFamily::kNone);
   const Name name = NameOf("127.0.0.1:80");
-  EXPECT_EQ(AddressOf(name.get(), 8).family, Family::kNone);  // cut
+  EXPECT_EQ(AddressOf(name.get(), 8).family, AddressFamily::kNone);  // cut
 }
 
 TEST(Address, KindsOfAddresses) {

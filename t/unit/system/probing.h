@@ -34,7 +34,7 @@ struct Pair {
     EXPECT_TRUE(Within([this] { return IsConnected(); }));
   }
   bool IsConnected() const {
-    return RemoteEnd(client.get()).family != Family::kNone;
+    return RemoteEnd(client.get()).family != AddressFamily::kNone;
   }
   // The service's end has all of `size` bytes.
   bool Arrives(const Fd& server, size_t size) const {

@@ -90,7 +90,7 @@ inline Name NameOf(const std::string& text) {
     sockaddr_in6 v6 = {};
     v6.sin6_family = AF_INET6;
     v6.sin6_port = htons(static_cast<uint16_t>(port));
-    if (address.family == Family::kV4) {  // mapped
+    if (address.family == AddressFamily::kV4) {  // mapped
       v6.sin6_addr.s6_addr[10] = v6.sin6_addr.s6_addr[11] = 0xff;
       std::memcpy(v6.sin6_addr.s6_addr + 12, address.bytes.data(), 4);
     } else {

@@ -1,0 +1,142 @@
+// Reads nginx's peers.
+
+#include "ngx_cxx.h"
+
+#include "servers.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+
+#include "bridge.h"
+#include "context.h"
+
+namespace upstream_502 {
+namespace {
+
+using Peer = ngx_http_upstream_rr_peer_t;
+using Peers = ngx_http_upstream_rr_peers_t;
+
+// More than an operator reads, and than the text has room for.
+constexpr uint32_t kMost = 64;
+
+// What file a function's code comes from.
+const void* FileOf(const void* function) {
+  Dl_info info;
+  return dladdr(function, &info) == 0 ? nullptr : info.dli_fbase;
+}
+
+// The peers of `run` stand in the elements: few, or the last ones of many.
+bool WasTried(const ngx_http_request_t* r, uint32_t begin,
+              const ngx_str_t& name) {
+  const uint32_t end = StateCount(r);
+  for (uint32_t i = std::max(begin, end - std::min(end, kMost)); i < end; ++i) {
+    const ngx_str_t* peer = States(r)[i].peer;
+    if (peer != nullptr && View(*peer) == View(name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The order is that in which nginx asks. False where it could be chosen.
+bool Describe(const Peer& peer, bool tried, time_t now, ServerFacts* server) {
+  server->address = View(peer.name);
+  server->conns = static_cast<uint32_t>(peer.conns);
+  server->max_conns = static_cast<uint32_t>(peer.max_conns);
+  server->fails = static_cast<uint32_t>(peer.fails);
+  if (peer.down != 0) {
+    server->out = ServerOut::kDown;
+    return true;
+  }
+  if (tried) {
+    server->out = ServerOut::kTried;
+    return true;
+  }
+  if (peer.max_fails != 0 && peer.fails >= peer.max_fails &&
+      now - peer.checked <= peer.fail_timeout) {
+    server->out = ServerOut::kFailed;
+    server->seconds_ago = static_cast<int32_t>(now - peer.accessed);
+    server->seconds_more =
+        static_cast<int32_t>(peer.checked + peer.fail_timeout - now);
+    return true;
+  }
+  server->out = ServerOut::kMaxConns;
+  return peer.max_conns != 0 && peer.conns >= peer.max_conns;
+}
+
+// Why it failed last, as was counted here; it has a row, since it has failed.
+Cause LastCause(const ngx_http_request_t* r, const UpstreamHook& hook,
+                absl::string_view peer) {
+  Store& store = GetMainConf(r)->zone.store;
+  const uint32_t row = store.FindOrAddPeer(hook.row, peer);
+  const uint8_t cause =
+      store.arena().peers[row].last_cause.load(std::memory_order_relaxed);
+  return store.IsOther(row) || cause >= kCauseCount ? Cause::kUnknown
+                                                    : static_cast<Cause>(cause);
+}
+
+void AddPeers(const ngx_http_request_t* r, const UpstreamHook& hook,
+              Peers* peers, uint32_t begin, Evidence* evidence) {
+  ngx_http_upstream_rr_peers_rlock(peers);
+  uint32_t count = 0;
+  for (const Peer* peer = peers->peer; peer != nullptr && count < kMost;
+       peer = peer->next, ++count) {
+    ServerFacts server;
+    if (Describe(*peer, WasTried(r, begin, peer->name), ngx_time(), &server)) {
+      if (server.out == ServerOut::kFailed) {
+        server.last_cause = LastCause(r, hook, server.address);
+      }
+      AppendServer(server, evidence);
+    }
+  }
+  ngx_http_upstream_rr_peers_unlock(peers);
+}
+
+// A zone's peers were put there by nginx's own module when the zone was made.
+Peers* PeersOf(const UpstreamHook& hook) {
+  auto* peers = static_cast<Peers*>(hook.upstream->peer.data);
+  if (!hook.own_peers) {
+    return nullptr;
+  }
+#if (NGX_HTTP_UPSTREAM_ZONE)
+  const ngx_shm_zone_t* zone = hook.upstream->shm_zone;
+  const void* memory = zone == nullptr ? nullptr : zone->shm.addr;
+  if (peers->shpool != memory) {
+    return nullptr;
+  }
+#endif
+  return peers;
+}
+
+}  // namespace
+
+// A balancer of another module may keep something else there, and nothing in it
+// says so. nginx's own are all part of its program (or of one file with this
+// module), and their peers name the group by the address of its very name.
+bool HasOwnPeers(const ngx_http_upstream_srv_conf_t& upstream) {
+  const void* own =
+      FileOf(reinterpret_cast<void*>(ngx_http_upstream_init_round_robin_peer));
+  return own != nullptr &&
+         own == FileOf(reinterpret_cast<void*>(upstream.peer.init)) &&
+         upstream.peer.data != nullptr &&
+         static_cast<Peers*>(upstream.peer.data)->name == &upstream.host;
+}
+
+uint32_t CountServers(const UpstreamHook& hook) {
+  uint32_t count = 0;
+  for (const Peers* peers = PeersOf(hook); peers != nullptr;
+       peers = peers->next) {
+    count += static_cast<uint32_t>(peers->number);
+  }
+  return count;
+}
+
+void AddServers(const ngx_http_request_t* r, const UpstreamHook& hook,
+                uint32_t begin, Evidence* evidence) {
+  for (Peers* peers = PeersOf(hook); peers != nullptr; peers = peers->next) {
+    AddPeers(r, hook, peers, begin, evidence);
+  }
+}
+
+}  // namespace upstream_502

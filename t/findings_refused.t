@@ -1,0 +1,109 @@
+#!/usr/bin/perl
+
+# Five reasons of a refused connection, told apart by what the kernel knows.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use IO::Socket::UNIX;
+use Upstream502::Namespace;
+use Upstream502::Net qw(listen_tcp);
+use Upstream502::Runner;
+use Upstream502::Wire;
+
+enter_namespace();
+
+my $firewall =
+  firewall('OUTPUT -d 127.0.7.2 -p tcp -j REJECT --reject-with tcp-reset');
+
+sub abandoned ( $t, $row ) {
+    my $path = $t->dir . '/gone.sock';
+    IO::Socket::UNIX->new( Local => $path, Listen => 1 );
+    chmod 0777, $path;
+    return;
+}
+
+sub absent ( $t, $row ) {
+    my $path = $t->dir . '/php8.2-fpm.sock';
+    return IO::Socket::UNIX->new( Local => $path, Listen => 1 );
+}
+
+play(
+    [
+        {
+            name     => 'nothing listens there at all',
+            site     => 'B11a',
+            conf     => 'proxy_pass http://127.0.7.9:80;',
+            finding  => 'port_closed',
+            says     => '^nothing listens on 127\.0\.7\.9:80$',
+            unsaid   => [qw(rejected other_address service_gone)],
+            evidence => { listening => JSON::PP::false, named => undef },
+        },
+        {
+            name    => 'another port of the address is listened on',
+            site    => 'B11a',
+            b       => answer( http_ok() ),
+            conf    => 'proxy_pass http://%%closed%%;',
+            finding => 'port_closed',
+            says    => 'listened on at that address: .*\b%%PORT_b%%\b',
+            lacks   => '\b%%PORT_http%%\b',
+        },
+        {
+            name    => 'another address is listened on',
+            site    => 'B11a',
+            b       => 'own',
+            listen  => { host => '127.0.0.2' },
+            finding => 'other_address',
+            says    => 'that port is listened on, but on 127\.0\.0\.2',
+            unsaid  => 'port_closed',
+        },
+        {
+            name    => 'the other family is listened on',
+            site    => 'B11a',
+            b       => 'own',
+            listen  => { host => '::1' },
+            finding => 'other_address',
+            says    => 'that port is listened on, but on ::1$',
+            skip    => -e '/proc/net/if_inet6' ? undef : 'no IPv6',
+        },
+        {
+            name     => 'the socket is stale',
+            site     => 'B10a',
+            conf     => 'proxy_pass http://unix:%%DIR%%/gone.sock;',
+            before   => \&abandoned,
+            finding  => 'socket_stale',
+            says     => 'gone\.sock',
+            evidence => { path_kind => 'socket', listening => JSON::PP::false },
+        },
+        {
+            name   => 'a firewall resets though a service listens',
+            site   => 'B11a',
+            conf   => 'proxy_pass http://127.0.7.2:8080;',
+            before =>
+              sub (@) { listen_tcp( host => '127.0.7.2', port => 8080 ) },
+            finding => 'rejected',
+            says    => 'a service \(uid 0\) listens on 127\.0\.7\.2:8080',
+            unsaid  => 'port_closed',
+            skip    => $firewall ? undef : 'iptables cannot be used',
+        },
+        {
+            name    => 'the socket has another name',
+            site    => 'B10d',
+            errno   => 2,
+            conf    => 'proxy_pass http://unix:%%DIR%%/php-fpm.sock;',
+            before  => \&absent,
+            finding => 'socket_absent',
+            says    => 'php8\.2-fpm\.sock',
+        },
+        {
+            name => 'nobody is asked where evidence is off',
+            site => 'B11a',
+            conf => 'upstream_502_evidence off;
+                proxy_pass http://127.0.7.9:81;',
+            unsaid   => 'port_closed',
+            evidence => { listening => undef, where => undef },
+        },
+    ]
+);

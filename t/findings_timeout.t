@@ -1,0 +1,129 @@
+#!/usr/bin/perl
+
+# Five reasons of a timeout, told apart by what the kernel knows.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Upstream502::Namespace;
+use Upstream502::Net qw(accept_from);
+use Upstream502::Runner;
+use Upstream502::Wire;
+
+enter_namespace();
+
+my $TIMEOUT  = "proxy_read_timeout 300ms; $PASS";
+my @UPLOAD   = ( method => 'POST', body => 'x' x ( 8 * 1024 * 1024 ) );
+my $DROP     = 'OUTPUT -s 127.0.7.3 -p tcp -j DROP';
+my $can_drop = firewall($DROP) && quietly("iptables -D $DROP");
+
+# It answers once, then nothing of it arrives any more.
+sub stop_answers (@) { firewall($DROP) or die "iptables\n" }
+sub resume (@)       { quietly("iptables -D $DROP") }
+
+play(
+    [
+        {
+            name     => 'the service never takes the connection',
+            site     => 'E6',
+            b        => 'own',
+            conf     => $TIMEOUT,
+            status   => 504,
+            finding  => 'not_accepted',
+            says     => ': 1 waits for it',
+            unsaid   => [qw(no_answer not_read queue_full)],
+            evidence => { accepted => JSON::PP::false },
+        },
+        {
+            name     => 'it takes it and does not read',
+            site     => 'E6',
+            b        => ['ignore'],
+            conf     => $TIMEOUT,
+            status   => 504,
+            finding  => 'not_read',
+            says     => 'left \d+ bytes of the request unread',
+            unsaid   => [qw(no_answer not_accepted)],
+            evidence =>
+              { accepted => JSON::PP::true, unread_bytes => qr/^[1-9]/ },
+        },
+        {
+            name     => 'it reads and does not answer',
+            site     => 'E6',
+            b        => [ 'read', 'ignore' ],
+            conf     => $TIMEOUT,
+            status   => 504,
+            finding  => 'no_answer',
+            says     => 'did not answer within 300ms',
+            unsaid   => [qw(not_read not_accepted unacknowledged)],
+            evidence => { unread_bytes => 0, unacknowledged_bytes => 0 },
+        },
+        {
+            name   => 'nothing of what is sent is acknowledged',
+            site   => 'E6',
+            b      => 'own',
+            listen => { host => '127.0.7.3', port => 8080 },
+            http   => 'upstream %%u%% { server 127.0.7.3:8080; keepalive 1; }',
+            conf   => "$KEEPALIVE proxy_read_timeout 1500ms;
+                proxy_pass http://%%u%%;",
+            before  => \&answer_once,
+            after   => \&resume,
+            status  => 504,
+            reused  => 1,
+            finding => 'unacknowledged',
+            says    => 'sent [2-9] times',
+            unsaid  => 'no_answer',
+            skip    => $can_drop ? undef : 'iptables cannot be used',
+        },
+        {
+            name    => 'the accept queue is full',
+            site    => 'B13',
+            b       => 'own',
+            listen  => { backlog => 0 },
+            conf    => "proxy_connect_timeout 300ms; $PASS",
+            before  => \&fill_queue,
+            status  => 504,
+            finding => 'queue_full',
+            says    => 'there is room for 0',
+            unsaid  => 'syn_unanswered',
+        },
+        {
+            name => 'requests to connect are dropped',
+            site => 'B13',
+            conf => 'proxy_connect_timeout 300ms;
+                proxy_pass http://127.0.7.4:80;',
+            before  => sub (@) { firewall('OUTPUT -d 127.0.7.4 -j DROP') },
+            status  => 504,
+            finding => 'syn_unanswered',
+            says    => '^1 connection request ',
+            unsaid  => 'queue_full',
+            skip    => $can_drop ? undef : 'iptables cannot be used',
+        },
+        {
+            name => 'nobody reads the body',
+            site => 'D14',
+            b    => ['ignore'],
+            conf => "proxy_send_timeout 300ms; $PASS",
+            @UPLOAD,
+            status   => 504,
+            finding  => 'not_read',
+            says     => 'left \d{4,} bytes of the request unread',
+            evidence => { unacknowledged_bytes => qr/^\d{4,}$/ },
+        },
+    ],
+    http => 'client_max_body_size 0;'
+);
+
+# The first request of a kept connection is answered; what comes after it is
+# lost.
+sub answer_once ( $t, $row ) {
+    my $sent   = $t->send("/r$row->{number}");
+    my $socket = accept_from( $row->{listener}{b} );
+    sysread $socket, my $bytes, 65536;
+    syswrite $socket, http_ok();
+    $t->read($sent);
+    $t->nginx->wait_idle;
+    stop_answers();
+    return $socket;
+}
