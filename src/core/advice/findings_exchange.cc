@@ -111,7 +111,7 @@ void FindUnaccepted(const FindingCase& c) {
   c.Say(Finding::kNotAccepted, "the kernel took the connection to ", c.Peer(),
         ", the service never did",
         e.queue > 0
-            ? absl::StrCat(": ", Counted(e.queue, "waits", "wait"), " for it")
+            ? absl::StrCat("; ", Counted(e.queue, "waits", "wait"), " for it")
             : "",
         ": its workers are all busy or stuck");
 }

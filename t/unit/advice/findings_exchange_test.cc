@@ -26,7 +26,7 @@ TEST(FindingsExchangeTest, NotAccepted) {
   }
   EXPECT_EQ(Says(Here(Cause::kReadTimeout, evidence), Finding::kNotAccepted),
             "the kernel took the connection to 127.0.0.1:9000, the service "
-            "never did: 12 wait for it: its workers are all busy or stuck");
+            "never did; 12 wait for it: its workers are all busy or stuck");
   EXPECT_EQ(NamesOf(Of(Cause::kReadTimeout, evidence)), "");
   EXPECT_EQ(NamesOf(Here(Cause::kReadTimeout, {.queue = 12})), "");
   EXPECT_EQ(NamesOf(Here(Cause::kBodyTimeout, evidence)), "");

@@ -326,6 +326,9 @@ TEST(FindingsTest, WhyIsTheFirstFindingElseTheHint) {
   both.evidence.oom_kills = 1;
   both.evidence.oom_seconds = 2;
   EXPECT_EQ(NamesOf(both), "port_closed oom_kill not_retried");
+  // That it was not retried is not why it failed.
+  EXPECT_EQ(Why(both.failure, both.text, nullptr),
+            Hint(both.failure, both.text));
 }
 
 TEST(FindingsTest, OfAnEvent) {
