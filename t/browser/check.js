@@ -202,7 +202,7 @@ async function checkVerdicts(browser) {
 
 async function checkFindings(browser) {
   const {page, close} = await open(browser, 'bad');
-  ok(/nothing listens on port 9000.*45 times/.test(
+  ok(/Nothing listens on port 9000.*45 times/.test(
       await page.textContent('.card .findings')),
      'a card says what was found, and how often');
   await page.click('#events summary >> nth=0');

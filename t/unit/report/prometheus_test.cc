@@ -39,8 +39,8 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
   const Exposition metrics(Prometheus(SampleReport()), false);
   for (const char* counter :
        {"requests_total", "attempts_total", "responses_total",
-        "rescued_requests_total", "failures_total", "peer_failures_total", "findings_total",
-        "zone_overflow_total", "events_total"}) {
+        "rescued_requests_total", "failures_total", "peer_failures_total",
+        "findings_total", "zone_overflow_total", "events_total"}) {
     EXPECT_EQ(metrics.TypeOf(counter), "counter") << counter;
   }
   for (const char* gauge :
@@ -115,9 +115,8 @@ TEST(PrometheusRenderer, HasPeersOnlyWhereTheyFailed) {
 TEST(PrometheusRenderer, HasFindingsOnlyWhereTheyWereMade) {
   const Exposition metrics(Prometheus(SampleReport()), false);
   EXPECT_EQ(metrics.Count("findings_total"), 1U);
-  EXPECT_EQ(
-      metrics["findings_total{upstream=\"php\",finding=\"port_closed\"}"],
-      "9");
+  EXPECT_EQ(metrics["findings_total{upstream=\"php\",finding=\"port_closed\"}"],
+            "9");
 }
 
 TEST(PrometheusRenderer, AccumulatesTheHistogram) {
