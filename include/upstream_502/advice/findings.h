@@ -2,8 +2,9 @@
 // with one sentence an operator acts on.
 //
 //   Findings(failure, {.peer = "127.0.0.1:3001"}, &evidence)
-//   == {{Finding::kPortClosed, "nothing listens on port 3001 of this machine; "
-//                              "127.0.0.1:3000 is listened on"}}
+//   == {{Finding::kPortClosed, "nothing listens on 127.0.0.1:3001; listened on
+//   "
+//                              "at that address: 3000"}}
 
 #ifndef UPSTREAM_502_ADVICE_FINDINGS_H_
 #define UPSTREAM_502_ADVICE_FINDINGS_H_
@@ -35,7 +36,8 @@ inline std::vector<Found> Findings(const Event& event) {
                   event.evidence ? &*event.evidence : nullptr);
 }
 
-// The sentence that says why: the first finding's, else the hint.
+// The sentence that says why: that of the first finding that does, else the
+// hint. Not retried, sent again and a slow connect say nothing of the failure.
 std::string Why(const Failure& failure, const FailureText& text,
                 const Evidence* evidence);
 

@@ -14,6 +14,12 @@ namespace {
 
 constexpr size_t kMaxText = 300;
 
+// Others tell what was before the failure, or came of it.
+bool Explains(Finding finding) {
+  return finding != Finding::kSynRepeated && finding != Finding::kNotRetried &&
+         finding != Finding::kSentAgain;
+}
+
 }  // namespace
 
 std::string Plain(absl::string_view text, size_t limit) {
@@ -100,8 +106,12 @@ std::vector<Found> Findings(const Failure& failure, const FailureText& text,
 
 std::string Why(const Failure& failure, const FailureText& text,
                 const Evidence* evidence) {
-  std::vector<Found> found = Findings(failure, text, evidence);
-  return found.empty() ? Hint(failure, text) : std::move(found.front().text);
+  for (Found& found : Findings(failure, text, evidence)) {
+    if (Explains(found.finding)) {
+      return std::move(found.text);
+    }
+  }
+  return Hint(failure, text);
 }
 
 }  // namespace upstream_502

@@ -111,27 +111,23 @@ void FindUnaccepted(const FindingCase& c) {
   c.Say(Finding::kNotAccepted, "the kernel took the connection to ", c.Peer(),
         ", the service never did",
         e.queue > 0
-            ? absl::StrCat(": ", Counted(e.queue, "waits", "wait"), " for it")
+            ? absl::StrCat("; ", Counted(e.queue, "waits", "wait"), " for it")
             : "",
         ": its workers are all busy or stuck");
 }
 
 void FindSilent(const FindingCase& c) {
   const Evidence& e = c.evidence;
-  const absl::string_view did_not = c.failure.cause == Cause::kBodyTimeout
-                                        ? " and did not go on with its answer"
-                                        : " and did not answer";
-  if (c.IsHere()) {
-    if (e.accepted == Seen::kYes && e.unread_bytes == 0 &&
-        e.unacknowledged_bytes <= 0) {
-      c.Say(Finding::kNoAnswer, "the service on ", c.Peer(),
-            " has read all of the request", did_not, Within(c));
-    }
-    return;
-  }
-  if (e.unacknowledged_bytes == 0) {
+  const absl::string_view what = c.failure.cause == Cause::kBodyTimeout
+                                     ? "nothing more of the answer came"
+                                     : "no answer came";
+  if (c.IsHere() && e.accepted == Seen::kYes && e.unread_bytes == 0 &&
+      e.unacknowledged_bytes <= 0) {
+    c.Say(Finding::kNoAnswer, "the service on ", c.Peer(),
+          " has read all of the request, and ", what, Within(c));
+  } else if (!c.IsHere() && e.unacknowledged_bytes == 0) {
     c.Say(Finding::kNoAnswer, "the machine of ", c.Peer(),
-          " acknowledged all of the request", did_not, Within(c));
+          " has acknowledged all of the request, and ", what, Within(c));
   }
 }
 

@@ -107,7 +107,7 @@ Speaks SpeaksInMessage(absl::string_view message) {
 }
 
 void SaySpeaks(const FindingCase& c, Speaks speaks) {
-  // A handshake that failed was no TLS.
+  // Only a handshake is told of that was none.
   const bool tls = c.IsTls() && c.failure.cause != Cause::kTlsProtocolError;
   const absl::string_view fits = Fits(speaks, c.failure.protocol, tls);
   c.Say(Finding::kWrongProtocol, c.Peer(), " speaks ", SpeaksName(speaks),
@@ -142,6 +142,11 @@ void FindNotTls(const FindingCase& c) {
                        AlertNumber(message) < 0;
   if (!version &&
       !absl::StartsWith(message, "upstream prematurely sent response")) {
+    return;
+  }
+  const Speaks speaks = c.evidence.speaks;
+  if (speaks != Speaks::kTls && !SpeaksName(speaks).empty()) {
+    SaySpeaks(c, speaks);
     return;
   }
   c.Say(Finding::kWrongProtocol, c.Peer(), " does not speak TLS",
@@ -190,7 +195,9 @@ constexpr ErrorCode kErrorCodes[] = {
 void FindProtocol(const FindingCase& c) {
   FindNotTls(c);
   FindNotFastcgi(c);
-  if (c.Has(Finding::kWrongProtocol)) {
+  // After a handshake it is what was inside of TLS.
+  if (c.Has(Finding::kWrongProtocol) ||
+      c.failure.cause == Cause::kTlsProtocolError) {
     return;
   }
   Speaks speaks = SpeaksInMessage(c.text.message);

@@ -57,16 +57,21 @@ std::string DateOf(int64_t seconds) {
   return FormatDateTime(seconds * 1000) + " UTC";
 }
 
+std::string Words(int64_t seconds) {
+  constexpr int64_t kDay = 86400;
+  return seconds >= 2 * kDay
+             ? absl::StrCat(seconds / kDay, " days")
+             : DurationWords(std::max<int64_t>(seconds, 1) * 1000);
+}
+
 // How far `seconds` is away: " (2 days ago)".
-std::string Away(const FindingCase& c, int64_t seconds, bool past) {
+std::string Away(const FindingCase& c, int64_t seconds) {
   const int64_t now = c.failure.time_ms / 1000;
-  if (now <= 0 || (past ? now < seconds : now > seconds)) {
+  if (now <= 0) {
     return "";
   }
-  const std::string words = DurationWords(
-      std::max<int64_t>(past ? now - seconds : seconds - now, 1) * 1000);
-  return past ? absl::StrCat(" (", words, " ago)")
-              : absl::StrCat(" (in ", words, ")");
+  return now > seconds ? absl::StrCat(" (", Words(now - seconds), " ago)")
+                       : absl::StrCat(" (in ", Words(seconds - now), ")");
 }
 
 // The chain's other certificates have dates of their own.
@@ -82,7 +87,7 @@ void FindExpired(const FindingCase& c) {
           DateOf(end));
   } else {
     c.Say(Finding::kCertificateExpired, "the certificate of ", c.Peer(),
-          " expired ", DateOf(end), Away(c, end, true));
+          " expired ", DateOf(end), Away(c, end));
   }
 }
 
@@ -99,7 +104,7 @@ void FindNotYetValid(const FindingCase& c) {
           DateOf(begin));
   } else {
     c.Say(Finding::kCertificateNotYetValid, "the certificate of ", c.Peer(),
-          " is valid from ", DateOf(begin), Away(c, begin, false),
+          " is valid from ", DateOf(begin), Away(c, begin),
           " on: are the clocks right");
   }
 }
@@ -251,7 +256,8 @@ struct Alert {
   absl::string_view directive;  // without the prefix; "" for none
 };
 
-constexpr absl::string_view kOurs = "it did not accept nginx's certificate";
+constexpr absl::string_view kOurs =
+    "it did not accept nginx's certificate, or wants one";
 
 // As in RFC 8446 and those before it.
 constexpr Alert kAlerts[] = {

@@ -72,11 +72,17 @@ size_t Room(const Evidence& evidence) {
   return Evidence::kTextRoom - evidence.Text().size();
 }
 
-// Without what stands between items and between the parts of one.
+// Without what stands between items and between the parts of one, and so short
+// that the numbers have room behind it.
 std::string OneWord(absl::string_view text) {
-  std::string word(text.substr(0, Evidence::kTextRoom));
+  constexpr size_t kRoom = 70;
+  std::string word(text.substr(0, kRoom));
   for (char& c : word) {
     c = c == ' ' || c == ',' ? '?' : c;
+  }
+  if (text.size() > kRoom) {
+    word.resize(kRoom - kCut.size());
+    absl::StrAppend(&word, kCut);
   }
   return word;
 }
@@ -144,10 +150,7 @@ void AppendServer(const ServerFacts& server, Evidence* evidence) {
       absl::StrAppend(&item, " t");
       break;
   }
-  // Cut, it could not be read any more.
-  if (item.size() <= Evidence::kTextRoom) {
-    AppendItem(Named::kServers, item, evidence);
-  }
+  AppendItem(Named::kServers, item, evidence);
 }
 
 bool ParseServer(absl::string_view item, ServerFacts* server) {
