@@ -37,6 +37,7 @@ subtest 'the documentation names what the schema names' => sub {
         'upstreams[].peers[]'            => [qw($defs peer)],
         'diagnoses[]'                    => [qw($defs diagnosis)],
         'events[]'                       => [qw($defs event)],
+        'events[].evidence'              => [qw($defs evidence)],
         'The object of $upstream_502_json' => [qw($defs logged)],
     );
     for my $heading ( sort keys %part ) {

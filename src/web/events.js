@@ -10,8 +10,10 @@ function matches(event, filter) {
     return true;
   }
   if (event.haystack === undefined) {
-    event.haystack = Object.values(event).join('\n').toLowerCase() +
-        `\n${words(event.cause)}`;
+    const found = event.findings.flatMap(
+        ({name, text}) => [name, words(name), text]);
+    event.haystack = [...Object.values(event), words(event.cause), ...found]
+        .join('\n').toLowerCase();
   }
   return filter.q.toLowerCase().split(/\s+/)
       .every((word) => event.haystack.includes(word));
@@ -66,15 +68,25 @@ function limitOf(event) {
       seconds(event.limit);
 }
 
+// The raw values, as JSON names them.
+function evidenceOf(event) {
+  const known = Object.entries(event.evidence || {})
+      .map(([name, value]) => `${words(name)} ${
+          typeof value === 'boolean' ? yes(value) : value}`);
+  return known.length ? known.join(', ') : undefined;
+}
+
 function fillEvent(body, event) {
   if (body.firstElementChild) {
     return;
   }
   const link = el('a', {href: `#event=${event.id}`}, `#${event.id}`);
   const facts = el('dl', {class: 'facts'});
+  const findings = el('ul', {class: 'findings', 'aria-label': 'Why'});
+  fillFindings(findings, event.findings);
   body.append(el('p', {class: 'message'},
                  event.message || '(nginx logged nothing)'),
-              el('p', {class: 'hint'}, sentence(event.hint)), facts);
+              findings, el('p', {class: 'hint'}, sentence(event.hint)), facts);
   const or = (value) => value === null ? '–' : value;
   definitions(facts, [
     ['Event', link],
@@ -99,6 +111,7 @@ function fillEvent(body, event) {
     ['Reused connection', yes(event.reused)],
     ['Method', or(event.method)], ['Host', or(event.host)],
     ['URI', or(event.uri)], ['Request id', or(event.request_id)],
+    ['Evidence', evidenceOf(event)],
   ]);
 }
 

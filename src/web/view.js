@@ -15,6 +15,20 @@ function causeTag(cause) {
             words(cause));
 }
 
+// What was seen, the most telling first; a diagnosis counts it.
+function fillFindings(list, findings) {
+  list.hidden = findings.length === 0;
+  keyed(list, findings, ({name, text}) => `${name} ${text}`,
+        ({name}) => el('li', {'data-finding': name},
+                       el('span', {class: 'text'}),
+                       el('span', {class: 'times'})),
+        (node, found) => {
+          setText(node.children[0], sentence(found.text));
+          setText(node.children[1],
+                  found.count > 1 ? `${count(found.count)} times` : '');
+        });
+}
+
 function badge(state) {
   return el('span', {class: `badge ${state}`}, kStates[state].label);
 }
@@ -147,13 +161,15 @@ function makeCard() {
   return el('article', {class: 'card'},
             el('header', null, el('span'), el('h2'),
                el('span', {class: 'tags'})),
-            el('p', {class: 'summary'}), el('p', {class: 'hint'}),
+            el('p', {class: 'summary'}),
+            el('ul', {class: 'findings', 'aria-label': 'Why'}),
+            el('p', {class: 'hint'}),
             el('ul', {class: 'peers', 'aria-label': 'Failing peers'}),
             el('ul', {class: 'checks', 'aria-label': 'What to check'}));
 }
 
 function updateCard(node, d, now, reveal) {
-  const [head, summary, hint, peers, checks] = node.children;
+  const [head, summary, findings, hint, peers, checks] = node.children;
   setAttribute(node, 'data-state', d.severity);
   if (head.dataset.state !== d.severity) {
     head.dataset.state = d.severity;
@@ -175,6 +191,7 @@ function updateCard(node, d, now, reveal) {
   }
   setText(head.children[2], tags.join(' · '));
   setText(summary, sentence(d.summary));
+  fillFindings(findings, d.findings);
   setText(hint, sentence(d.hint));
   keyed(peers, d.peers, (peer) => peer, (peer) => el('li', null, peer));
   keyed(checks, d.checks, (check) => check, makeCheck);
@@ -295,6 +312,8 @@ function renderDetail(row, {u}, now, more) {
         .map(([code, n]) => `${code}: ${count(n)}`).join(', ') || 'none'],
     ['Causes', listCounts(u.causes)],
     ['errno', listCounts(u.errno_classes)],
+    ['Findings', Object.keys(u.findings).length === 0 ? undefined :
+        listCounts(u.findings)],
     ['Time to failure', u.time_to_failure.count === 0 ? undefined :
         `half ${quantile(u.time_to_failure, 0.5)}, 95% ${
             quantile(u.time_to_failure, 0.95)}`],

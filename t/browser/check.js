@@ -33,7 +33,10 @@ function makeEvent(now, overrides) {
     response_time: 0, bytes_sent: 0, bytes_received: 0, reused: false,
     limit: null, method: 'GET', host: 'example.com', uri: '/', request_id: null,
     message: 'connect() failed (111: Connection refused)',
-    hint: 'nothing listens there', ...overrides};
+    hint: 'nothing listens there',
+    findings: [{name: 'port_closed',
+                text: 'nothing listens on port 9000 of this machine'}],
+    evidence: {where: 'this_machine', listening: false}, ...overrides};
 }
 
 function makePeer(now, addr, failures) {
@@ -52,6 +55,7 @@ function makeUpstream(now, name, failures, peers) {
           responses: {500: 0, 502: failures * 10, 504: 0},
           causes: failures ? {connection_refused: failures * 10} : {},
           errno_classes: failures ? {refused: failures * 10} : {},
+          findings: failures ? {port_closed: failures * 9} : {},
           history: {interval_ms: kMinute, start, requests: minutes(20),
                     failures: minutes(failures),
                     responses_502: minutes(failures)},
@@ -78,7 +82,9 @@ function makeData(kind) {
   events.unshift(makeEvent(now, {
     uri: `/new/${events.length}`,
     ...(kind === 'hostile' ? {upstream: kHostile, peer: kHostile,
-                              uri: `/${kHostile}`, message: kHostile} : {})}));
+                              uri: `/${kHostile}`, message: kHostile,
+                              findings: [{name: 'port_closed',
+                                          text: kHostile}]} : {})}));
   return {
     schema: 1,
     server: {hostname: 'check', nginx_version: '1', module_version: '1',
@@ -90,6 +96,7 @@ function makeData(kind) {
              responses: {500: 0, 502: bad * 10, 504: 0},
              origins: {nginx: bad * 10, upstream: 0, cache: 0, config: 0},
              causes: bad ? {connection_refused: bad * 10} : {},
+             findings: bad ? {port_closed: bad * 9} : {},
              history: {interval_ms: kMinute, start: upstreams[0].history.start,
                        requests: minutes(40),
                        causes: bad ? {connection_refused: minutes(bad)} : {}}},
@@ -99,6 +106,8 @@ function makeData(kind) {
       cause: 'connection_refused', share: 1, since: now - 5 * kMinute,
       peers: ['127.0.0.1:9000'], summary: `All attempts failed ${name}`,
       hint: `nothing listens there ${name}`,
+      findings: [{name: 'port_closed', count: 45,
+                  text: `nothing listens on port 9000 ${name}`}],
       checks: ["ss -ltnp 'sport = :9000'"]}] : [],
     events: kind === 'calm' ? [] : events.slice(0, 200),
   };
@@ -188,6 +197,28 @@ async function checkVerdicts(browser) {
   ok(await page.locator('.card').count() === 0, 'the card is gone');
   ok(seen.complaints.length === 0, `no complaint ${seen.complaints}`);
   ok(seen.elsewhere.length === 0, `nothing asked elsewhere ${seen.elsewhere}`);
+  await close();
+}
+
+async function checkFindings(browser) {
+  const {page, close} = await open(browser, 'bad');
+  ok(/Nothing listens on port 9000.*45 times/.test(
+      await page.textContent('.card .findings')),
+     'a card says what was found, and how often');
+  await page.click('#events summary >> nth=0');
+  const body = page.locator('#events details[open] .body');
+  ok((await body.locator('.findings').textContent())
+      .includes('Nothing listens on port 9000 of this machine.'),
+     'and so does an event');
+  ok((await body.locator('.facts').textContent())
+      .includes('where this_machine, listening no'), 'with the raw values');
+  for (const [text, found] of [['port_closed', true], ['Port Closed', true],
+                               ['of this machine', true],
+                               ['service_gone', false]]) {
+    await page.fill('#search', text);
+    ok((await page.locator('#events > li').count() > 0) === found,
+       `${found ? 'the search finds' : 'nothing has'} ${text}`);
+  }
   await close();
 }
 
@@ -390,7 +421,8 @@ async function checkWithoutScripts(browser) {
            '--disable-sync'],
   });
   try {
-    for (const check of [checkVerdicts, checkHostile, checkRefresh, checkFeed,
+    for (const check of [checkVerdicts, checkFindings, checkHostile,
+                         checkRefresh, checkFeed,
                          checkKeyboard, checkSizes, checkManyPeers,
                          checkWithoutScripts]) {
       await check(browser);

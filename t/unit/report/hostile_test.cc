@@ -106,6 +106,23 @@ class Source {
   std::mt19937_64 random_;
 };
 
+// What a slot lets through: any text, any number that can be.
+Evidence RandomEvidence(Source* source) {
+  Evidence evidence = SampleEvidence();
+  const std::string text = source->Text().substr(0, Evidence::kTextRoom);
+  evidence.text_size = static_cast<uint8_t>(text.size());
+  text.copy(evidence.text.data(), text.size());
+  evidence.named = static_cast<Named>(source->Below(6));
+  evidence.path_fault = static_cast<PathFault>(source->Below(7));
+  evidence.path_kind = static_cast<FileKind>(source->Below(7));
+  evidence.path_mode = static_cast<int16_t>(source->Below(010000));
+  evidence.path_end = static_cast<uint8_t>(source->Below(256));
+  evidence.tcp_state = static_cast<uint8_t>(source->Below(256));
+  evidence.speaks = static_cast<Speaks>(source->Below(kSpeaksCount));
+  evidence.listening = source->Below(2) == 0 ? Seen::kNo : Seen::kYes;
+  return evidence;
+}
+
 // The sample with other text everywhere. Names stay apart by their number.
 Report Random(uint64_t seed) {
   Source source(seed);
@@ -130,11 +147,13 @@ Report Random(uint64_t seed) {
       *text = source.Text();
     }
     event.failure.cause = static_cast<Cause>(source.Below(kCauseCount));
+    event.evidence = RandomEvidence(&source);
   }
   for (Diagnosis& diagnosis : report.diagnoses) {
     diagnosis.upstream = snapshot.upstreams[2].name;
     diagnosis.summary = source.Text();
     diagnosis.hint = source.Text();
+    diagnosis.findings[0].text = source.Text();
     diagnosis.peers = {source.Text(), source.Text()};
     diagnosis.checks = {source.Text(), source.Text()};
   }
@@ -192,7 +211,7 @@ TEST(RenderFuzz, MetricsAreMetrics) {
       const std::string text =
           RenderAll(open ? *MakeOpenMetricsRenderer(report)
                          : *MakePrometheusRenderer(report));
-      ASSERT_EQ(Exposition(text, open).families(), 14u) << "seed " << i;
+      ASSERT_EQ(Exposition(text, open).families(), 15u) << "seed " << i;
       ASSERT_TRUE(IsUtf8(text)) << "seed " << i;
       if (HasFailure()) {
         FAIL() << "seed " << i;

@@ -39,7 +39,7 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
   const Exposition metrics(Prometheus(SampleReport()), false);
   for (const char* counter :
        {"requests_total", "attempts_total", "responses_total",
-        "rescued_requests_total", "failures_total", "peer_failures_total",
+        "rescued_requests_total", "failures_total", "peer_failures_total", "findings_total",
         "zone_overflow_total", "events_total"}) {
     EXPECT_EQ(metrics.TypeOf(counter), "counter") << counter;
   }
@@ -49,7 +49,7 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
     EXPECT_EQ(metrics.TypeOf(gauge), "gauge") << gauge;
   }
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 14U);
+  EXPECT_EQ(metrics.families(), 15U);
 }
 
 TEST(PrometheusRenderer, CountsPerUpstreamAndPeer) {
@@ -110,6 +110,14 @@ TEST(PrometheusRenderer, HasPeersOnlyWhereTheyFailed) {
   EXPECT_EQ(metrics["last_failure_timestamp_seconds{upstream=\"php\","
                     "peer=\"127.0.0.1:9000\"}"],
             "1763675007.75");
+}
+
+TEST(PrometheusRenderer, HasFindingsOnlyWhereTheyWereMade) {
+  const Exposition metrics(Prometheus(SampleReport()), false);
+  EXPECT_EQ(metrics.Count("findings_total"), 1U);
+  EXPECT_EQ(
+      metrics["findings_total{upstream=\"php\",finding=\"port_closed\"}"],
+      "9");
 }
 
 TEST(PrometheusRenderer, AccumulatesTheHistogram) {
@@ -197,7 +205,7 @@ TEST(OpenMetricsRenderer, NamesFamiliesWithoutTheirSuffix) {
   EXPECT_EQ(metrics.TypeOf("build"), "info");
   EXPECT_EQ(metrics.TypeOf("last_failure_timestamp_seconds"), "gauge");
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 14U);
+  EXPECT_EQ(metrics.families(), 15U);
 }
 
 TEST(OpenMetricsRenderer, HasTheSamplesOfTheOtherFormat) {
@@ -217,7 +225,7 @@ TEST(OpenMetricsRenderer, SurvivesHostileNames) {
   for (const std::string& text :
        {OpenMetrics(NastyReport()), Prometheus(NastyReport())}) {
     const Exposition metrics(text, text.find("# EOF\n") == text.size() - 6);
-    EXPECT_EQ(metrics.families(), 14U);
+    EXPECT_EQ(metrics.families(), 15U);
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       EXPECT_EQ(line.find('\r'), absl::string_view::npos);
       EXPECT_EQ(line.find('\xff'), absl::string_view::npos);

@@ -18,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "upstream_502/words/cause.h"
+#include "upstream_502/words/finding.h"
 
 namespace upstream_502 {
 namespace {
@@ -87,6 +88,17 @@ TEST(ReadmeTest, HoldsTheTableOfCauses) {
 }
 
 // Alerts, the page and the table link there by name.
+TEST(Schema, NamesEveryFindingInTheOrderOfTheTable) {
+  const std::string schema = Read("contrib/upstream-502.schema.json");
+  size_t at = schema.find("\"finding\": {");
+  ASSERT_NE(at, std::string::npos);
+  for (size_t i = 0; i < kFindingCount; ++i) {
+    const absl::string_view name = FindingName(static_cast<Finding>(i));
+    at = schema.find(absl::StrCat("\"", name, "\""), at);
+    ASSERT_NE(at, std::string::npos) << name;
+  }
+}
+
 TEST(ReadmeTest, RunbookHasOneSectionPerCauseInTheTablesOrder) {
   std::vector<std::string> sections;
   for (absl::string_view line : absl::StrSplit(Read("docs/causes.md"), '\n')) {
