@@ -178,6 +178,7 @@ sub upload ( $name, $prepare, %row ) {
                         Upstream502::Race::arrived(
                             $row->{sent}{socket}->sockport );
                     };
+                    syswrite $socket, $row->{early} // '';
                     reset_close($socket);
                 }
             );
@@ -203,6 +204,15 @@ my @uploads = (
         'reset while the client uploads',
         sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
         site => 'D1a',
+    ),
+    upload(
+        'an answer that nginx has not read, then a reset',
+        sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
+        site     => 'D1a',
+        early    => "HTTP/1.1 413 Too Large\r\n\r\n",
+        finding  => 'answered_early',
+        says     => 'had answered 413',
+        evidence => { early_status => 413 },
     ),
     upload(
         'the same over TLS',

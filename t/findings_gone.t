@@ -1,23 +1,29 @@
 #!/usr/bin/perl
 
-# Five reasons of an answer that never came, told apart by what the kernel
-# knows.
+# Reasons of an answer that never came, told apart by what the kernel knows. One
+# that came and was not read is in causes_races.t.
 
 use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use IO::Select;
 use Time::HiRes qw(sleep);
 use Upstream502::Namespace;
-use Upstream502::Net qw(accept_from reset_close PATIENCE);
+use Upstream502::Net qw(accept_from listen_tcp);
 use Upstream502::Runner;
 use Upstream502::Wire;
 
 enter_namespace();
 
-my @UPLOAD = ( method => 'POST', body => 'x' x ( 16 * 1024 * 1024 ) );
+# The service ends: its listener first, as when a process dies. No other process
+# of the test has it.
+sub die_of ( $t, $row ) {
+    my $socket = accept_from( $row->{held} );
+    sysread $socket, my $bytes, 65536;
+    close $row->{held};
+    close $socket;
+}
 
 # A kept connection ends on its second request; POST is not sent again.
 sub kept (%row) {
@@ -34,42 +40,16 @@ sub kept (%row) {
     };
 }
 
-# A request that is there, and its connection.
-sub requested ($row) {
-    my $socket = accept_from( $row->{listener}{b} );
-    IO::Select->new($socket)->can_read(PATIENCE) or die "no request\n";
-    return $socket;
-}
-
-# The service ends: its listener first, as when a process dies.
-sub die_of ( $t, $row ) {
-    my $socket = requested($row);
-    sysread $socket, my $bytes, 65536;
-    close delete $row->{listener}{b};
-    close $socket;
-}
-
-# Answers before it has read everything, and resets.
-sub answer_early ( $t, $row ) {
-    my $socket = requested($row);
-    $t->nginx->wait_idle;
-    $t->nginx->freeze(
-        sub {
-            syswrite $socket, "HTTP/1.1 413 Too Large\r\n\r\n";
-            reset_close($socket);
-        }
-    );
-}
-
 play(
     [
         {
             name    => 'the service is gone',
             site    => 'E5',
-            b       => 'own',
+            conf    => 'proxy_pass http://127.0.0.1:8090;',
+            before  => sub (@) { listen_tcp( port => 8090 ) },
             during  => \&die_of,
             finding => 'service_gone',
-            says    => '^nobody listens on 127\.0\.0\.1:\d+ any more',
+            says    => '^nobody listens on 127\.0\.0\.1:8090 any more',
             unsaid  => 'still_listening',
         },
         {
@@ -79,16 +59,6 @@ play(
             finding => 'still_listening',
             says    => '^a service still listens on ',
             unsaid  => [qw(service_gone oom_kill)],
-        },
-        {
-            name => 'it had answered already',
-            site => 'D1d',
-            b    => 'own',
-            @UPLOAD,
-            during   => \&answer_early,
-            finding  => 'answered_early',
-            says     => 'had answered 413',
-            evidence => { early_status => 413 },
         },
         kept(
             name     => 'a kept connection was closed in use',
@@ -104,10 +74,9 @@ play(
                 return $t->get( $uri, %send );
             },
             finding  => 'idle_closed',
-            says     => 'idle for 1[12]\d\d ms when',
+            says     => 'idle for \d{4,} ms when',
             unsaid   => 'closed_in_use',
-            evidence => { idle_ms => qr/^1[12]\d\d$/ },
+            evidence => { idle_ms => qr/^\d{4,}$/ },
         ),
-    ],
-    http => 'client_max_body_size 0;'
+    ]
 );

@@ -39,7 +39,7 @@ play(
             finding  => 'port_closed',
             says     => '^nothing listens on 127\.0\.7\.9:80$',
             unsaid   => [qw(rejected other_address service_gone)],
-            evidence => { listening => JSON::PP::false, named => undef },
+            evidence => { listening => 0, named => undef },
         },
         {
             name    => 'another port of the address is listened on',
@@ -75,7 +75,7 @@ play(
             before   => \&abandoned,
             finding  => 'socket_stale',
             says     => 'gone\.sock',
-            evidence => { path_kind => 'socket', listening => JSON::PP::false },
+            evidence => { path_kind => 'socket', listening => 0 },
         },
         {
             name   => 'a firewall resets though a service listens',

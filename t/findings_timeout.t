@@ -34,7 +34,7 @@ play(
             finding  => 'not_accepted',
             says     => ': 1 waits for it',
             unsaid   => [qw(no_answer not_read queue_full)],
-            evidence => { accepted => JSON::PP::false },
+            evidence => { accepted => 0 },
         },
         {
             name     => 'it takes it and does not read',
@@ -45,17 +45,17 @@ play(
             finding  => 'not_read',
             says     => 'left \d+ bytes of the request unread',
             unsaid   => [qw(no_answer not_accepted)],
-            evidence =>
-              { accepted => JSON::PP::true, unread_bytes => qr/^[1-9]/ },
+            evidence => { accepted => 1, unread_bytes => qr/^[1-9]/ },
         },
         {
             name     => 'it reads and does not answer',
             site     => 'E6',
-            b        => [ 'read', 'ignore' ],
-            conf     => $TIMEOUT,
+            b        => 'own',
+            conf     => "proxy_read_timeout 1s; $PASS",
+            during   => \&read_only,
             status   => 504,
             finding  => 'no_answer',
-            says     => 'did not answer within 300ms',
+            says     => 'did not answer within 1s',
             unsaid   => [qw(not_read not_accepted unacknowledged)],
             evidence => { unread_bytes => 0, unacknowledged_bytes => 0 },
         },
@@ -126,4 +126,11 @@ sub answer_once ( $t, $row ) {
     $t->nginx->wait_idle;
     stop_answers();
     return $socket;
+}
+
+# It takes all of the request, and says nothing.
+sub read_only ( $t, $row ) {
+    my $socket = accept_from( $row->{listener}{b} );
+    sysread $socket, my $bytes, 65536;
+    $row->{held} = $socket;
 }

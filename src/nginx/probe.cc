@@ -29,8 +29,33 @@ struct Asker {
 // This worker's; the master and the cache's processes have none.
 constinit std::optional<Asker> asker;
 
+// More often than findings look back.
+constexpr ngx_msec_t kLookEvery = 30 * 1000;
+
+// This worker's, too. nginx wants a connection behind every timer.
+ngx_event_t look;
+ngx_connection_t no_connection;
+
 // It never falls.
 int64_t Ticks() { return static_cast<int64_t>(ngx_current_msec); }
+
+void LookAgain(ngx_event_t* event) {
+  asker->prober.Look(Ticks());
+  if (!ngx_exiting) {
+    ngx_add_timer(event, kLookEvery);
+  }
+}
+
+// An old worker need not wait for it to end.
+void LookNowAndThen(ngx_log_t* log) {
+  no_connection.fd = static_cast<ngx_socket_t>(-1);
+  look = {};
+  look.handler = LookAgain;
+  look.data = &no_connection;
+  look.log = log;
+  look.cancelable = 1;
+  ngx_add_timer(&look, kLookEvery);
+}
 
 std::vector<Address> OwnListeners(const ngx_cycle_t& cycle) {
   std::vector<Address> own;
@@ -171,9 +196,14 @@ int KindOf(const Attempt& a) {
   return static_cast<int>(kind);
 }
 
+// Where no peer was chosen the name that could not be resolved counts as one.
 bool TakeBudget(const ngx_http_request_t* r, const Note& note) {
-  return asker->budget.Take(
-      ProbeKey(PeerName(*r->upstream, note), KindOf(note.attempt)), Ticks());
+  const ngx_http_upstream_t& u = *r->upstream;
+  const absl::string_view peer =
+      note.element == kNoElement && u.resolved != nullptr
+          ? View(u.resolved->host)
+          : PeerName(u, note);
+  return asker->budget.Take(ProbeKey(peer, KindOf(note.attempt)), Ticks());
 }
 
 void Ask(ngx_http_request_t* r, const Failure& failure, Note* note) {
@@ -214,6 +244,7 @@ void StartProbing(ngx_cycle_t* cycle) {
   asker.emplace();
   asker->own = OwnListeners(*cycle);
   asker->prober.Warm(Ticks());
+  LookNowAndThen(cycle->log);
 }
 
 // Judged as if nginx gave up now, which it mostly does: what it will say of the
@@ -222,6 +253,7 @@ void AskAtLine(ngx_http_request_t* r, Note* note) {
   if (!MayAsk(r) || !TakeBudget(r, *note)) {
     return;
   }
+  const ngx_err_t error = ngx_errno;  // nginx may look at it after its line
   Attempt attempt = note->attempt;
   attempt.tls = UsesTls(*r->upstream);
   attempt.unix_socket =
@@ -233,6 +265,7 @@ void AskAtLine(ngx_http_request_t* r, Note* note) {
   if (failure) {
     Ask(r, *failure, note);
   }
+  ngx_set_errno(error);
 }
 
 void AskAtEnd(ngx_http_request_t* r, const Failure& failure, Note* note) {

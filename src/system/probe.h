@@ -56,6 +56,9 @@ class Prober {
   // answer, and looks at what must have been seen before a failure.
   void Warm(int64_t now_ms);
 
+  // Looks at what is only seen by looking before and after it: now and then.
+  void Look(int64_t now_ms) { oom_.Look(now_ms); }
+
   void Probe(const ProbeRequest& request, Evidence* evidence);
 
  private:

@@ -123,6 +123,18 @@ absl::string_view NameOf(Named named) {
       return "context";
     case Named::kHosts:
       return "hosts";
+    case Named::kCertificateNames:
+      return "certificate_names";
+    case Named::kIssuer:
+      return "issuer";
+    case Named::kServerName:
+      return "server_name";
+    case Named::kResolvers:
+      return "resolvers";
+    case Named::kServers:
+      return "servers";
+    case Named::kMoved:
+      return "moved";
   }
   return "";
 }
