@@ -14,20 +14,22 @@ constexpr size_t kMaxUri = 200;
 // More than the socket buffers on the way hold.
 constexpr uint64_t kUpload = 8000000;
 
-// `flags` are ss's. Nothing where there is neither port nor path.
-std::string Sockets(const PeerAddress& address, absl::string_view flags) {
+// `flags` are ss's, before and after its kind. Nothing where there is neither
+// port nor path.
+std::string Sockets(const PeerAddress& address, absl::string_view before,
+                    absl::string_view after) {
   if (!address.path.empty()) {
-    return absl::StrCat("ss -lx", flags, " src ", address.path);
+    return absl::StrCat("ss -", before, "lx", after, " src ", address.path);
   }
-  return address.port.empty()
-             ? ""
-             : absl::StrCat("ss -lt", flags, " 'sport = :", address.port, "'");
+  return address.port.empty() ? ""
+                              : absl::StrCat("ss -", before, "lt", after,
+                                             " 'sport = :", address.port, "'");
 }
 
 // The processes that have the listening socket, a number a line, and what to
 // do with them.
 std::string WithPids(const PeerAddress& address, absl::string_view then) {
-  const std::string sockets = Sockets(address, "Hnp");
+  const std::string sockets = Sockets(address, "H", "np");
   return sockets.empty() ? ""
                          : absl::StrCat(sockets,
                                         " | grep -o 'pid=[0-9]*' | cut -d= -f2 "
@@ -87,17 +89,17 @@ std::string HostPort(const PeerAddress& address) {
 }
 
 std::string ListenersOf(const PeerAddress& address) {
-  const std::string sockets = Sockets(address, "np");
+  const std::string sockets = Sockets(address, "", "np");
   return sockets.empty() ? "" : absl::StrCat(sockets, Place(address));
 }
 
 std::string OnlyListenersOf(const PeerAddress& address) {
-  const std::string sockets = Sockets(address, "Hnp");
+  const std::string sockets = Sockets(address, "H", "np");
   return sockets.empty() ? "" : absl::StrCat(sockets, Place(address));
 }
 
 std::string QueueOf(const PeerAddress& address) {
-  const std::string sockets = Sockets(address, "n");
+  const std::string sockets = Sockets(address, "", "n");
   return sockets.empty()
              ? ""
              : absl::StrCat(sockets, "  # Recv-Q wait, Send-Q have room");

@@ -73,7 +73,7 @@ class Gatherer {
 void Gatherer::Count(const Event& event) {
   const std::vector<Found> found = findings_of_(event);
   const bool dominant = event.failure.cause == e_.cause;
-  asked_ += dominant && (event.evidence.has_value() || !found.empty()) ? 1 : 0;
+  asked_ += dominant && (event.evidence || !found.empty()) ? 1U : 0U;
   bool first = dominant;
   for (const Found& one : found) {
     const std::string peer = IsOfTheGroup(one.finding) ? "" : event.peer;
@@ -86,7 +86,7 @@ void Gatherer::Count(const Event& event) {
     Kind& kind = kinds_[place->second];
     ++kind.count;
     if (!IsConsequence(one.finding)) {
-      kind.first += std::exchange(first, false) ? 1 : 0;
+      kind.first += std::exchange(first, false) ? 1U : 0U;
     }
   }
 }
