@@ -224,7 +224,7 @@ void Gatherer::FromCache() {
                    DirectivePrefix(e_.upstream.protocol),
                    "_cache_valid any keeps errors, too"),
       true);
-  kinds_.front().count = replayed;
+  kinds_.front().count = kinds_.front().first = replayed;
 }
 
 // The value that is safe is below all of the times.

@@ -172,6 +172,9 @@ class Scene {
       minute->responses_502 +=
           record.failed && !record.failure.rescued ? times : 0;
     }
+    if (record.failed) {
+      stats->causes[static_cast<size_t>(record.failure.cause)] += times;
+    }
     if (record.failed && record.time >= OldestMinute(kPeerMinutes)) {
       stats->recent_causes[static_cast<size_t>(record.failure.cause)] += times;
     }
