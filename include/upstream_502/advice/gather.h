@@ -4,6 +4,7 @@
 #ifndef UPSTREAM_502_ADVICE_GATHER_H_
 #define UPSTREAM_502_ADVICE_GATHER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@
 #include "upstream_502/advice/situation.h"
 
 namespace upstream_502 {
+
+// Of how many events, the newest ones, at most.
+inline constexpr size_t kMaxGathered = 500;
 
 struct Gathered {
   std::vector<DiagnosisFinding> findings;  // dominant first

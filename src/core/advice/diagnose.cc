@@ -25,7 +25,8 @@ constexpr int64_t kTimerSlackMs = 100;
 // What these take, measured in events looked at.
 constexpr size_t kUpstreamWork = 20;
 constexpr size_t kDiagnosisWork = 2000;
-constexpr double kMostly = 0.9;  // below it other causes matter, too
+constexpr size_t kFindingsWork = 50;  // of one event
+constexpr double kMostly = 0.9;       // below it other causes matter, too
 
 std::string Words(Cause cause) {
   return absl::StrReplaceAll(CauseName(cause), {{"_", " "}});
@@ -317,7 +318,8 @@ bool Diagnoser::Next(size_t work) {
     done += kUpstreamWork + upstream.peers.size();
     if (e.failures > 0 || ReplayedByCache(e) > 0) {
       found_.emplace_back(DiagnoseOne(e, findings_of_), e.failures);
-      done += kDiagnosisWork + snapshot_.events.size();
+      done += kDiagnosisWork + snapshot_.events.size() +
+              kFindingsWork * std::min(e.events.size(), kMaxGathered);
     }
   }
   return false;

@@ -15,7 +15,6 @@
 namespace upstream_502 {
 namespace {
 
-constexpr size_t kMaxEvents = 500;   // the newest, to look at
 constexpr size_t kMaxFindings = 10;  // to name
 constexpr size_t kTellsMany = 5;     // failures that show something in common
 constexpr int64_t kLongMs = 500;     // shorter is no time limit
@@ -101,7 +100,7 @@ void Gatherer::Sort() {
 std::vector<const Event*> Gatherer::Dominant() const {
   std::vector<const Event*> events;
   for (const Event* event : e_.events) {
-    if (event->failure.cause == e_.cause && events.size() < kMaxEvents) {
+    if (event->failure.cause == e_.cause && events.size() < kMaxGathered) {
       events.push_back(event);
     }
   }
@@ -286,7 +285,7 @@ void Gatherer::Lead(Gathered* gathered) const {
 }
 
 Gathered Gatherer::Take() {
-  for (size_t i = 0; i < std::min(e_.events.size(), kMaxEvents); ++i) {
+  for (size_t i = 0; i < std::min(e_.events.size(), kMaxGathered); ++i) {
     Count(*e_.events[i]);
   }
   Sort();
