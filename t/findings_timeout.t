@@ -32,7 +32,7 @@ play(
             conf     => $TIMEOUT,
             status   => 504,
             finding  => 'not_accepted',
-            says     => ': 1 waits for it',
+            says     => '; 1 waits for it',
             unsaid   => [qw(no_answer not_read queue_full)],
             evidence => { accepted => 0 },
         },

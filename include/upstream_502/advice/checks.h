@@ -13,13 +13,15 @@
 #include <string>
 #include <vector>
 
+#include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
 
 namespace upstream_502 {
 
-// Of `text`: upstream, peer, message, and the URI where all failures have it.
-std::vector<std::string> Checks(const Failure& failure,
-                                const FailureText& text);
+// Of `text`: upstream, peer, message, method, and the URI where all failures
+// have it. `evidence` is nullptr where nothing was asked.
+std::vector<std::string> Checks(const Failure& failure, const FailureText& text,
+                                const Evidence* evidence = nullptr);
 
 }  // namespace upstream_502
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "upstream_502/advice/findings.h"
 #include "upstream_502/store/snapshot.h"
 #include "upstream_502/words/finding.h"
 
@@ -26,9 +27,10 @@ enum class Pattern : uint8_t {
   kRecovered,     // failed, and has been well since
 };
 
+// A finding of the failures in the window, and of how many of them.
 struct DiagnosisFinding {
   Finding finding;
-  std::string text;
+  std::string text;  // of the newest of them
   uint64_t count;
 };
 
@@ -41,9 +43,10 @@ struct Diagnosis {
   int64_t since = 0;               // Unix ms of the first failure of this spell
   std::vector<std::string> peers;  // that fail, worst first, at most 10
   std::string summary;             // one sentence, plain text
-  std::string hint;                // what the cause means (hint.h)
+  std::string hint;  // what to do about the finding it leads with,
+                     // else what the cause means (hint.h)
+  std::vector<DiagnosisFinding> findings;  // dominant first
   std::vector<std::string> checks;  // commands or directives, most useful first
-  std::vector<DiagnosisFinding> findings;
 };
 
 absl::string_view SeverityName(Severity severity);
@@ -53,10 +56,15 @@ absl::string_view PatternName(Pattern pattern);
 // snapshot's events unfiltered. `checks` quote addresses for a shell.
 std::vector<Diagnosis> Diagnose(const Snapshot& snapshot);
 
+// What one failure shows: Findings of findings.h.
+using FindingsOf = std::vector<Found> (*)(const Event&);
+
 // The same in steps. `snapshot` must outlive it and stay as it is.
 class Diagnoser {
  public:
-  explicit Diagnoser(const Snapshot& snapshot) : snapshot_(snapshot) {}
+  explicit Diagnoser(const Snapshot& snapshot,
+                     FindingsOf findings_of = Findings)
+      : snapshot_(snapshot), findings_of_(findings_of) {}
 
   // Looks at some more upstreams, as `work` goes: an event looked at is one, at
   // least one upstream. False when all are done.
@@ -67,6 +75,7 @@ class Diagnoser {
 
  private:
   const Snapshot& snapshot_;
+  FindingsOf findings_of_;
   size_t next_ = 0;
   std::vector<std::pair<Diagnosis, uint64_t>> found_;  // with failures
 };

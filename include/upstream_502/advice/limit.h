@@ -33,6 +33,10 @@ Limit DecidingLimit(Cause cause, absl::string_view message);
 // Its directive; "" for kNone.
 std::string LimitDirective(Limit limit, Protocol protocol);
 
+// The keepalive_timeout (ms) of an upstream block that is safe where a backend
+// was seen to close a connection after `idle_ms` of idleness, a second or more.
+int64_t SafeKeepAlive(int64_t idle_ms);
+
 }  // namespace upstream_502
 
 #endif  // UPSTREAM_502_ADVICE_LIMIT_H_

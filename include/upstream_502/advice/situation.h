@@ -44,11 +44,23 @@ struct Situation {
   uint64_t failures = 0;
   Cause cause = Cause::kUnknown;
   double share = 0;
-  bool no_live = false;  // a consequence: no server was left in the end
+  bool no_live = false;    // a consequence: no server was left in the end
+  bool idle_ends = false;  // the cause is the end of idle connections after a
+                           // 101, which is no fault
   int64_t last_failure = 0;
   int64_t last_success = 0;
   int64_t since = 0;  // when the present spell of failures began
 };
+
+// Whether it was the end of a connection on which nobody said anything after
+// the switch to another protocol.
+bool IsIdleEnd(const Failure& failure);
+
+// How much of the last minutes has been counted: ms, at least a second.
+int64_t WindowOf(const Situation& situation);
+
+// Gateway responses with 502 in the window.
+uint64_t Responses502(const Situation& situation);
 
 // Where nothing failed lately only the counts are filled in.
 Situation Collect(const Snapshot& snapshot, const UpstreamStats& upstream);
@@ -78,7 +90,8 @@ size_t Bursts(const Situation& situation);
 // Whether clients got a good answer in spite of every failure.
 bool AllRescued(const Situation& situation);
 
-// Whether only requests that nginx does not repeat reached the client broken.
+// Whether only requests that nginx would have repeated but for their method
+// reached the client broken.
 bool OnlyPosts(const Situation& situation);
 
 }  // namespace upstream_502

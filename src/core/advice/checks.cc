@@ -4,20 +4,20 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "upstream_502/advice/address.h"
+#include "upstream_502/advice/commands.h"
 #include "upstream_502/advice/limit.h"
+#include "upstream_502/advice/reading.h"
+#include "upstream_502/advice/tls_checks.h"
 #include "upstream_502/words/escape.h"
 #include "upstream_502/words/format.h"
 
 namespace upstream_502 {
 namespace {
-
-constexpr size_t kMaxUri = 200;
 
 // "fastcgi://" speaks with PHP-FPM nearly always, but only "nearly": the unit
 // is offered for the protocol, by version where the socket's name tells it.
@@ -34,14 +34,37 @@ std::string PhpUnit(absl::string_view peer) {
   return "'php*-fpm*'";
 }
 
+// The peer, on this machine where that was seen.
+PeerAddress AddressOf(absl::string_view peer, const Evidence* evidence) {
+  PeerAddress address = ParsePeer(peer);
+  if (evidence != nullptr && evidence->where == Where::kThisMachine) {
+    address.loopback = true;
+  }
+  return address;
+}
+
+// The first path in quotation marks, which nginx puts around its files.
+absl::string_view QuotedPath(absl::string_view message) {
+  const size_t begin = message.find("\"/");
+  if (begin == absl::string_view::npos) {
+    return "";
+  }
+  message.remove_prefix(begin + 1);
+  const absl::string_view path = message.substr(0, message.find('"'));
+  return path.size() < message.size() && IsPrintable(path) ? path : "";
+}
+
 class Advisor {
  public:
-  Advisor(const Failure& failure, const FailureText& text)
+  Advisor(const Failure& failure, const FailureText& text,
+          const Evidence* evidence)
       : failure_(failure),
         text_(text),
-        address_(ParsePeer(text.peer)),
+        evidence_(evidence),
+        address_(AddressOf(text.peer, evidence)),
         name_(HostName(text.upstream)),
-        prefix_(DirectivePrefix(failure.protocol)) {}
+        prefix_(DirectivePrefix(failure.protocol)),
+        reading_(ReadingOf(failure, text)) {}
 
   std::vector<std::string> Take() {
     Fill();
@@ -54,42 +77,44 @@ class Advisor {
  private:
   template <typename... Parts>
   void Add(const Parts&... parts) {
-    checks_.push_back(absl::StrCat(parts...));
+    std::string check = absl::StrCat(parts...);
+    if (!check.empty()) {
+      checks_.push_back(std::move(check));
+    }
   }
 
   void Fill();
   void Resolving();
+  void NoneLive();
   void Listening();
   void Reaching();
+  void Routing();
   void Socket();
   void Permission();
   void Backlog();
   void Exhausted();
   void Tls();
-  void Certificate();
   void KeepAlive();
   void Timeout();
   void HeaderSize();
   void Service();
   void ServiceLog();
-  void Fetch(absl::string_view flags);
+  void Internal();
+  void Fetch(absl::string_view flags) {
+    Add(FetchFrom(address_, failure_, text_, flags));
+  }
   void ErrorLog() { Add("tail -n 50 /var/log/nginx/error.log"); }
 
   bool fastcgi() const { return failure_.protocol == Protocol::kFastcgi; }
-  std::string HostPort() const {
-    return address_.ipv6
-               ? absl::StrCat("'[", address_.host, "]:", address_.port, "'")
-               : absl::StrCat(address_.host, ":", address_.port);
-  }
-  bool has_tcp() const {
-    return !address_.host.empty() && !address_.port.empty();
-  }
+  bool has_tcp() const { return !HostPort(address_).empty(); }
 
   const Failure& failure_;
   const FailureText& text_;
+  const Evidence* evidence_;
   const PeerAddress address_;
   const std::string name_;
   const absl::string_view prefix_;
+  const Reading reading_;
   std::vector<std::string> checks_;
 };
 
@@ -100,12 +125,7 @@ void Advisor::Fill() {
     case Cause::kDnsTimeout:
       return Resolving();
     case Cause::kNoLiveUpstreams:
-      if (!name_.empty()) {
-        Add("nginx -T 2>/dev/null | grep -A 20 'upstream ", name_, "'");
-      }
-      Add("nginx -T 2>/dev/null | grep -nE "
-          "'max_fails|fail_timeout|max_conns|[[:space:]]down'");
-      return;
+      return NoneLive();
     case Cause::kConnectionRefused:
       return Listening();
     case Cause::kConnectionTimeout:
@@ -121,7 +141,6 @@ void Advisor::Fill() {
     case Cause::kLocalExhausted:
       return Exhausted();
     case Cause::kTlsCertificateInvalid:
-      return Certificate();
     case Cause::kTlsProtocolError:
     case Cause::kTlsClosed:
     case Cause::kTlsTimeout:
@@ -141,8 +160,7 @@ void Advisor::Fill() {
     case Cause::kBodyIncomplete:
       ServiceLog();
       if (fastcgi()) {
-        Add("grep -rnE '^(request_terminate_timeout|pm\\.max_requests)' "
-            "/etc/php");
+        Add(PhpConfigWith("(request_terminate_timeout|pm\\.max_requests)"));
       }
       return Fetch("-v -o /dev/null");
     case Cause::kHeaderInvalid:
@@ -153,6 +171,7 @@ void Advisor::Fill() {
       Fetch("-i");
       return ServiceLog();
     case Cause::kInternalError:
+      return Internal();
     case Cause::kUnknown:
       return ErrorLog();
   }
@@ -164,55 +183,91 @@ void Advisor::Resolving() {
     Add("resolver 127.0.0.53 valid=30s;  # or the nameserver found there");
     return;
   }
+  // Of nginx's own resolver, which is not always the system's.
   if (!name_.empty()) {
-    Add("dig ", name_);
+    Add("dig ", name_,
+        " $(nginx -T 2>/dev/null | sed -nE 's/.*resolver +([^ ;]+).*/@\\1/; "
+        "s/:([0-9]+)$/ -p \\1/; /^@/p' | head -n 1)");
   }
-  Add("nginx -T 2>/dev/null | grep -n resolver");
+  Add(ConfigWith({"resolver"}));
+}
+
+// A name in proxy_pass is a group without a block: its servers are what the
+// name means to libc.
+void Advisor::NoneLive() {
+  if (!name_.empty()) {
+    const bool block = name_ == text_.upstream && name_ != "localhost" &&
+                       !absl::StrContains(name_, '.');
+    if (block) {
+      Add("nginx -T 2>/dev/null | grep -FA 20 'upstream ", name_, "'");
+    } else {
+      Add("getent ahosts ", name_, "  # its servers");
+    }
+  }
+  if (has_tcp() || !address_.path.empty()) {
+    Add(ListenersOf(address_));
+  }
+  Add("nginx -T 2>/dev/null | grep -nE "
+      "'max_fails|fail_timeout|max_conns|[[:space:]]down'");
 }
 
 void Advisor::Listening() {
-  if (!address_.path.empty()) {
-    Add("ss -lxnp src ", address_.path);
-  } else if (!address_.port.empty()) {
-    Add("ss -ltnp 'sport = :", address_.port, "'",
-        address_.loopback || address_.host.empty()
-            ? ""
-            : absl::StrCat("  # on ", address_.host));
-  }
   if (has_tcp() && !address_.loopback) {
     Add("nc -vz -w 3 ", address_.host, " ", address_.port);
   }
+  Add(ListenersOf(address_));
   Service();
+  // The configuration may have a name where the peer has its address.
   if (has_tcp()) {
-    Add("nginx -T 2>/dev/null | grep -n ", HostPort(),
-        "  # is it the right one?");
+    const std::string peer(text_.peer);
+    const bool named = !name_.empty() && name_ != address_.host;
+    Add(ConfigWith({peer, named ? absl::string_view(name_) : ""}));
   }
 }
 
 void Advisor::Reaching() {
-  if (has_tcp()) {
-    Add("nc -vz -w 3 ", address_.host, " ", address_.port);
-    if (!address_.loopback) {
-      Add("ip route get ", address_.host);
-    }
-    Add("ss -ltn 'sport = :", address_.port,
-        "'  # Recv-Q above Send-Q: its accept queue is full");
-    Add("nft list ruleset");
-    return;
+  if (failure_.cause != Cause::kConnectionTimeout && !address_.host.empty()) {
+    return Routing();
   }
-  Socket();
+  if (!has_tcp()) {
+    return Socket();
+  }
+  Add("nc -vz -w 3 ", address_.host, " ", address_.port);
+  if (!address_.loopback) {
+    Add("ip route get ", address_.host);
+  }
+  Add(QueueOf(address_));
+  Add("nft list ruleset");
+}
+
+// A machine that is not there fails in `ip neigh`, a router's or firewall's
+// refusal does not; a route of type blackhole, prohibit, unreachable shows.
+void Advisor::Routing() {
+  Add("ip route get ", address_.host);
+  Add("ip ", address_.ipv6 ? "-6 " : "", "route show match ", address_.host);
+  if (failure_.cause == Cause::kConnectionUnreachable) {
+    Add("ip neigh show ", address_.host);
+    if (address_.ipv6) {
+      Add("resolver ADDRESS ipv6=off;  # where only IPv4 works");
+    }
+  }
+  Add("nft list ruleset");
 }
 
 void Advisor::Socket() {
   if (!address_.path.empty()) {
     Add("ls -l ", address_.path);
-    Add("ss -lxnp src ", address_.path);
+    Add(ListenersOf(address_));
   }
   Service();
 }
 
 void Advisor::Permission() {
   if (address_.path.empty()) {
+    if (!address_.host.empty()) {
+      Add("ip ", address_.ipv6 ? "-6 " : "", "route show match ", address_.host,
+          "  # prohibit?");
+    }
     Add("nft list ruleset");
     Add("getsebool httpd_can_network_connect");
     return;
@@ -220,19 +275,17 @@ void Advisor::Permission() {
   Add("namei -l ", address_.path);
   Add("ps -o user= -C nginx");
   if (fastcgi()) {
-    Add("grep -rnE '^listen\\.(owner|group|mode)' /etc/php");
+    Add(PhpConfigWith("listen\\.(owner|group|mode)"));
   }
   Add("ausearch -m avc -ts recent");
 }
 
 void Advisor::Backlog() {
-  if (!address_.path.empty()) {
-    Add("ss -lxn src ", address_.path,
-        "  # Recv-Q at Send-Q: the queue is full");
-  }
+  Add(QueueOf(address_));
+  Add(CapacityOf(address_));
   Add("sysctl net.core.somaxconn");
   if (fastcgi()) {
-    Add("grep -rnE '^(pm\\.max_children|listen\\.backlog)' /etc/php");
+    Add(PhpConfigWith("(pm\\.max_children|listen\\.backlog)"));
   }
   Service();
 }
@@ -240,91 +293,93 @@ void Advisor::Backlog() {
 void Advisor::Exhausted() {
   const bool connections =
       absl::StrContains(text_.message, "worker_connections");
-  const bool files =
-      failure_.errno_number == EMFILE || failure_.errno_number == ENFILE;
+  const bool files = failure_.errno_number == EMFILE;
+  const bool all_files = failure_.errno_number == ENFILE;
   const bool ports = failure_.errno_number == EADDRNOTAVAIL;
-  const bool any = !connections && !files && !ports;
+  const bool any = !connections && !files && !all_files && !ports;
   if (connections || any) {
-    Add("nginx -T 2>/dev/null | grep -n worker_connections");
+    Add(ConfigWith({"worker_connections"}));
   }
   if (files || any) {
+    Add("for p in $(pgrep -f 'nginx: worker'); do echo $p: $(ls /proc/$p/fd | "
+        "wc -l) used; grep 'open files' /proc/$p/limits; done");
+    Add(ConfigWith({"worker_rlimit_nofile"}));
+  }
+  if (all_files || any) {
     Add("sysctl fs.file-nr");
-    Add("nginx -T 2>/dev/null | grep -n worker_rlimit_nofile");
   }
   if (ports || any) {
-    Add("ss -Htan state time-wait | wc -l");
+    if (has_tcp()) {
+      Add("ss -Htan state time-wait dst ", HostPort(address_), " | wc -l");
+    }
     Add("sysctl net.ipv4.ip_local_port_range");
     Add("keepalive 32;  # in the upstream block: fewer new connections");
   }
 }
 
 void Advisor::Tls() {
-  const std::string name =
-      name_.empty() ? "" : absl::StrCat(" -servername ", name_);
-  if (has_tcp()) {
-    Add("openssl s_client -connect ", HostPort(), name, " </dev/null");
-  } else if (!address_.path.empty()) {
-    Add("openssl s_client -unix ", address_.path, name, " </dev/null");
+  for (std::string& check : TlsChecks(failure_, text_, address_)) {
+    Add(check);
   }
-  if (failure_.cause == Cause::kTlsTimeout) {
-    Add(prefix_, "_connect_timeout 60s;");
-    return;
+  if (reading_ == Reading::kTlsPlainPort) {
+    return Listening();
   }
-  if (failure_.cause == Cause::kTlsProtocolError) {
-    if (has_tcp()) {
-      Add("curl -sv -o /dev/null http://", HostPort(),
-          "/  # does it speak plain text?");
-    }
-    Add(prefix_, "_ssl_server_name on;");
-    Add(prefix_, "_ssl_protocols TLSv1.2 TLSv1.3;");
-    return;
+  if (failure_.cause == Cause::kTlsClosed) {
+    ServiceLog();
   }
-  ServiceLog();
 }
 
-void Advisor::Certificate() {
-  if (has_tcp()) {
-    Add("openssl s_client -connect ", HostPort(),
-        name_.empty() ? "" : absl::StrCat(" -servername ", name_),
-        " </dev/null | openssl x509 -noout -subject -issuer -dates "
-        "-ext subjectAltName");
-  }
-  if (absl::StrContains(text_.message, "does not match")) {
-    Add(prefix_, "_ssl_name ", name_.empty() ? "NAME" : name_,
-        ";  # a name the certificate carries");
-    return;
-  }
-  Add("nginx -T 2>/dev/null | grep -nE '", prefix_,
-      "_ssl_(trusted_certificate|name|verify)'");
-}
-
+// How long the backend keeps an idle connection is measured; nginx must keep
+// it for less.
 void Advisor::KeepAlive() {
-  Add("keepalive_timeout 30s;  # in the upstream block: shorter than the "
-      "backend's own keep-alive timeout");
-  Add("nginx -T 2>/dev/null | grep -nE '(keepalive|keepalive_timeout) '");
-  if (!address_.port.empty()) {
-    Add("ss -tno 'dport = :", address_.port, "'");
+  const int64_t idle = evidence_ == nullptr ? -1 : evidence_->idle_ms;
+  if (idle >= 1000) {
+    Add("keepalive_timeout ", ConfigTime(SafeKeepAlive(idle)),
+        ";  # in the upstream block: connections were closed after ",
+        ConfigTime(idle), " of idleness");
+  }
+  const bool http = failure_.protocol == Protocol::kHttp;
+  if (http && has_tcp()) {
+    Add("bash -c 'exec 3<>/dev/tcp/", address_.host, "/", address_.port,
+        "; printf \"GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n\" >&3; "
+        "time "
+        "timeout 90 cat <&3 >/dev/null'  # real: how long it keeps an idle "
+        "one");
+  }
+  Add(StartTimesOf(address_));
+  Add(ConfigWith({"keepalive"}));
+  if (idle < 1000) {
+    Add("keepalive_timeout TIME;  # in the upstream block: below the time "
+        "measured (gunicorn 2s, Node 5s, Apache 5s unless changed)");
   }
 }
 
+// What suffices for a header that was seen whole; else four times what did
+// not. nginx refuses a buffer_size whose double does not fit in the buffers.
 void Advisor::HeaderSize() {
-  // Four times what was not enough, and the buffers with it: nginx refuses a
-  // buffer_size whose double does not fit in the buffers.
-  const int64_t size = std::clamp<int64_t>(
-      4 * std::max<int64_t>(failure_.limit, 4096), 16384, int64_t{1} << 20);
+  const int64_t seen = evidence_ == nullptr ? -1 : evidence_->header_bytes;
+  int64_t size = 4 * std::max<int64_t>(failure_.limit, 4096);
+  while (size < seen + seen / 8) {
+    size *= 2;
+  }
+  size = std::clamp<int64_t>(size, 16384, int64_t{1} << 20);
   const std::string text = ConfigSize(size);
   std::string directive = absl::StrCat(prefix_, "_buffer_size ", text, ";");
   if (prefix_ != "grpc" && prefix_ != "memcached") {
     absl::StrAppend(&directive, " ", prefix_, "_buffers 8 ", text, ";");
   }
   checks_.push_back(std::move(directive));
-  Fetch("-D - -o /dev/null");
+  std::string fetch = FetchFrom(address_, failure_, text_, "-D - -o /dev/null");
+  if (!fetch.empty()) {
+    Add(fetch, " | wc -c");
+  }
 }
 
 void Advisor::Timeout() {
   Fetch("-o /dev/null -w '%{time_starttransfer}\\n'");
+  Add(QueueOf(address_));
   if (fastcgi()) {
-    Add("grep -rnE '^(pm\\.max_children|request_slowlog_timeout)' /etc/php");
+    Add(PhpConfigWith("(pm\\.max_children|request_slowlog_timeout)"));
   }
   ServiceLog();
   const std::string directive =
@@ -340,47 +395,35 @@ void Advisor::Service() {
   }
 }
 
+// The service's own log first; then whether a process died, log or not.
 void Advisor::ServiceLog() {
   if (fastcgi()) {
-    Add("journalctl --since -10min -u ", PhpUnit(text_.peer));
+    Add("tail -n 30 /var/log/php*fpm*.log");
   }
-  if (failure_.cause != Cause::kErrorStatus) {
-    Add("journalctl --since -10min -k | grep -iE 'segfault|killed process'");
-  }
-  if (!address_.path.empty()) {
-    Add("ss -lxnp src ", address_.path, "  # which process serves it");
-  } else if (!address_.port.empty()) {
-    Add("ss -ltnp 'sport = :", address_.port, "'  # which process serves it");
-  }
-}
-
-// Asks the backend directly, past nginx. `-g`: a URI's brackets are no globs.
-void Advisor::Fetch(absl::string_view flags) {
-  const bool tls = failure_.protocol == Protocol::kHttps;
-  if (failure_.protocol != Protocol::kHttp && !tls) {
+  Add(StatusOf(address_));
+  if (failure_.cause == Cause::kErrorStatus) {
     return;
   }
-  const bool usable = absl::StartsWith(text_.uri, "/") &&
-                      text_.uri.size() <= kMaxUri && IsPrintable(text_.uri);
-  const absl::string_view uri = usable ? text_.uri : "/";
-  const absl::string_view scheme = tls ? "https://" : "http://";
-  const absl::string_view insecure = tls ? "-k " : "";
-  if (has_tcp()) {
-    const std::string host =
-        address_.ipv6 ? absl::StrCat("[", address_.host, "]") : address_.host;
-    Add("curl -sg -m 90 ", insecure, flags, " ",
-        ShellQuote(absl::StrCat(scheme, host, ":", address_.port, uri)));
-  } else if (!address_.path.empty()) {
-    Add("curl -sg -m 90 ", insecure, flags, " --unix-socket ", address_.path,
-        " ", ShellQuote(absl::StrCat(scheme, "localhost", uri)));
+  Add(StartTimesOf(address_));
+  Add("journalctl --since -10min -k | grep -iE 'segfault|killed process'");
+}
+
+void Advisor::Internal() {
+  const absl::string_view path = QuotedPath(text_.message);
+  if (reading_ != Reading::kTemporaryFile || path.empty()) {
+    return ErrorLog();
   }
+  const std::string folder = ShellQuote(path.substr(0, path.rfind('/')));
+  Add("df -h ", folder);
+  Add("df -i ", folder);
+  Add("namei -l ", ShellQuote(path));
 }
 
 }  // namespace
 
-std::vector<std::string> Checks(const Failure& failure,
-                                const FailureText& text) {
-  return Advisor(failure, text).Take();
+std::vector<std::string> Checks(const Failure& failure, const FailureText& text,
+                                const Evidence* evidence) {
+  return Advisor(failure, text, evidence).Take();
 }
 
 }  // namespace upstream_502

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "upstream_502/advice/checks.h"
+#include "upstream_502/advice/confirm.h"
+#include "upstream_502/advice/gather.h"
 #include "upstream_502/advice/hint.h"
 #include "upstream_502/advice/limit.h"
 #include "upstream_502/advice/situation.h"
@@ -22,7 +25,8 @@ constexpr int64_t kTimerSlackMs = 100;
 // What these take, measured in events looked at.
 constexpr size_t kUpstreamWork = 20;
 constexpr size_t kDiagnosisWork = 2000;
-constexpr double kMostly = 0.9;  // below it other causes matter, too
+constexpr size_t kFindingsWork = 50;  // of one event
+constexpr double kMostly = 0.9;       // below it other causes matter, too
 
 std::string Words(Cause cause) {
   return absl::StrReplaceAll(CauseName(cause), {{"_", " "}});
@@ -33,9 +37,9 @@ std::string Detail(const Situation& e) {
   const Protocol protocol = e.upstream.protocol;
   const int64_t limit = e.example == nullptr ? -1 : e.example->failure.limit;
   const std::string directive = LimitDirective(LimitOf(e.cause), protocol);
-  if (e.cause == Cause::kKeepaliveRace) {
-    return ", the backend closes idle connections that nginx still reuses: "
-           "raise its keep-alive timeout above nginx's keepalive_timeout";
+  if (e.cause == Cause::kNoLiveUpstreams) {
+    return ", and nothing failed before: its servers are marked down, or at "
+           "max_conns";
   }
   if (e.cause == Cause::kHeaderTooBig && limit > 0) {
     return absl::StrCat(", ", directive, " (", ConfigSize(limit),
@@ -70,8 +74,8 @@ std::string Tally(const Situation& e) {
   return absl::StrCat(e.failures, " of ", e.attempts, " attempts");
 }
 
-std::string Window() {
-  return absl::StrCat("in the last ", kPeerMinutes, " minutes");
+std::string Window(const Situation& e) {
+  return absl::StrCat("in the last ", DurationWords(WindowOf(e)));
 }
 
 // The attempts of the others count as good ones only.
@@ -87,7 +91,7 @@ std::string PartialSummary(const Situation& e, size_t failing) {
           ? e.servers[0].stats->addr
           : absl::StrCat(failing, " of ", e.servers.size(), " servers");
   return absl::StrCat(
-      who, " failed ", failures, " of ", attempts, " attempts ", Window(),
+      who, " failed ", failures, " of ", attempts, " attempts ", Window(e),
       " while other servers answer: ", Reason(e),
       AllRescued(e) ? "; clients saw none of it, nginx asked another one" : "");
 }
@@ -97,7 +101,7 @@ std::string IntermittentSummary(const Situation& e) {
   const bool flapping =
       bursts >= kTellsPattern && e.cause != Cause::kKeepaliveRace;
   return absl::StrCat(
-      Tally(e), " failed ", Window(),
+      Tally(e), " failed ", Window(e),
       flapping ? absl::StrCat(", in ", bursts,
                               " bursts over the last hour as if it restarts")
                : ", the others went well",
@@ -127,6 +131,29 @@ void NamePeers(const Situation& e, size_t most, Diagnosis* d) {
   }
 }
 
+// Neither an outage nor anything broken: nobody had anything to say.
+void TellIdleEnds(const Situation& e, Diagnosis* d) {
+  d->severity = Severity::kInfo;
+  d->pattern = Pattern::kIntermittent;
+  d->summary = absl::StrCat(
+      e.failures, e.failures == 1 ? " idle connection" : " idle connections",
+      " ended ", Window(e), ", after the switch to another protocol (101)",
+      Detail(e));
+}
+
+// Where nothing failed, and clients get the failures of before.
+void TellReplays(const Situation& e, Diagnosis* d) {
+  d->severity = Severity::kDegraded;
+  d->pattern = Pattern::kIntermittent;
+  d->summary = absl::StrCat("no attempt failed ", Window(e));
+  const CauseCounts& causes = e.upstream.causes;
+  d->cause = static_cast<Cause>(std::max_element(causes.begin(), causes.end()) -
+                                causes.begin());
+  for (const PeerStats& peer : e.upstream.peers) {
+    d->since = std::max(d->since, peer.last_failure);
+  }
+}
+
 void ChoosePattern(const Situation& e, Diagnosis* d) {
   const uint64_t before = RequestsBeforeReload(e);
   const bool outage = IsOutage(e);
@@ -142,7 +169,7 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
   } else if (e.failures < kTellsPattern) {
     d->severity = Severity::kInfo;
     d->pattern = outage ? Pattern::kOutage : Pattern::kIntermittent;
-    d->summary = absl::StrCat(Tally(e), " failed ", Window(),
+    d->summary = absl::StrCat(Tally(e), " failed ", Window(e),
                               ", too few to tell a pattern: ", Reason(e));
   } else if (before >= kTellsPattern) {
     d->pattern = Pattern::kSinceReload;
@@ -162,7 +189,7 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
     d->pattern = Pattern::kSingleUri;
     d->summary =
         absl::StrCat("All failures on record are on ", path.substr(0, kMaxPath),
-                     " (", Tally(e), " failed ", Window(), "): ", Reason(e));
+                     " (", Tally(e), " failed ", Window(e), "): ", Reason(e));
   } else {
     d->pattern = Pattern::kIntermittent;
     d->summary = IntermittentSummary(e);
@@ -175,33 +202,77 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
   }
 }
 
-Diagnosis DiagnoseOne(const Situation& e) {
-  Diagnosis d;
-  d.upstream = e.upstream.name;
-  d.cause = e.cause;
-  d.share = e.share;
-  d.since = e.since;
-  ChoosePattern(e, &d);
+// What was seen goes first; how often and since when comes after it. What is
+// over is told as such.
+void Lead(const Gathered& gathered, Diagnosis* d) {
+  if (!gathered.lead) {
+    return;
+  }
+  if (d->pattern == Pattern::kRecovered) {
+    absl::StrAppend(&d->summary, "; it was: ", gathered.sentence);
+    return;
+  }
+  std::string rest = std::move(d->summary);
+  rest[0] = absl::ascii_tolower(static_cast<unsigned char>(rest[0]));
+  d->summary = absl::StrCat(gathered.sentence, "; ", rest);
+  if (*gathered.lead == Finding::kFromCache) {
+    d->severity = std::min(d->severity, Severity::kDegraded);
+  }
+}
 
+void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
+  const Event* example =
+      gathered.example != nullptr ? gathered.example : e.example;
   // Where no event is left, what is known of all of them.
   Failure failure =
-      e.example != nullptr
-          ? e.example->failure
-          : Failure{.cause = e.cause, .protocol = e.upstream.protocol};
-  FailureText text = e.example != nullptr ? TextOf(*e.example) : FailureText();
-  if (e.example == nullptr && !d.peers.empty()) {
-    text.peer = d.peers[0];
+      example != nullptr
+          ? example->failure
+          : Failure{.cause = d->cause, .protocol = e.upstream.protocol};
+  FailureText text = example != nullptr ? TextOf(*example) : FailureText();
+  if (example == nullptr && !d->peers.empty()) {
+    text.peer = d->peers[0];
   }
-  d.hint = Hint(failure, text);
+  const absl::string_view act =
+      gathered.lead ? Info(*gathered.lead).act : absl::string_view();
+  d->hint = act.empty() ? Hint(failure, text) : std::string(act);
   failure.protocol = e.upstream.protocol;
 
   const std::string uri = CommonPath(e);
   text.upstream = e.upstream.name;
   text.uri = uri;
-  if (!d.peers.empty()) {
-    text.peer = d.peers[0];
+  if (gathered.example == nullptr && !d->peers.empty()) {
+    text.peer = d->peers[0];
   }
-  d.checks = Checks(failure, text);
+  const Evidence* evidence = gathered.evidence ? &*gathered.evidence
+                             : example != nullptr && example->evidence
+                                 ? &*example->evidence
+                                 : nullptr;
+  if (gathered.lead) {
+    d->checks = Confirm(*gathered.lead, failure, text, evidence);
+  }
+  if (d->checks.empty()) {
+    d->checks = Checks(failure, text, evidence);
+  }
+}
+
+Diagnosis DiagnoseOne(const Situation& e, FindingsOf findings_of) {
+  Diagnosis d;
+  d.upstream = e.upstream.name;
+  d.cause = e.cause;
+  d.share = e.share;
+  d.since = e.since;
+  if (e.failures == 0) {
+    TellReplays(e, &d);
+  } else if (e.idle_ends) {
+    TellIdleEnds(e, &d);
+    NamePeers(e, kMaxPeers, &d);
+  } else {
+    ChoosePattern(e, &d);
+  }
+  Gathered gathered = Gather(e, findings_of);
+  Lead(gathered, &d);
+  Advise(e, gathered, &d);
+  d.findings = std::move(gathered.findings);
   return d;
 }
 
@@ -245,9 +316,10 @@ bool Diagnoser::Next(size_t work) {
     const UpstreamStats& upstream = snapshot_.upstreams[next_];
     const Situation e = Collect(snapshot_, upstream);
     done += kUpstreamWork + upstream.peers.size();
-    if (e.failures > 0) {
-      found_.emplace_back(DiagnoseOne(e), e.failures);
-      done += kDiagnosisWork + snapshot_.events.size();
+    if (e.failures > 0 || ReplayedByCache(e) > 0) {
+      found_.emplace_back(DiagnoseOne(e, findings_of_), e.failures);
+      done += kDiagnosisWork + snapshot_.events.size() +
+              kFindingsWork * std::min(e.events.size(), kMaxGathered);
     }
   }
   return false;

@@ -2,30 +2,14 @@
 
 #include "upstream_502/advice/hint.h"
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
 #include "upstream_502/advice/limit.h"
+#include "upstream_502/advice/reading.h"
 #include "upstream_502/words/format.h"
 
 namespace upstream_502 {
 namespace {
-
-// What the table says of TCP does not always hold for a unix socket.
-struct UnixHint {
-  Cause cause;
-  absl::string_view text;
-};
-
-constexpr UnixHint kUnixHints[] = {
-    {Cause::kConnectionRefused,
-     "nobody listens on the unix socket: its file was left behind by a "
-     "service that is not running"},
-    {Cause::kPermissionDenied,
-     "nginx's user may not write to the unix socket: check mode and owner of "
-     "it and of its directories (namei -l PATH), and SELinux "
-     "(ausearch -m avc)"},
-};
 
 // What to look at in particular. `family` is a prefix of directives, "" means
 // every protocol; $0 stands for the prefix.
@@ -49,6 +33,8 @@ constexpr Detail kDetails[] = {
      "PHP-FPM: pm.max_children, listen.backlog"},
     {Cause::kConnectionTimeout, "uwsgi", "uWSGI: processes, listen"},
     {Cause::kConnectionRefused, "uwsgi", "uWSGI: socket in its file"},
+    {Cause::kConnectionUnreachable, "proxy",
+     "for an IPv6 address: resolver ... ipv6=off where only IPv4 works"},
     {Cause::kSocketMissing, "proxy", "gunicorn: --bind"},
     {Cause::kSocketMissing, "uwsgi", "uWSGI: socket in its file"},
     {Cause::kSocketMissing, "fastcgi",
@@ -102,8 +88,7 @@ constexpr Detail kDetails[] = {
     {Cause::kProtocolError, "uwsgi",
      "uWSGI must listen with socket =, not http-socket ="},
     {Cause::kProtocolError, "grpc",
-     "grpc_pass needs HTTP/2, grpcs:// where the port is TLS; a code after "
-     "'error' is the server's own refusal"},
+     "grpc_pass needs HTTP/2, grpcs:// where the port is TLS"},
 
     {Cause::kReadTimeout, "fastcgi",
      "PHP-FPM: pm.max_children, request_terminate_timeout, "
@@ -115,6 +100,10 @@ constexpr Detail kDetails[] = {
      "gRPC: a stream may be silent no longer than that"},
     {Cause::kErrorStatus, "fastcgi",
      "or fastcgi_catch_stderr matched what it wrote to stderr"},
+    {Cause::kErrorStatus, "proxy",
+     "nginx goes on asking it unless $0_next_upstream has http_502, http_504"},
+    {Cause::kErrorStatus, "grpc",
+     "nginx goes on asking it unless $0_next_upstream has http_502, http_504"},
     {Cause::kBodyIncomplete, "fastcgi", "PHP-FPM: request_terminate_timeout"},
     {Cause::kBodyIncomplete, "uwsgi", "uWSGI: harakiri"},
     {Cause::kBodyIncomplete, "proxy", kHttpServers},
@@ -148,29 +137,65 @@ std::string Lead(const Failure& failure) {
   return "";
 }
 
-absl::string_view Middle(Cause cause, absl::string_view peer) {
-  if (absl::StartsWith(peer, "unix:")) {
-    for (const UnixHint& hint : kUnixHints) {
-      if (hint.cause == cause) {
-        return hint.text;
-      }
+// What ended up with the client, where that is known, of a failure that came
+// after the response had begun.
+std::string Client(const Failure& failure) {
+  const Cause cause = failure.cause;
+  const bool cuts =
+      cause == Cause::kBodyIncomplete || cause == Cause::kBodyTimeout ||
+      cause == Cause::kProtocolError || cause == Cause::kInternalError;
+  if (failure.phase != Phase::kBody || !cuts) {
+    return "";
+  }
+  if (failure.rescued != 0) {
+    return "; the client saw nothing of it";
+  }
+  const bool error = failure.client_status >= 500;
+  const bool gone = failure.client_status == 499 || failure.client_status == 0;
+  return gone ? ""
+              : absl::StrCat("; the client got ", error ? "" : "a cut ",
+                             failure.client_status);
+}
+
+// Servers' own limits on a request's header.
+absl::string_view HeaderLimits(absl::string_view family) {
+  return family == "proxy"   ? "; gunicorn: --limit-request-line, "
+                               "--limit-request-field_size; Node: "
+                               "--max-http-header-size; uWSGI: buffer-size"
+         : family == "uwsgi" ? "; uWSGI: buffer-size (4096 unless changed)"
+                             : "";
+}
+
+void AppendDetails(Cause cause, absl::string_view family, std::string* hint) {
+  for (const Detail& detail : kDetails) {
+    if (detail.cause == cause &&
+        (detail.family.empty() || detail.family == family)) {
+      absl::StrAppend(hint, "; ", absl::Substitute(detail.text, family));
     }
   }
-  return Info(cause).hint;
+}
+
+// Words of the message leave no room for what is said in general.
+bool TakesDetails(Reading reading) {
+  return reading == Reading::kNone || reading == Reading::kUnixLeftBehind ||
+         reading == Reading::kUnixForbidden;
 }
 
 }  // namespace
 
 std::string Hint(const Failure& failure, const FailureText& text) {
   const absl::string_view family = DirectivePrefix(failure.protocol);
-  std::string hint =
-      absl::StrCat(Lead(failure), Middle(failure.cause, text.peer));
-  for (const Detail& detail : kDetails) {
-    if (detail.cause == failure.cause &&
-        (detail.family.empty() || detail.family == family)) {
-      absl::StrAppend(&hint, "; ", absl::Substitute(detail.text, family));
-    }
+  const Reading reading = ReadingOf(failure, text);
+  const absl::string_view words = ReadingHint(reading);
+  std::string hint = Lead(failure);
+  absl::StrAppend(&hint, words.empty() ? std::string(Info(failure.cause).hint)
+                                       : absl::Substitute(words, family));
+  if (reading == Reading::kLargeHeader) {
+    absl::StrAppend(&hint, HeaderLimits(family));
+  } else if (TakesDetails(reading)) {
+    AppendDetails(failure.cause, family, &hint);
   }
+  absl::StrAppend(&hint, Client(failure));
   return hint;
 }
 

@@ -2,6 +2,8 @@
 
 #include "upstream_502/advice/limit.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -59,6 +61,11 @@ std::string LimitDirective(Limit limit, Protocol protocol) {
   return limit == Limit::kNone
              ? ""
              : absl::StrCat(DirectivePrefix(protocol), Suffix(limit));
+}
+
+int64_t SafeKeepAlive(int64_t idle_ms) {
+  const int64_t most = idle_ms - std::max<int64_t>(idle_ms / 5, 100);
+  return most >= 2000 ? most / 1000 * 1000 : most / 100 * 100;
 }
 
 }  // namespace upstream_502

@@ -7,8 +7,6 @@
 #include <numeric>
 #include <utility>
 
-#include "absl/strings/string_view.h"
-
 namespace upstream_502 {
 namespace {
 
@@ -17,9 +15,10 @@ constexpr size_t kQuietMinutes = 5;      // end a spell of failures
 constexpr int64_t kNoSuccessMs = 10000;  // in a busy group: nothing works
 constexpr int64_t kReloadMs = 2 * kMinuteMs;
 
-// A group without a live server is counted under its own name.
-bool IsGroup(const UpstreamStats& upstream, const PeerStats& peer) {
-  return peer.addr == upstream.name && peer.failures > 0 &&
+// A group without a live server is counted under its own name, less the port
+// where the name has one. No server of it fails in that way.
+bool IsGroup(const PeerStats& peer) {
+  return peer.failures > 0 && peer.last_success == 0 &&
          peer.causes[static_cast<size_t>(Cause::kNoLiveUpstreams)] ==
              peer.failures;
 }
@@ -39,7 +38,7 @@ void CollectServers(Situation* e) {
     failures += server.failures;
     e->last_failure = std::max(e->last_failure, peer.last_failure);
     e->last_success = std::max(e->last_success, peer.last_success);
-    if (!IsGroup(e->upstream, peer)) {
+    if (!IsGroup(peer)) {
       e->servers.push_back(server);
     }
   }
@@ -69,6 +68,23 @@ void CollectEvents(Situation* e) {
   }
 }
 
+// The ends of idle connections are told where nothing else is.
+void SetIdleEndsAside(Situation* e, CauseCounts* counts) {
+  const auto ends = static_cast<uint64_t>(std::count_if(
+      e->events.begin(), e->events.end(),
+      [](const Event* event) { return IsIdleEnd(event->failure); }));
+  uint64_t& timeouts = (*counts)[static_cast<size_t>(Cause::kBodyTimeout)];
+  if (ends == 0 || ends < timeouts) {
+    return;
+  }
+  const uint64_t kept = std::exchange(timeouts, 0);
+  if (std::all_of(counts->begin(), counts->end(),
+                  [](uint64_t count) { return count == 0; })) {
+    timeouts = kept;
+    e->idle_ends = !e->no_live;
+  }
+}
+
 // A group runs out of live servers because of something else: that is named
 // where it is known.
 void ChooseCause(Situation* e) {
@@ -78,6 +94,7 @@ void ChooseCause(Situation* e) {
   const auto no_live = static_cast<size_t>(Cause::kNoLiveUpstreams);
   const uint64_t dead = std::exchange(counts[no_live], 0);
   e->no_live = dead > 0;
+  SetIdleEndsAside(e, &counts);
   auto most = std::max_element(counts.begin(), counts.end());
   if (*most == 0) {
     counts[no_live] = dead;
@@ -148,11 +165,25 @@ std::string Path(const Event& event) {
   return event.uri.substr(0, event.uri.find('?'));
 }
 
-bool IsIdempotent(absl::string_view method) {
-  return method != "POST" && method != "PATCH" && method != "LOCK";
+}  // namespace
+
+bool IsIdleEnd(const Failure& failure) {
+  return failure.cause == Cause::kBodyTimeout && failure.received_status == 101;
 }
 
-}  // namespace
+int64_t WindowOf(const Situation& e) {
+  const int64_t counted = e.now() - e.snapshot.server.start_time;
+  return std::clamp(counted, int64_t{1000},
+                    static_cast<int64_t>(kPeerMinutes) * kMinuteMs);
+}
+
+uint64_t Responses502(const Situation& e) {
+  uint64_t responses = 0;
+  for (size_t i = kHistoryMinutes - kPeerMinutes; i < kHistoryMinutes; ++i) {
+    responses += e.upstream.history.buckets[i].responses_502;
+  }
+  return responses;
+}
 
 Situation Collect(const Snapshot& snapshot, const UpstreamStats& upstream) {
   Situation e(snapshot, upstream);
@@ -280,12 +311,7 @@ size_t Bursts(const Situation& e) {
 }
 
 bool AllRescued(const Situation& e) {
-  for (size_t i = kHistoryMinutes - kPeerMinutes; i < kHistoryMinutes; ++i) {
-    if (e.upstream.history.buckets[i].responses_502 > 0) {
-      return false;
-    }
-  }
-  return !e.events.empty() &&
+  return Responses502(e) == 0 && !e.events.empty() &&
          std::all_of(e.events.begin(), e.events.end(), [](const Event* event) {
            return event->failure.rescued != 0;
          });
@@ -295,7 +321,7 @@ bool OnlyPosts(const Situation& e) {
   size_t broken = 0;
   for (const Event* event : e.events) {
     if (event->failure.rescued == 0) {
-      if (event->method.empty() || IsIdempotent(event->method)) {
+      if (event->failure.not_retried != NotRetried::kMethod) {
         return false;
       }
       ++broken;

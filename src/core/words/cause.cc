@@ -49,9 +49,10 @@ constexpr CauseInfo kCauses[] = {
         .phases = "select",
         .when = "every peer is marked down or full",
         .rfc9209 = "destination_unavailable",
-        .hint = "every server was out: failed max_fails times within "
-                "fail_timeout, marked down, or at max_conns; the cause is in "
-                "the failures before this one",
+        .hint = "every server was out: it failed max_fails times within "
+                "fail_timeout (then the failures before this one tell why), "
+                "is marked down, is at max_conns, or was tried by this "
+                "request already",
     },
     {
         .cause = Cause::kConnectionRefused,
@@ -59,8 +60,9 @@ constexpr CauseInfo kCauses[] = {
         .phases = "connect",
         .when = "ECONNREFUSED",
         .rfc9209 = "connection_refused",
-        .hint = "nothing listens there: is the service running, on this "
-                "address and this port",
+        .hint = "the connection was refused: nothing listens on this "
+                "address and port, or a firewall rejects it; is the service "
+                "running, and where does it listen",
     },
     {
         .cause = Cause::kConnectionTimeout,
@@ -79,8 +81,9 @@ constexpr CauseInfo kCauses[] = {
         .phases = "connect",
         .when = "EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN",
         .rfc9209 = "destination_ip_unroutable",
-        .hint = "no route to the address: check it with ip route get, the "
-                "host's network, and firewalls that reject",
+        .hint = "the way to the address is barred: a machine that is not "
+                "there (ip neigh show ADDRESS), or a firewall or router "
+                "that rejects",
     },
     {
         .cause = Cause::kConnectionFailed,
@@ -89,9 +92,9 @@ constexpr CauseInfo kCauses[] = {
         .when = "any other errno of connect(); not 104 and 32, which mean "
                 "\"connected, then reset\"",
         .rfc9209 = "connection_terminated",
-        .hint = "connect() failed with an unusual errno: is the address "
-                "complete (a scope for fe80::), is a unix socket one of "
-                "SOCK_STREAM",
+        .hint = "connect() failed with an unusual errno: look at the "
+                "address as nginx understood it, and at ip route get "
+                "ADDRESS",
     },
     {
         .cause = Cause::kSocketMissing,
@@ -99,8 +102,9 @@ constexpr CauseInfo kCauses[] = {
         .phases = "connect",
         .when = "ENOENT, ENOTDIR on a unix socket",
         .rfc9209 = "destination_unavailable",
-        .hint = "the unix socket does not exist: the service is not running "
-                "or listens on another path (systemd PrivateTmp hides /tmp)",
+        .hint = "the path of the unix socket does not exist for nginx: the "
+                "service is not running, listens on another path, or sees "
+                "other directories (systemd PrivateTmp, a container)",
     },
     {
         .cause = Cause::kPermissionDenied,
@@ -109,8 +113,8 @@ constexpr CauseInfo kCauses[] = {
         .when = "EACCES, EPERM (socket mode, SELinux, firewall)",
         .rfc9209 = "destination_ip_prohibited",
         .hint = "this machine forbids the connection: a local firewall's "
-                "OUTPUT rule, or SELinux "
-                "(setsebool -P httpd_can_network_connect 1, ausearch -m avc)",
+                "OUTPUT rule, or SELinux (setsebool -P "
+                "httpd_can_network_connect 1, ausearch -m avc)",
     },
     {
         .cause = Cause::kBacklogFull,
@@ -179,8 +183,9 @@ constexpr CauseInfo kCauses[] = {
         .phases = "send",
         .when = "EPIPE, ECONNRESET while sending",
         .rfc9209 = "connection_terminated",
-        .hint = "the backend closed while the request was being sent: it "
-                "limits the body's size, or its worker died; see its log",
+        .hint = "the connection ended while the request was being sent: the "
+                "backend limits the body's size and may have answered, or "
+                "its worker died; see its log",
     },
     {
         .cause = Cause::kSendTimeout,
@@ -188,8 +193,8 @@ constexpr CauseInfo kCauses[] = {
         .phases = "send",
         .when = "*_send_timeout",
         .rfc9209 = "connection_write_timeout",
-        .hint = "the backend stopped reading the request: its workers are "
-                "stuck or busy",
+        .hint = "nobody took more of the request in time: the backend's "
+                "workers are stuck or busy, or the network lost it",
     },
     {
         .cause = Cause::kKeepaliveRace,
@@ -198,9 +203,10 @@ constexpr CauseInfo kCauses[] = {
         .when = "EOF, RST or EPIPE on a reused connection before any response "
                 "byte",
         .rfc9209 = "connection_terminated",
-        .hint = "the backend closed an idle connection just as nginx reused "
-                "it: its keep-alive timeout must be longer than "
-                "keepalive_timeout in upstream{}",
+        .hint = "the backend ended a kept connection as nginx used it "
+                "again: its idle time was shorter than keepalive_timeout in "
+                "upstream{}, or its worker restarts or limits requests per "
+                "connection",
     },
     {
         .cause = Cause::kClosedBeforeResponse,
@@ -267,8 +273,8 @@ constexpr CauseInfo kCauses[] = {
         .phases = "header",
         .when = "*_read_timeout before the header",
         .rfc9209 = "connection_read_timeout",
-        .hint = "the backend took the request and did not answer in time: a "
-                "slow query, a lock, no free worker",
+        .hint = "no answer came in time: a slow query, a lock, no free "
+                "worker, or a request that the network lost",
     },
     {
         .cause = Cause::kErrorStatus,
@@ -277,8 +283,8 @@ constexpr CauseInfo kCauses[] = {
         .when = "the upstream itself said it failed: 502/504, a status nginx "
                 "retried on, or stderr text that fastcgi_catch_stderr matches",
         .rfc9209 = "",
-        .hint = "nginx passed on what the backend said: the backend itself "
-                "failed, look for the cause there",
+        .hint = "the backend itself says that it failed: look for the cause "
+                "there",
     },
     {
         .cause = Cause::kBodyIncomplete,
@@ -287,9 +293,9 @@ constexpr CauseInfo kCauses[] = {
         .when = "EOF, RST or bad chunking after the header: the client sees a "
                 "cut 200",
         .rfc9209 = "http_response_incomplete",
-        .hint = "the backend broke off inside the response body and the "
-                "client got a part of it: its worker crashed or was killed, "
-                "or a wrong Content-Length; see its log",
+        .hint = "the backend broke off inside the response body: its worker "
+                "crashed or was killed, or a wrong Content-Length; see its "
+                "log",
     },
     {
         .cause = Cause::kBodyTimeout,
@@ -297,8 +303,7 @@ constexpr CauseInfo kCauses[] = {
         .phases = "body",
         .when = "*_read_timeout after the header",
         .rfc9209 = "connection_read_timeout",
-        .hint = "the backend stalled inside the response body and the client "
-                "got a part of it",
+        .hint = "the backend stalled inside the response body",
     },
     {
         .cause = Cause::kInternalError,

@@ -18,6 +18,7 @@ TEST(DiagnoseRequests, SaysOnlyPostsWhereGetsAreRescued) {
   get.rescued = true;
   Failed post = Because(Cause::kKeepaliveRace);
   post.method = "POST";
+  post.not_retried = NotRetried::kMethod;
   scene.At(kMinute).Good(20).Bad(10, get).Bad(4, post).Good(1);
   EXPECT_THAT(scene.One().summary, HasSubstr("(POST)"));
   get.rescued = false;
@@ -30,8 +31,22 @@ TEST(DiagnoseRequests, ForgetsRequestsOfLongAgo) {
   Failed failed = Because(Cause::kKeepaliveRace);
   scene.At(0).Good(20).Bad(10, failed);
   failed.method = "POST";
+  failed.not_retried = NotRetried::kMethod;
   scene.At(20 * kMinute).Good(20).Bad(4, failed).Good(1);
   EXPECT_THAT(scene.One().summary, HasSubstr("(POST)"));
+}
+
+// nginx repeats a POST while nothing of it was sent.
+TEST(DiagnoseRequests, SaysNothingAboutPostsThatHadOtherReasons) {
+  for (const NotRetried reason : {NotRetried::kUnknown, NotRetried::kOnlyServer,
+                                  NotRetried::kTries, NotRetried::kNotListed}) {
+    Scene scene("app", Protocol::kHttp);
+    Failed post = Refused();
+    post.method = "POST";
+    post.not_retried = reason;
+    scene.At(kMinute).Bad(5, post);
+    EXPECT_THAT(scene.One().summary, Not(HasSubstr("(POST)")));
+  }
 }
 
 TEST(DiagnoseRequests, SaysNothingAboutPostsOnTwoOfThem) {
@@ -41,6 +56,7 @@ TEST(DiagnoseRequests, SaysNothingAboutPostsOnTwoOfThem) {
   scene.At(kMinute).Good(20).Bad(10, failed);
   failed.rescued = false;
   failed.method = "POST";
+  failed.not_retried = NotRetried::kMethod;
   scene.Bad(2, failed).Good(1);
   EXPECT_THAT(scene.One().summary, Not(HasSubstr("(POST)")));
 }
@@ -66,6 +82,32 @@ TEST(DiagnoseRequests, BlamesNoTimeoutThatWasNotReached) {
   failed.response_time = 130000;
   scene.At(kMinute).Bad(6, failed);
   EXPECT_THAT(scene.One().summary, Not(HasSubstr("ran out")));
+}
+
+TEST(DiagnoseRequests, CallsTheEndOfAnIdleWebSocketNoOutage) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kBodyTimeout);
+  failed.phase = Phase::kBody;
+  failed.received_status = 101;
+  failed.limit = 60000;
+  failed.response_time = 90000;
+  scene.At(kMinute).Bad(6, failed);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kInfo);
+  EXPECT_EQ(d.summary,
+            "6 idle connections ended in the last 60 seconds, after the switch "
+            "to another protocol (101), proxy_read_timeout (60s) ran out");
+  EXPECT_THAT(d.hint, HasSubstr("pings"));
+
+  // What else fails is told in place of it.
+  scene.Bad(3, Refused());
+  EXPECT_EQ(scene.One().cause, Cause::kConnectionRefused);
+  EXPECT_EQ(scene.One().severity, Severity::kOutage);
+
+  Scene stream("app", Protocol::kHttp);
+  failed.received_status = 200;
+  stream.At(kMinute).Bad(6, failed);
+  EXPECT_EQ(stream.One().severity, Severity::kOutage);
 }
 
 TEST(DiagnoseRequests, DoesNotBlameAPathForWhatFailsBeforeTheRequest) {

@@ -1,8 +1,14 @@
 #include "upstream_502/advice/hint.h"
 
+#include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 
 namespace upstream_502 {
@@ -23,7 +29,9 @@ TEST(HintTest, EveryHintIsOneShortLineOfAscii) {
         for (const int64_t limit :
              {INT64_MIN, int64_t{-1}, int64_t{0}, int64_t{60000}, INT64_MAX}) {
           const std::string hint = Hint({.cause = static_cast<Cause>(i),
+                                         .phase = Phase::kBody,
                                          .protocol = protocol,
+                                         .client_status = 200,
                                          .received_status = 502,
                                          .limit = limit},
                                         {.peer = peer});
@@ -100,8 +108,9 @@ TEST(HintTest, SaysTheWordsOfTheProtocol) {
       {{.cause = Cause::kBacklogFull, .protocol = Protocol::kFastcgi},
        "pm.max_children, listen.backlog"},
       {{.cause = Cause::kKeepaliveRace, .protocol = Protocol::kHttp},
-       "must be longer than keepalive_timeout in upstream{}; gunicorn: "
-       "--keep-alive; Node: server.keepAliveTimeout"},
+       "shorter than keepalive_timeout in upstream{}, or its worker restarts "
+       "or limits requests per connection; gunicorn: --keep-alive; Node: "
+       "server.keepAliveTimeout"},
       {{.cause = Cause::kPermissionDenied, .protocol = Protocol::kHttp},
        "setsebool -P httpd_can_network_connect 1"},
       {{.cause = Cause::kPermissionDenied, .protocol = Protocol::kFastcgi},
@@ -132,6 +141,137 @@ TEST(HintTest, SaysTheWordsOfTheProtocol) {
   for (const auto& c : kCases) {
     const std::string hint = Hint(c.failure, {.peer = c.peer});
     EXPECT_TRUE(absl::StrContains(hint, c.says)) << hint << "\n" << c.says;
+  }
+}
+
+// Without evidence readings are named as such.
+TEST(HintTest, SaysNothingThatWasNotSeen) {
+  const struct {
+    Cause cause;
+    absl::string_view not_said;
+    absl::string_view says;
+  } kCases[] = {
+      {Cause::kReadTimeout, "took the request", "no answer came in time"},
+      {Cause::kKeepaliveRace, "closed an idle connection", "restarts"},
+      {Cause::kConnectionRefused, "nothing listens there", "or a firewall"},
+      {Cause::kSocketMissing, "is not running or listens", "PrivateTmp"},
+      {Cause::kConnectionUnreachable, "no route to", "rejects"},
+      {Cause::kNoLiveUpstreams, "the cause is in the failures", "max_conns"},
+      {Cause::kBodyIncomplete, "the client got a part", "broke off"},
+      {Cause::kBodyTimeout, "the client got a part", "stalled"},
+      {Cause::kInternalError, "500", "nginx itself"},
+      {Cause::kErrorStatus, "nginx passed on", "itself says"},
+  };
+  for (const auto& c : kCases) {
+    const std::string hint = Hint({.cause = c.cause}, {.peer = "[::1]:80"});
+    EXPECT_FALSE(absl::StrContains(hint, c.not_said)) << hint;
+    EXPECT_TRUE(absl::StrContains(hint, c.says)) << hint;
+  }
+}
+
+TEST(HintTest, SaysWhatTheClientGot) {
+  Failure failure = {.cause = Cause::kBodyIncomplete,
+                     .phase = Phase::kBody,
+                     .protocol = Protocol::kHttp,
+                     .client_status = 200};
+  EXPECT_TRUE(absl::EndsWith(Hint(failure, {}), "; the client got a cut 200"));
+  failure.client_status = 502;
+  EXPECT_TRUE(absl::EndsWith(Hint(failure, {}), "; the client got 502"));
+  failure.rescued = 1;
+  EXPECT_TRUE(
+      absl::EndsWith(Hint(failure, {}), "; the client saw nothing of it"));
+  failure.rescued = 0;
+  failure.client_status = 0;
+  EXPECT_FALSE(absl::StrContains(Hint(failure, {}), "the client got"));
+  failure = {.cause = Cause::kInternalError,
+             .phase = Phase::kBody,
+             .client_status = 200};
+  EXPECT_TRUE(absl::EndsWith(Hint(failure, {}), "; the client got a cut 200"));
+}
+
+// The message decides on the words; they fit, whatever stands before them.
+TEST(HintTest, ReadsTheMessage) {
+  const struct {
+    Failure failure;
+    absl::string_view message;
+    absl::string_view says;
+  } kCases[] = {
+      {{.cause = Cause::kTlsProtocolError, .protocol = Protocol::kHttps},
+       "SSL_do_handshake() failed (SSL: wrong version number)",
+       "speaks no TLS"},
+      {{.cause = Cause::kTlsProtocolError, .protocol = Protocol::kGrpcs},
+       "SSL_do_handshake() failed (SSL: SSL alert number 70)",
+       "grpc_ssl_protocols"},
+      {{.cause = Cause::kTlsCertificateInvalid, .protocol = Protocol::kHttps},
+       "upstream SSL certificate does not match \"app\"",
+       "proxy_ssl_name is to be one of those it carries"},
+      {{.cause = Cause::kProtocolError, .protocol = Protocol::kGrpc},
+       "upstream rejected request with error 7",
+       "takes no more streams"},
+      {{.cause = Cause::kProtocolError, .protocol = Protocol::kFastcgi},
+       "upstream sent unsupported FastCGI protocol version: 72",
+       "fastcgi_pass does not speak"},
+      {{.cause = Cause::kBodyIncomplete, .protocol = Protocol::kHttp},
+       "upstream sent invalid chunked response",
+       "remove the Transfer-Encoding"},
+      {{.cause = Cause::kBodyTimeout,
+        .protocol = Protocol::kHttp,
+        .received_status = 101,
+        .limit = 60000},
+       "upstream timed out (110: Connection timed out)",
+       "proxy_read_timeout 60s ran out: nothing was said"},
+  };
+  for (const auto& c : kCases) {
+    const std::string hint = Hint(c.failure, {.message = c.message});
+    EXPECT_TRUE(absl::StrContains(hint, c.says)) << hint;
+    EXPECT_LE(hint.size(), 300u) << hint;
+  }
+}
+
+TEST(HintTest, NamesTheServersOwnLimitsOnALargeHeader) {
+  Failure failure = {.cause = Cause::kClosedBeforeResponse,
+                     .protocol = Protocol::kUwsgi,
+                     .bytes_sent = 6000};
+  EXPECT_TRUE(absl::StrContains(Hint(failure, {.method = "GET"}),
+                                "uWSGI: buffer-size"));
+  failure.protocol = Protocol::kHttp;
+  failure.bytes_sent = 30000;
+  const std::string hint = Hint(failure, {.method = "GET"});
+  EXPECT_TRUE(absl::StrContains(hint, "--limit-request-field_size")) << hint;
+  EXPECT_TRUE(absl::StrContains(hint, "--max-http-header-size")) << hint;
+  EXPECT_LE(hint.size(), 300u) << hint;
+}
+
+TEST(HintTest, NamesTheWordThatTakesARelayingServerOut) {
+  for (const Protocol protocol : {Protocol::kHttp, Protocol::kGrpc}) {
+    const std::string hint =
+        Hint({.cause = Cause::kErrorStatus, .protocol = protocol}, {});
+    EXPECT_TRUE(absl::StrContains(
+        hint,
+        absl::StrCat(DirectivePrefix(protocol), "_next_upstream has http_502")))
+        << hint;
+  }
+}
+
+// What the runbook says first is what the log, the page and the reports say.
+TEST(HintTest, IsTheRunbooksWordToo) {
+  const std::string path =
+      absl::StrCat(absl::string_view(__FILE__).substr(
+                       0, absl::string_view(__FILE__).rfind("t/unit/")),
+                   "docs/causes.md");
+  std::ifstream file(path);
+  ASSERT_TRUE(file) << path;
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::vector<std::string> sections =
+      absl::StrSplit(text.str(), "\n### ");
+  ASSERT_EQ(sections.size(), kCauseCount + 1);
+  for (size_t i = 0; i < kCauseCount; ++i) {
+    const CauseInfo& info = Info(static_cast<Cause>(i));
+    std::string section = sections[i + 1];
+    absl::StrReplaceAll({{"\n> ", " "}}, &section);
+    EXPECT_TRUE(absl::StrContains(section, absl::StrCat(" ", info.hint)))
+        << info.name << ": " << info.hint;
   }
 }
 

@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -36,6 +38,11 @@ struct Failed {
   int64_t limit = -1;
   int64_t response_time = -1;
   uint64_t bytes_received = 0;
+  uint64_t bytes_sent = 0;
+  bool reused = false;
+  NotRetried not_retried = NotRetried::kUnknown;
+  std::string message = {};
+  std::optional<Evidence> evidence = {};
 };
 
 inline Failed Refused(const std::string& peer = "127.0.0.1:9000") {
@@ -86,6 +93,22 @@ class Scene {
     return upstream_502::Diagnose(Take());
   }
 
+  // With findings of the test's own.
+  Diagnosis One(FindingsOf findings_of) const {
+    const Snapshot snapshot = Take();
+    Diagnoser diagnoser(snapshot, findings_of);
+    diagnoser.Next(SIZE_MAX);
+    const std::vector<Diagnosis> all = diagnoser.Take();
+    EXPECT_EQ(all.size(), 1u);
+    return all.empty() ? Diagnosis() : all[0];
+  }
+
+  // Responses with 502 that no server was asked for.
+  Scene& Replayed(int times) {
+    replayed_.emplace_back(now_, times);
+    return *this;
+  }
+
   Snapshot Take() const {
     Snapshot snapshot;
     snapshot.server.time = now_;
@@ -101,6 +124,7 @@ class Scene {
           Count(record, &stats);
         }
       }
+      Replay(&stats);
       snapshot.upstreams.push_back(stats);
     }
     for (const Record& record : records_) {
@@ -148,11 +172,25 @@ class Scene {
       minute->responses_502 +=
           record.failed && !record.failure.rescued ? times : 0;
     }
+    if (record.failed) {
+      stats->causes[static_cast<size_t>(record.failure.cause)] += times;
+    }
     if (record.failed && record.time >= OldestMinute(kPeerMinutes)) {
       stats->recent_causes[static_cast<size_t>(record.failure.cause)] += times;
     }
     if (!record.peer.empty()) {
       CountPeer(record, times, FindPeer(record.peer, stats));
+    }
+  }
+
+  void Replay(UpstreamStats* stats) const {
+    for (const auto& [time, times] : replayed_) {
+      if (Minute* minute = Bucket(&stats->history, time)) {
+        minute->requests += static_cast<uint64_t>(times);
+        minute->responses_502 += static_cast<uint64_t>(times);
+      }
+      stats->responses[1][static_cast<size_t>(Origin::kCache)] +=
+          static_cast<uint64_t>(times);
     }
   }
 
@@ -203,6 +241,11 @@ class Scene {
     event.failure.response_time = static_cast<int32_t>(failed.response_time);
     event.failure.bytes_received = failed.bytes_received;
     event.failure.received_status = failed.received_status;
+    event.failure.bytes_sent = failed.bytes_sent;
+    event.failure.reused = failed.reused ? 1 : 0;
+    event.failure.not_retried = failed.not_retried;
+    event.message = failed.message;
+    event.evidence = failed.evidence;
     return event;
   }
 
@@ -211,6 +254,7 @@ class Scene {
   std::string name_;
   std::map<std::string, Protocol> protocols_;
   std::vector<Record> records_;
+  std::vector<std::pair<int64_t, int>> replayed_;
 };
 
 }  // namespace upstream_502

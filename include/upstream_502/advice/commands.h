@@ -1,0 +1,67 @@
+// The shell commands that checks are made of, filled in with a peer's address,
+// each "" where the address does not allow it.
+//
+//   ListenersOf(ParsePeer("127.0.0.1:9000")) == "ss -ltnp 'sport = :9000'"
+
+#ifndef UPSTREAM_502_ADVICE_COMMANDS_H_
+#define UPSTREAM_502_ADVICE_COMMANDS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "upstream_502/advice/address.h"
+#include "upstream_502/words/failure.h"
+
+namespace upstream_502 {
+
+// "127.0.0.1:80", "'[::1]:80'"; "" unless both parts are there.
+std::string HostPort(const PeerAddress& address);
+
+// Who listens there.
+std::string ListenersOf(const PeerAddress& address);
+
+// The same without a heading: nothing where nobody does.
+std::string OnlyListenersOf(const PeerAddress& address);
+
+// How long its accept queue is, and for how many there is room.
+std::string QueueOf(const PeerAddress& address);
+
+// What the service manager says of whoever listens there, its log included.
+std::string StatusOf(const PeerAddress& address);
+
+// Since when its processes run: one younger than a failure took the place of
+// one that died.
+std::string StartTimesOf(const PeerAddress& address);
+
+// In which mount namespaces they and nginx are.
+std::string NamespacesOf(const PeerAddress& address);
+
+// How many of its processes this machine has memory for: their average, what
+// is available, a fifth of which is kept back.
+std::string CapacityOf(const PeerAddress& address);
+
+// The lines of nginx's configuration that hold one of `words`, as they stand.
+std::string ConfigWith(const std::vector<absl::string_view>& words);
+
+// The lines of PHP-FPM's that match a regular expression, wherever
+// distributions keep it.
+std::string PhpConfigWith(absl::string_view expression);
+
+// Asks the backend directly, past nginx: "" where that is no HTTP. Of `text`:
+// method, URI. `flags` are curl's.
+std::string FetchFrom(const PeerAddress& address, const Failure& failure,
+                      const FailureText& text, absl::string_view flags);
+
+// Shows the certificate, as far as openssl x509's `wanted` say; the whole
+// handshake where that is empty.
+std::string CertificateOf(const PeerAddress& address, absl::string_view name,
+                          absl::string_view wanted);
+
+// Which versions of TLS are spoken there.
+std::string TlsVersionsOf(const PeerAddress& address);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_ADVICE_COMMANDS_H_

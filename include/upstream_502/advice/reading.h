@@ -1,0 +1,72 @@
+// What the words of nginx's message tell beyond the cause: a TLS handshake that
+// failed for a plain port is no handshake that failed for its version, and each
+// wants other words and other checks.
+//
+//   ReadingOf({.cause = Cause::kTlsProtocolError}, {.message = "… alert number
+//   70)"})
+//   == Reading::kTlsVersion
+
+#ifndef UPSTREAM_502_ADVICE_READING_H_
+#define UPSTREAM_502_ADVICE_READING_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "upstream_502/words/failure.h"
+
+namespace upstream_502 {
+
+enum class Reading : uint8_t {
+  kNone,  // the cause's own words
+
+  // connect()
+  kUnixLeftBehind,  // nobody listens on a unix socket that is there
+  kUnixForbidden,
+  kRouteForbids,  // a route of type prohibit, or a firewall
+  kNoNetwork,     // no route at all
+  kBlackhole,     // a route of type blackhole
+  kLinkLocal,     // an address that needs its interface
+  kSocketType,    // a unix socket of another type
+
+  // TLS
+  kTlsPlainPort,
+  kTlsVersion,        // the other side refused our versions
+  kTlsVersionHere,    // our side refused what the other offers
+  kTlsWeakHere,       // key, digest or parameters are too weak for our side
+  kTlsRenegotiation,  // OpenSSL 3 refuses the old way of it
+  kTlsServerName,     // the other side knows no such name, or was told none
+  kTlsNoAgreement,    // alert 40: ciphers, a name, anything
+  kTlsClientWanted,   // it wants a certificate of ours
+  kTlsClientRefused,  // it does not take ours
+
+  // Certificates
+  kCertificateDates,
+  kCertificateIssuer,
+  kCertificateChain,
+  kCertificateName,
+  kCertificateWeak,
+
+  // Framing
+  kHttpPort,        // an HTTP/1 server answers FastCGI or HTTP/2
+  kStreamRefused,   // an HTTP/2 code of the server's own
+  kHpack,           // HPACK's table
+  kCommandRefused,  // memcached's CLIENT_ERROR, ERROR
+  kServerRefused,   // memcached's SERVER_ERROR
+  kChunks,          // declared chunked, sent otherwise
+
+  kUpgraded,     // idle after a 101
+  kLargeHeader,  // the request's, and the server closed
+  kTemporaryFile,
+};
+inline constexpr size_t kReadingCount = 31;
+
+Reading ReadingOf(const Failure& failure, const FailureText& text);
+
+// The words in place of the cause's own hint; "" for kNone. $0 stands for the
+// prefix of the protocol's directives.
+absl::string_view ReadingHint(Reading reading);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_ADVICE_READING_H_

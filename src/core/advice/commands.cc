@@ -1,0 +1,198 @@
+// The shell commands that checks are made of.
+
+#include "upstream_502/advice/commands.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "upstream_502/words/escape.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr size_t kMaxUri = 200;
+
+// More than the socket buffers on the way hold.
+constexpr uint64_t kUpload = 8000000;
+
+// `flags` are ss's, before and after its kind. Nothing where there is neither
+// port nor path.
+std::string Sockets(const PeerAddress& address, absl::string_view before,
+                    absl::string_view after) {
+  if (!address.path.empty()) {
+    return absl::StrCat("ss -", before, "lx", after, " src ", address.path);
+  }
+  return address.port.empty() ? ""
+                              : absl::StrCat("ss -", before, "lt", after,
+                                             " 'sport = :", address.port, "'");
+}
+
+// The processes that have the listening socket, a number a line, and what to
+// do with them.
+std::string WithPids(const PeerAddress& address, absl::string_view then) {
+  const std::string sockets = Sockets(address, "H", "np");
+  return sockets.empty() ? ""
+                         : absl::StrCat(sockets,
+                                        " | grep -o 'pid=[0-9]*' | cut -d= -f2 "
+                                        "| sort -u | ",
+                                        then);
+}
+
+// Elsewhere it has to be run there.
+std::string Place(const PeerAddress& address) {
+  return address.loopback || address.host.empty()
+             ? ""
+             : absl::StrCat("  # on ", address.host);
+}
+
+std::string Url(const PeerAddress& address, absl::string_view scheme,
+                absl::string_view text_uri) {
+  const bool usable = absl::StartsWith(text_uri, "/") &&
+                      text_uri.size() <= kMaxUri && IsPrintable(text_uri);
+  const absl::string_view uri = usable ? text_uri : "/";
+  if (!address.path.empty()) {
+    return absl::StrCat("--unix-socket ", address.path, " ",
+                        ShellQuote(absl::StrCat(scheme, "localhost", uri)));
+  }
+  const std::string host =
+      address.ipv6 ? absl::StrCat("[", address.host, "]") : address.host;
+  return ShellQuote(absl::StrCat(scheme, host, ":", address.port, uri));
+}
+
+// What makes a request like the one that failed.
+std::string Likeness(const Failure& failure, const FailureText& text) {
+  if (failure.received_status == 101) {
+    return "-H 'Connection: Upgrade' -H 'Upgrade: websocket' -H "
+           "'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: "
+           "AAAAAAAAAAAAAAAAAAAAAA==' ";
+  }
+  if (text.method == "HEAD") {
+    return "-I ";
+  }
+  const bool sends = failure.cause == Cause::kSendReset ||
+                     failure.cause == Cause::kSendTimeout;
+  if (!sends) {
+    return "";
+  }
+  const absl::string_view method = text.method == "PUT" ? "PUT" : "POST";
+  return absl::StrCat("-X ", method, " --data-binary @- ");
+}
+
+}  // namespace
+
+std::string HostPort(const PeerAddress& address) {
+  if (address.host.empty() || address.port.empty()) {
+    return "";
+  }
+  return address.ipv6
+             ? absl::StrCat("'[", address.host, "]:", address.port, "'")
+             : absl::StrCat(address.host, ":", address.port);
+}
+
+std::string ListenersOf(const PeerAddress& address) {
+  const std::string sockets = Sockets(address, "", "np");
+  return sockets.empty() ? "" : absl::StrCat(sockets, Place(address));
+}
+
+std::string OnlyListenersOf(const PeerAddress& address) {
+  const std::string sockets = Sockets(address, "H", "np");
+  return sockets.empty() ? "" : absl::StrCat(sockets, Place(address));
+}
+
+std::string QueueOf(const PeerAddress& address) {
+  const std::string sockets = Sockets(address, "", "n");
+  return sockets.empty()
+             ? ""
+             : absl::StrCat(sockets, "  # Recv-Q wait, Send-Q have room");
+}
+
+std::string StatusOf(const PeerAddress& address) {
+  return WithPids(address,
+                  "head -n 1 | xargs -r systemctl --no-pager -l status");
+}
+
+std::string StartTimesOf(const PeerAddress& address) {
+  return WithPids(address,
+                  "xargs -r ps -o pid,lstart,args -p  # a young one took the "
+                  "place of one that died");
+}
+
+std::string NamespacesOf(const PeerAddress& address) {
+  return WithPids(address,
+                  "xargs -rI{} readlink /proc/{}/ns/mnt /proc/$(pgrep -o "
+                  "nginx)/ns/mnt");
+}
+
+std::string CapacityOf(const PeerAddress& address) {
+  return WithPids(
+      address,
+      "xargs -r ps -o rss= -p | awk '{ s += $1; n++ } END { while ((getline l "
+      "< \"/proc/meminfo\") > 0) if (l ~ /^MemAvailable/) { split(l, f); a = "
+      "f[2] } if (n) printf \"%d processes of %d MB, %d MB available: room "
+      "for %d, a fifth kept back\\n\", n, s / n / 1024, a / 1024, n + 0.8 * a "
+      "* n / s }'");
+}
+
+std::string ConfigWith(const std::vector<absl::string_view>& words) {
+  std::string command = "nginx -T 2>/dev/null | grep -nF";
+  for (const absl::string_view word : words) {
+    if (!word.empty()) {
+      absl::StrAppend(&command, " -e ", ShellQuote(word));
+    }
+  }
+  return absl::StrCat(command,
+                      "  # with the -c of the running one, see ps -C nginx -o "
+                      "args");
+}
+
+std::string PhpConfigWith(absl::string_view expression) {
+  return absl::StrCat("grep -rsnE '^", expression,
+                      "' /etc/php /etc/php-fpm.conf /etc/php-fpm.d "
+                      "/usr/local/etc");
+}
+
+std::string FetchFrom(const PeerAddress& address, const Failure& failure,
+                      const FailureText& text, absl::string_view flags) {
+  const bool tls = failure.protocol == Protocol::kHttps;
+  const bool reachable = !address.path.empty() || !HostPort(address).empty();
+  if ((failure.protocol != Protocol::kHttp && !tls) || !reachable) {
+    return "";
+  }
+  const std::string likeness = Likeness(failure, text);
+  // -g: a URI's brackets are no globs.
+  return absl::StrCat(absl::StrContains(likeness, "@-")
+                          ? absl::StrCat("head -c ", kUpload, " /dev/zero | ")
+                          : "",
+                      "curl -sSg -m 90 ", tls ? "-k " : "", likeness, flags,
+                      " ",
+                      Url(address, tls ? "https://" : "http://", text.uri));
+}
+
+std::string CertificateOf(const PeerAddress& address, absl::string_view name,
+                          absl::string_view wanted) {
+  const std::string where = !address.path.empty()
+                                ? absl::StrCat("-unix ", address.path)
+                            : HostPort(address).empty()
+                                ? ""
+                                : absl::StrCat("-connect ", HostPort(address));
+  if (where.empty()) {
+    return "";
+  }
+  return absl::StrCat(
+      "openssl s_client ", where,
+      name.empty() ? "" : absl::StrCat(" -servername ", name), " </dev/null",
+      wanted.empty() ? "" : absl::StrCat(" | openssl x509 -noout ", wanted));
+}
+
+std::string TlsVersionsOf(const PeerAddress& address) {
+  const std::string host_port = HostPort(address);
+  return host_port.empty()
+             ? ""
+             : absl::StrCat(
+                   "for v in tls1 tls1_1 tls1_2 tls1_3; do echo $v: $(openssl "
+                   "s_client -connect ",
+                   host_port,
+                   " -$v -cipher DEFAULT:@SECLEVEL=0 </dev/null 2>&1 | grep "
+                   "'Cipher is'); done");
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,273 @@
+// The commands that confirm a finding or refute it.
+
+#include "upstream_502/advice/confirm.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "upstream_502/advice/address.h"
+#include "upstream_502/advice/commands.h"
+#include "upstream_502/words/escape.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr absl::string_view kKills =
+    "journalctl --since -10min -k | grep -iE 'segfault|killed process'";
+
+class Confirmer {
+ public:
+  Confirmer(const Failure& failure, const FailureText& text,
+            const Evidence* evidence)
+      : failure_(failure),
+        text_(text),
+        address_(ParsePeer(text.peer)),
+        name_(HostName(text.upstream)),
+        prefix_(DirectivePrefix(failure.protocol)) {
+    if (evidence != nullptr && evidence->where == Where::kThisMachine) {
+      address_.loopback = true;
+    }
+  }
+
+  std::vector<std::string> Of(Finding finding) {
+    if (!Connecting(finding) && !Path(finding) && !Waiting(finding)) {
+      Others(finding);
+    }
+    return std::move(checks_);
+  }
+
+ private:
+  template <typename... Parts>
+  void Add(const Parts&... parts) {
+    std::string check = absl::StrCat(parts...);
+    if (!check.empty()) {
+      checks_.push_back(std::move(check));
+    }
+  }
+
+  bool Connecting(Finding finding);
+  bool Path(Finding finding);
+  bool Waiting(Finding finding);
+  void Others(Finding finding);
+  void Nobody();
+  void Configured();
+  void Reach();
+  void Pool();
+  void Fetch(absl::string_view flags) {
+    Add(FetchFrom(address_, failure_, text_, flags));
+  }
+  bool fastcgi() const { return failure_.protocol == Protocol::kFastcgi; }
+
+  const Failure& failure_;
+  const FailureText& text_;
+  PeerAddress address_;
+  const std::string name_;
+  const absl::string_view prefix_;
+  std::vector<std::string> checks_;
+};
+
+void Confirmer::Nobody() {
+  const std::string listeners = OnlyListenersOf(address_);
+  if (!listeners.empty()) {
+    Add(listeners, "  # nothing: nobody listens");
+  }
+}
+
+void Confirmer::Configured() {
+  if (!HostPort(address_).empty()) {
+    Add(ConfigWith({text_.peer, name_}));
+  }
+}
+
+void Confirmer::Reach() {
+  if (!HostPort(address_).empty()) {
+    Add("nc -vz -w 3 ", address_.host, " ", address_.port);
+    Add("ip route get ", address_.host);
+    Add("ip neigh show ", address_.host);
+  }
+}
+
+// A pool that takes no more: its queue, and how large it may be.
+void Confirmer::Pool() {
+  Add(QueueOf(address_));
+  Add(CapacityOf(address_));
+  if (fastcgi()) {
+    Add(PhpConfigWith("(pm\\.max_children|listen\\.backlog)"));
+  }
+}
+
+bool Confirmer::Connecting(Finding finding) {
+  switch (finding) {
+    case Finding::kPortClosed:
+      Nobody();
+      Add("ss -Hltnp  # what is listened on");
+      Configured();
+      return true;
+    case Finding::kOtherAddress:
+      Add(OnlyListenersOf(address_));
+      Configured();
+      return true;
+    case Finding::kRejected:
+      if (address_.loopback) {
+        Add(OnlyListenersOf(address_));
+      } else {
+        Reach();
+      }
+      Add("nft list ruleset");
+      Add("iptables -S");
+      return true;
+    case Finding::kSynUnanswered:
+      Reach();
+      return true;
+    case Finding::kSynRepeated:
+      Add(QueueOf(address_));
+      Add("nstat -az TcpExtListenOverflows TcpExtTCPSynRetrans");
+      return true;
+    case Finding::kQueueFull:
+      Pool();
+      Add("sysctl net.core.somaxconn");
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Confirmer::Path(Finding finding) {
+  if (address_.path.empty()) {
+    return false;
+  }
+  const absl::string_view raw = text_.peer.substr(sizeof("unix:") - 1);
+  const std::string folder = ShellQuote(raw.substr(0, raw.rfind('/') + 1));
+  switch (finding) {
+    case Finding::kSocketStale:
+      Nobody();
+      Add("ls -l ", address_.path);
+      return true;
+    case Finding::kSocketAbsent:
+      Add("ls -l ", folder);
+      Add("ss -Hlxnp | grep -F ", folder);
+      return true;
+    case Finding::kSocketHidden:
+      Add("ls -l ", address_.path);
+      Add(OnlyListenersOf(address_));
+      Add(NamespacesOf(address_));
+      return true;
+    case Finding::kDirectoryMissing:
+    case Finding::kNotASocket:
+      Add("namei -l ", address_.path);
+      return true;
+    case Finding::kNoPermission:
+      Add("namei -l ", address_.path);
+      Add("ps -o user= -C nginx");
+      if (fastcgi()) {
+        Add(PhpConfigWith("listen\\.(owner|group|mode)"));
+      }
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Confirmer::Waiting(Finding finding) {
+  switch (finding) {
+    case Finding::kNotAccepted:
+      Pool();
+      Add(StatusOf(address_));
+      return true;
+    case Finding::kNotRead:
+      if (!address_.port.empty()) {
+        Add("ss -tnp 'sport = :", address_.port,
+            "'  # Recv-Q: what the service has not read");
+      }
+      Add(StatusOf(address_));
+      return true;
+    case Finding::kNoAnswer:
+      Fetch("-o /dev/null -w '%{time_starttransfer}\\n'");
+      if (fastcgi()) {
+        Add(PhpConfigWith("(request_slowlog_timeout|slowlog)"));
+      }
+      Add(StatusOf(address_));
+      return true;
+    case Finding::kUnacknowledged:
+      if (!HostPort(address_).empty()) {
+        Add("ss -tnoi dst ", HostPort(address_),
+            "  # unacked, retrans: lost on the way");
+      }
+      Reach();
+      return true;
+    case Finding::kServiceGone:
+      Nobody();
+      Add("systemctl --failed");
+      Add(kKills);
+      return true;
+    case Finding::kStillListening:
+    case Finding::kClosedInUse:
+      Add(StartTimesOf(address_));
+      Add(StatusOf(address_));
+      if (fastcgi()) {
+        Add(PhpConfigWith("(request_terminate_timeout|pm\\.max_requests)"));
+      }
+      Add(kKills);
+      return true;
+    case Finding::kOomKill:
+      Add("grep oom_kill /proc/vmstat");
+      Add(kKills);
+      Add(CapacityOf(address_));
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Confirmer::Others(Finding finding) {
+  switch (finding) {
+    case Finding::kHostsOnly:
+      if (!name_.empty()) {
+        Add("grep -nwF ", name_, " /etc/hosts");
+      }
+      return;
+    case Finding::kConfined:
+      Add("cat /proc/$(pgrep -o nginx)/attr/current");
+      Add("ausearch -m avc -ts recent");
+      Add("journalctl --since -10min -k | grep -i apparmor");
+      return;
+    case Finding::kAnsweredEarly:
+      Fetch("-i");
+      return;
+    case Finding::kWrongProtocol:
+      Fetch("-i --raw");
+      Add(ListenersOf(address_));
+      Configured();
+      return;
+    case Finding::kNameMoved:
+      if (!name_.empty()) {
+        Add("getent ahosts ", name_);
+      }
+      Add("nginx -t && nginx -s reload");
+      return;
+    case Finding::kFromCache:
+      Add(ConfigWith({absl::StrCat(prefix_, "_cache_valid"),
+                      absl::StrCat(prefix_, "_cache_use_stale")}));
+      Add(prefix_, "_cache_valid 200 301 302 10m;  # 'any' keeps errors, too");
+      return;
+    case Finding::kAlwaysAfter:
+      Fetch("-o /dev/null -w '%{time_total}\\n'");
+      if (fastcgi()) {
+        Add(PhpConfigWith("request_terminate_timeout"));
+      }
+      Add(StatusOf(address_));
+      return;
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> Confirm(Finding finding, const Failure& failure,
+                                 const FailureText& text,
+                                 const Evidence* evidence) {
+  return Confirmer(failure, text, evidence).Of(finding);
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,322 @@
+// The findings of a situation, counted.
+
+#include "upstream_502/advice/gather.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "upstream_502/advice/limit.h"
+#include "upstream_502/words/format.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr size_t kMaxFindings = 10;  // to name
+constexpr size_t kTellsMany = 5;     // failures that show something in common
+constexpr int64_t kLongMs = 500;     // shorter is no time limit
+constexpr int64_t kIdleMs = 1000;
+constexpr uint64_t kLargeBytes = 32768;
+
+// One finding on one server.
+struct Kind {
+  Finding finding;
+  std::string text;
+  const Event* newest;
+  uint64_t count = 0;
+  uint64_t first = 0;  // times that it came first, of the dominant cause
+};
+
+// What is true of the group, or follows from the failure, is no reason for it.
+bool IsConsequence(Finding finding) {
+  return finding == Finding::kNotRetried || finding == Finding::kSentAgain;
+}
+
+bool IsOfTheGroup(Finding finding) {
+  return IsConsequence(finding) || finding == Finding::kPeersDown ||
+         finding == Finding::kNameMoved || finding == Finding::kHostsOnly ||
+         finding == Finding::kResolverUnanswered;
+}
+
+class Gatherer {
+ public:
+  Gatherer(const Situation& situation, FindingsOf findings_of)
+      : e_(situation), findings_of_(findings_of) {}
+
+  Gathered Take();
+
+ private:
+  void Count(const Event& event);
+  void Sort();
+  void Alike();
+  void OneMethod();
+  void AlwaysAfter();
+  void OnlyReused();
+  void OnlyLarge();
+  void FromCache();
+  void LeastIdle(Gathered* gathered) const;
+  void Lead(Gathered* gathered) const;
+  void Add(Finding finding, std::string text, bool first);
+  std::vector<const Event*> Dominant() const;
+
+  const Situation& e_;
+  const FindingsOf findings_of_;
+  std::vector<Kind> kinds_;
+  std::map<std::pair<Finding, std::string>, size_t> places_;
+  uint64_t asked_ = 0;  // failures of the dominant cause
+};
+
+void Gatherer::Count(const Event& event) {
+  const std::vector<Found> found = findings_of_(event);
+  const bool dominant = event.failure.cause == e_.cause;
+  asked_ += dominant && (event.evidence || !found.empty()) ? 1U : 0U;
+  bool first = dominant;
+  for (const Found& one : found) {
+    const std::string peer = IsOfTheGroup(one.finding) ? "" : event.peer;
+    const auto [place, fresh] =
+        places_.try_emplace({one.finding, peer}, kinds_.size());
+    if (fresh) {
+      kinds_.push_back(
+          {.finding = one.finding, .text = one.text, .newest = &event});
+    }
+    Kind& kind = kinds_[place->second];
+    ++kind.count;
+    if (!IsConsequence(one.finding)) {
+      kind.first += std::exchange(first, false) ? 1U : 0U;
+    }
+  }
+}
+
+void Gatherer::Sort() {
+  std::stable_sort(
+      kinds_.begin(), kinds_.end(), [](const Kind& a, const Kind& b) {
+        return a.first != b.first ? a.first > b.first : a.count > b.count;
+      });
+}
+
+std::vector<const Event*> Gatherer::Dominant() const {
+  std::vector<const Event*> events;
+  for (const Event* event : e_.events) {
+    if (event->failure.cause == e_.cause && events.size() < kMaxGathered) {
+      events.push_back(event);
+    }
+  }
+  return events;
+}
+
+// One that many failures show together. `first`: before what each shows.
+void Gatherer::Add(Finding finding, std::string text, bool first) {
+  const std::vector<const Event*> events = Dominant();
+  const Kind kind = {.finding = finding,
+                     .text = std::move(text),
+                     .newest = events.empty() ? nullptr : events.front(),
+                     .count = events.size(),
+                     .first = first ? events.size() : 0};
+  kinds_.insert(first ? kinds_.begin() : kinds_.end(), kind);
+}
+
+// What nearly all failures of the cause have in common. Single events do not
+// tell it, and few of them no more.
+void Gatherer::Alike() {
+  if (Dominant().size() >= kTellsMany) {
+    OnlyReused();
+    OnlyLarge();
+    OneMethod();
+    AlwaysAfter();
+  }
+}
+
+// GET and POST are most of the traffic of most sites: they tell nothing.
+void Gatherer::OneMethod() {
+  const std::vector<const Event*> events = Dominant();
+  const std::string& method = events.front()->method;
+  if (method.empty() || method == "GET" || method == "POST" ||
+      e_.attempts <= e_.failures) {
+    return;
+  }
+  if (std::all_of(events.begin(), events.end(), [&method](const Event* event) {
+        return event->method == method;
+      })) {
+    Add(Finding::kOneMethod,
+        absl::StrCat("every failure on record is of a ", method,
+                     " request, and others go well"),
+        false);
+  }
+}
+
+// Of timeouts none: without a limit of nginx's it was this machine's kernel
+// that gave up.
+void Gatherer::AlwaysAfter() {
+  if (e_.cause != Cause::kClosedBeforeResponse &&
+      e_.cause != Cause::kResetBeforeResponse) {
+    return;
+  }
+  std::vector<int64_t> times;
+  for (const Event* event : Dominant()) {
+    times.push_back(event->failure.response_time);
+  }
+  std::sort(times.begin(), times.end());
+  const int64_t middle = times[times.size() / 2];
+  const int64_t slack = std::max<int64_t>(middle / 20, 150);
+  const auto near =
+      std::count_if(times.begin(), times.end(), [middle, slack](int64_t time) {
+        return time >= middle - slack && time <= middle + slack;
+      });
+  if (middle < kLongMs || static_cast<size_t>(near) * 10 < times.size() * 9) {
+    return;
+  }
+  const int64_t round =
+      middle < 2000 ? middle / 100 * 100 : middle / 1000 * 1000;
+  Add(Finding::kAlwaysAfter,
+      absl::StrCat("nearly all failed after ", ConfigTime(round),
+                   ", which is no limit of nginx's: a limit on the other side, "
+                   "of the service or of a load balancer"),
+      true);
+}
+
+// Where connections are hardly ever idle all of them are kept ones, and that
+// tells nothing.
+void Gatherer::OnlyReused() {
+  if (e_.cause == Cause::kKeepaliveRace) {
+    return;
+  }
+  int32_t least = INT32_MAX;
+  for (const Event* event : Dominant()) {
+    const int32_t idle = event->evidence ? event->evidence->idle_ms : -1;
+    if (event->failure.reused == 0 || idle < kIdleMs) {
+      return;
+    }
+    least = std::min(least, idle);
+  }
+  Add(Finding::kOnlyReused,
+      absl::StrCat("every failure on record is on a connection that was kept "
+                   "and idle for ",
+                   FormatDuration(least), " or more, none on a new one"),
+      false);
+}
+
+void Gatherer::OnlyLarge() {
+  uint64_t least = UINT64_MAX;
+  for (const Event* event : Dominant()) {
+    least = std::min(least, event->failure.bytes_sent);
+  }
+  if (least >= kLargeBytes && e_.attempts > e_.failures) {
+    Add(Finding::kOnlyLarge,
+        absl::StrCat("every failure on record had sent ", least / 1024,
+                     " kB of its request or more"),
+        false);
+  }
+}
+
+void Gatherer::FromCache() {
+  const uint64_t replayed = ReplayedByCache(e_);
+  if (replayed == 0) {
+    return;
+  }
+  Add(Finding::kFromCache,
+      absl::StrCat("an error is replayed from nginx's cache: ", replayed,
+                   " of ", Responses502(e_), " responses with 502 in the last ",
+                   DurationWords(WindowOf(e_)), " asked no server; ",
+                   DirectivePrefix(e_.upstream.protocol),
+                   "_cache_valid any keeps errors, too"),
+      true);
+  kinds_.front().count = kinds_.front().first = replayed;
+}
+
+// The value that is safe is below all of the times.
+void Gatherer::LeastIdle(Gathered* gathered) const {
+  int32_t least = INT32_MAX;
+  uint64_t seen = 0;
+  for (const Event* event : Dominant()) {
+    const int32_t idle = event->evidence ? event->evidence->idle_ms : -1;
+    if (idle >= kIdleMs) {
+      least = std::min(least, idle);
+      ++seen;
+    }
+  }
+  if (seen < kTellsPattern || !gathered->evidence) {
+    return;
+  }
+  gathered->evidence->idle_ms = least;
+  for (DiagnosisFinding& finding : gathered->findings) {
+    if (finding.finding == Finding::kIdleClosed) {
+      finding.text = absl::StrCat(
+          "the backend closes connections that were idle for ",
+          ConfigTime(least),
+          " or more: keepalive_timeout in the upstream block is safe below "
+          "that, at ",
+          ConfigTime(SafeKeepAlive(least)));
+    }
+  }
+}
+
+void Gatherer::Lead(Gathered* gathered) const {
+  const auto kind = std::find_if(
+      kinds_.begin(), kinds_.end(),
+      [](const Kind& k) { return k.first > 0 && !IsConsequence(k.finding); });
+  if (kind == kinds_.end() || (asked_ > 0 && kind->count * 10 < asked_ &&
+                               kind->finding != Finding::kFromCache)) {
+    return;
+  }
+  gathered->lead = kind->finding;
+  gathered->example = kind->newest;
+  if (kind->newest != nullptr) {
+    gathered->evidence = kind->newest->evidence;
+  }
+  LeastIdle(gathered);
+  const auto at = static_cast<size_t>(kind - kinds_.begin());
+  gathered->sentence = gathered->findings[at].text;
+  if (kind->finding == Finding::kFromCache) {
+    return;  // it has its numbers in it
+  }
+  const auto alike =
+      std::count_if(kinds_.begin(), kinds_.end(), [&kind](const Kind& other) {
+        return other.finding == kind->finding && &other != &*kind;
+      });
+  const uint64_t whole = std::max(asked_, kind->count);
+  absl::StrAppend(&gathered->sentence, " (", kind->count, " of ", whole,
+                  alike == 0 ? ""
+                             : absl::StrCat(", likewise ", alike, " other ",
+                                            alike == 1 ? "server" : "servers"),
+                  ")");
+}
+
+Gathered Gatherer::Take() {
+  for (size_t i = 0; i < std::min(e_.events.size(), kMaxGathered); ++i) {
+    Count(*e_.events[i]);
+  }
+  Sort();
+  Alike();
+  FromCache();
+  Gathered gathered;
+  for (const Kind& kind : kinds_) {
+    gathered.findings.push_back({kind.finding, kind.text, kind.count});
+  }
+  Lead(&gathered);
+  if (gathered.findings.size() > kMaxFindings) {
+    gathered.findings.resize(kMaxFindings);
+  }
+  return gathered;
+}
+
+}  // namespace
+
+Gathered Gather(const Situation& situation, FindingsOf findings_of) {
+  return Gatherer(situation, findings_of).Take();
+}
+
+uint64_t ReplayedByCache(const Situation& e) {
+  const uint64_t cached =
+      ResponsesWithOrigin(e.upstream.responses, Origin::kCache);
+  const uint64_t accounted =
+      e.failures + ResponsesWithOrigin(e.upstream.responses, Origin::kConfig);
+  const uint64_t responses = Responses502(e);
+  return responses > accounted && cached >= kTellsPattern
+             ? std::min(cached, responses - e.failures)
+             : 0;
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,141 @@
+// The checks after a failure of TLS.
+
+#include "upstream_502/advice/tls_checks.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "upstream_502/advice/commands.h"
+#include "upstream_502/advice/reading.h"
+
+namespace upstream_502 {
+namespace {
+
+class Advisor {
+ public:
+  Advisor(const Failure& failure, const FailureText& text,
+          const PeerAddress& address)
+      : failure_(failure),
+        address_(address),
+        name_(HostName(text.upstream)),
+        prefix_(DirectivePrefix(failure.protocol)),
+        reading_(ReadingOf(failure, text)) {}
+
+  std::vector<std::string> Take() {
+    switch (failure_.cause) {
+      case Cause::kTlsCertificateInvalid:
+        Certificate();
+        break;
+      case Cause::kTlsTimeout:
+        Timeout();
+        break;
+      default:
+        Handshake();
+    }
+    return std::move(checks_);
+  }
+
+ private:
+  template <typename... Parts>
+  void Add(const Parts&... parts) {
+    std::string check = absl::StrCat(parts...);
+    if (!check.empty()) {
+      checks_.push_back(std::move(check));
+    }
+  }
+
+  void Handshake();
+  void Certificate();
+  void Timeout();
+
+  const Failure& failure_;
+  const PeerAddress& address_;
+  const std::string name_;
+  const absl::string_view prefix_;
+  const Reading reading_;
+  std::vector<std::string> checks_;
+};
+
+void Advisor::Timeout() {
+  Add(CertificateOf(address_, name_, ""));
+  Add(QueueOf(address_));
+  Add(prefix_, "_connect_timeout 60s;");
+}
+
+void Advisor::Handshake() {
+  switch (reading_) {
+    case Reading::kTlsPlainPort:
+      if (const std::string where = HostPort(address_); !where.empty()) {
+        Add("curl -sSv -o /dev/null http://", where,
+            "/  # plain text is answered");
+      }
+      return;
+    case Reading::kTlsVersion:
+    case Reading::kTlsVersionHere:
+      Add(TlsVersionsOf(address_));
+      Add(prefix_,
+          "_ssl_protocols TLSv1.2 TLSv1.3;  # if it speaks one of "
+          "them");
+      Add(prefix_, "_ssl_protocols TLSv1 TLSv1.1; ", prefix_,
+          "_ssl_ciphers DEFAULT:@SECLEVEL=0;  # if it speaks no other");
+      return;
+    case Reading::kTlsWeakHere:
+      Add(CertificateOf(address_, name_, "-text"));
+      Add(prefix_, "_ssl_ciphers DEFAULT:@SECLEVEL=0;  # until it is renewed");
+      return;
+    case Reading::kTlsRenegotiation:
+      Add(CertificateOf(address_, name_, ""));
+      Add(prefix_,
+          "_ssl_conf_command Options UnsafeLegacyServerConnect;  # until it is "
+          "updated");
+      return;
+    case Reading::kTlsClientWanted:
+    case Reading::kTlsClientRefused:
+      Add(CertificateOf(address_, name_, ""));
+      Add(prefix_, "_ssl_certificate FILE; ", prefix_,
+          "_ssl_certificate_key FILE;  # of a CA named there");
+      return;
+    default:
+      Add(CertificateOf(address_, name_, ""));
+      Add(CertificateOf(address_, "", ""));
+      Add(prefix_, "_ssl_server_name on;");
+      Add(TlsVersionsOf(address_));
+  }
+}
+
+void Advisor::Certificate() {
+  switch (reading_) {
+    case Reading::kCertificateName:
+      Add(CertificateOf(address_, name_, "-subject -ext subjectAltName"));
+      Add(prefix_, "_ssl_name NAME;  # one of those printed there");
+      return;
+    case Reading::kCertificateDates:
+      Add(CertificateOf(address_, name_, "-dates"));
+      Add("date -u");
+      return;
+    case Reading::kCertificateChain:
+      Add(CertificateOf(address_, name_, ""));
+      Add(prefix_,
+          "_ssl_verify_depth 3;  # the number of certificates above "
+          "the first");
+      return;
+    case Reading::kCertificateWeak:
+      Add(CertificateOf(address_, name_, "-text"));
+      return;
+    default:
+      Add(CertificateOf(address_, name_,
+                        "-subject -issuer -dates -ext subjectAltName"));
+      Add("nginx -T 2>/dev/null | grep -nE '", prefix_,
+          "_ssl_(trusted_certificate|name|verify)'");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> TlsChecks(const Failure& failure,
+                                   const FailureText& text,
+                                   const PeerAddress& address) {
+  return Advisor(failure, text, address).Take();
+}
+
+}  // namespace upstream_502

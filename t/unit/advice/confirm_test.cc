@@ -1,0 +1,105 @@
+#include "upstream_502/advice/confirm.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace upstream_502 {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+std::vector<std::string> Of(Finding finding, absl::string_view peer,
+                            Protocol protocol = Protocol::kHttp) {
+  return Confirm(finding, {.protocol = protocol},
+                 {.upstream = "app", .peer = peer}, nullptr);
+}
+
+TEST(Confirm, LooksForWhoListens) {
+  EXPECT_EQ(Of(Finding::kPortClosed, "127.0.0.1:3001")[0],
+            "ss -Hltnp 'sport = :3001'  # nothing: nobody listens");
+  EXPECT_EQ(Of(Finding::kOtherAddress, "[::1]:80")[0],
+            "ss -Hltnp 'sport = :80'");
+  EXPECT_EQ(Of(Finding::kSocketStale, "unix:/run/app.sock")[0],
+            "ss -Hlxnp src /run/app.sock  # nothing: nobody listens");
+  EXPECT_EQ(Of(Finding::kServiceGone, "127.0.0.1:80")[0],
+            "ss -Hltnp 'sport = :80'  # nothing: nobody listens");
+}
+
+TEST(Confirm, LooksAtThePath) {
+  EXPECT_EQ(Of(Finding::kSocketAbsent, "unix:/run/php/fpm.sock")[0],
+            "ls -l /run/php/");
+  EXPECT_EQ(Of(Finding::kDirectoryMissing, "unix:/run/x/fpm.sock")[0],
+            "namei -l /run/x/fpm.sock");
+  EXPECT_THAT(Of(Finding::kSocketHidden, "unix:/tmp/app.sock"),
+              Contains(HasSubstr("ns/mnt")));
+  EXPECT_THAT(
+      Of(Finding::kNoPermission, "unix:/run/php/fpm.sock", Protocol::kFastcgi),
+      Contains(HasSubstr("listen\\.(owner")));
+}
+
+TEST(Confirm, AsksHowManyWorkersThisMachineBears) {
+  for (const Finding finding : {Finding::kNotAccepted, Finding::kQueueFull}) {
+    for (const absl::string_view peer :
+         {"127.0.0.1:9000", "unix:/run/app.sock"}) {
+      EXPECT_THAT(Of(finding, peer)[0], HasSubstr("Recv-Q wait"));
+      EXPECT_THAT(Of(finding, peer)[1], HasSubstr("MemAvailable"));
+    }
+  }
+}
+
+TEST(Confirm, KnowsWhetherTheServiceOrOneOfItsWorkersEnded) {
+  EXPECT_THAT(Of(Finding::kStillListening, "127.0.0.1:80")[0],
+              HasSubstr("lstart"));
+  EXPECT_THAT(Of(Finding::kOomKill, "127.0.0.1:80")[0], HasSubstr("oom_kill"));
+}
+
+TEST(Confirm, LeavesTheRestToTheCausesChecks) {
+  for (const Finding finding :
+       {Finding::kIdleClosed, Finding::kCertificateExpired,
+        Finding::kHeaderSize, Finding::kPeersDown, Finding::kOneMethod}) {
+    EXPECT_THAT(Of(finding, "127.0.0.1:80"), IsEmpty());
+  }
+}
+
+TEST(Confirm, LeavesOutWhatIsNoAddress) {
+  for (const absl::string_view peer :
+       {"", "-oProxyCommand:80", "a b:80", "x\n:80", "unix:relative",
+        "unix:/id\n", "host:80;id"}) {
+    for (size_t i = 0; i < kFindingCount; ++i) {
+      for (const std::string& check : Of(static_cast<Finding>(i), peer)) {
+        EXPECT_FALSE(absl::StrContains(check, "ProxyCommand")) << check;
+        EXPECT_FALSE(absl::StrContains(check, ";id")) << check;
+        EXPECT_FALSE(absl::StrContains(check, "\n")) << check;
+        EXPECT_FALSE(absl::StrContains(check, "a b")) << check;
+        EXPECT_FALSE(absl::StartsWith(check, " ")) << check;
+      }
+    }
+  }
+}
+
+TEST(Confirm, QuotesForTheShell) {
+  for (const std::string& check :
+       Of(Finding::kSocketAbsent, "unix:/run/$(reboot)/x.sock")) {
+    EXPECT_THAT(check, HasSubstr("'/run/$(reboot)/'"));
+  }
+}
+
+TEST(Confirm, SpeaksOfThisMachineWhereItWasSeen) {
+  Evidence evidence;
+  evidence.where = Where::kThisMachine;
+  const std::vector<std::string> checks =
+      Confirm(Finding::kRejected, {}, {.peer = "192.0.2.7:80"}, &evidence);
+  EXPECT_EQ(checks[0], "ss -Hltnp 'sport = :80'");
+  EXPECT_THAT(checks, Not(Contains(HasSubstr("nc -vz"))));
+  EXPECT_THAT(Of(Finding::kRejected, "192.0.2.7:80")[0], HasSubstr("nc -vz"));
+}
+
+}  // namespace
+}  // namespace upstream_502
