@@ -183,17 +183,15 @@ void AddOwn(ngx_http_request_t* r, const Failure& failure, Evidence* evidence) {
 // counting kinds of failures, and nothing has to be judged for those that are
 // too many to be asked about.
 int KindOf(const Attempt& a) {
-  unsigned kind = 0;
-  for (const bool fact :
-       {a.reused, a.connected, a.sending, a.header_done, a.tls_started,
-        a.tls_handshaked, a.request_sent, a.bytes_received > 0}) {
-    kind = kind * 2 + (fact ? 1 : 0);
-  }
-  if (a.line) {
-    kind = kind * 64 + static_cast<unsigned>(a.line->says);
-    kind = kind * 256 + (static_cast<unsigned>(a.line->errno_number) & 0xff);
-  }
-  return static_cast<int>(kind);
+  const unsigned facts =
+      (a.reused ? 1U : 0U) | (a.connected ? 2U : 0U) | (a.sending ? 4U : 0U) |
+      (a.header_done ? 8U : 0U) | (a.tls_started ? 16U : 0U) |
+      (a.tls_handshaked ? 32U : 0U) | (a.request_sent ? 64U : 0U) |
+      (a.bytes_received > 0 ? 128U : 0U);
+  const unsigned says = a.line ? static_cast<unsigned>(a.line->says) : 0;
+  const unsigned error =
+      a.line ? static_cast<unsigned>(a.line->errno_number) & 0xff : 0;
+  return static_cast<int>(facts << 16 | says << 8 | error);
 }
 
 // Where no peer was chosen the name that could not be resolved counts as one.

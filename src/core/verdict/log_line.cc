@@ -12,7 +12,8 @@ namespace {
 // "2026/11/20 21:43:31 ": nginx's times are all of one length.
 constexpr size_t kTimeSize = 20;
 
-// What follows the first `end` in `text`, which is near; "" where there is none.
+// What follows the first `end` in `text`, which is near; "" where there is
+// none.
 absl::string_view After(absl::string_view text, char end) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == end) {
