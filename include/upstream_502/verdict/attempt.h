@@ -46,6 +46,7 @@ struct Attempt {
   bool sending = false;         // … and had not sent all of it at the line
   bool header_done = false;     // the whole response header had been read
   bool upgraded = false;        // a 101 had been passed on
+  bool not_http = false;        // passed on as HTTP/0.9, which nobody asked for
 
   uint16_t status = 0;           // what nginx noted for the attempt; 0: unset
   uint16_t received_status = 0;  // what the upstream said; 0: nothing

@@ -35,14 +35,20 @@ enum class Says : uint8_t {
   kWriteFailed,    // with the errno of send(), or OpenSSL's errors
   kTooBigHeader,
   kInvalidHeader,
-  kFraming,       // FastCGI records, HTTP/2 frames, memcached lines
-  kStreamClosed,  // HTTP/2 stream ended early
-  kBrokenOff,     // HTTP/2 stream or connection given up by the peer
-  kBodyEnded,     // FastCGI's end, early
-  kBadChunk,      // chunks and trailers of HTTP/1: always body
-  kOpenFailed,    // a temporary file, or a page that merely is not there
-  kTrouble,       // nginx could not go on
-  kConfig,        // nginx could not go on, for what was configured
+  kFraming,        // FastCGI records, HTTP/2 frames, memcached lines
+  kStreamClosed,   // HTTP/2 stream ended early
+  kBrokenOff,      // HTTP/2 stream or connection given up by the peer
+  kBodyEnded,      // FastCGI's end, early
+  kBadChunk,       // chunks and trailers of HTTP/1: always body
+  kNotHttp,        // no HTTP response, which nginx passes on as HTTP/0.9
+  kSliceStatus,    // a slice with a status of its own
+  kSliceMisfit,    // a slice with another range or ETag than it should have
+  kBadCoding,      // what a filter has to decode cannot be
+  kTooMuchToKeep,  // more than nginx keeps of a subrequest's response
+  kAuthStatus,     // of a subrequest, which auth_request cannot use
+  kOpenFailed,     // a temporary file, or a page that merely is not there
+  kTrouble,        // nginx could not go on
+  kConfig,         // nginx could not go on, for what was configured
 };
 
 // What one line says.
@@ -61,6 +67,21 @@ Line RecognizeLine(absl::string_view message);
 // Whether the line tells that an attempt failed. Others are logged at error
 // level without being a failure, or are not known.
 bool TellsFailure(const Line& line);
+
+// Whether the line is a filter's, or such, about a response: no run of an
+// upstream begins with it, and it may come when the run is over.
+bool IsOfResponse(const Line& line);
+
+// Whether the errno of the line is about the connection and not about this
+// machine.
+bool IsOfConnection(const Line& line);
+
+// Whether these errors of OpenSSL are its own objections to the peer's
+// certificate. An alert is the peer's objection, possibly to ours.
+bool BlamesCertificate(absl::string_view ssl_message);
+
+// The N of "auth request unexpected status: N"; -1: no such line.
+int AuthStatus(absl::string_view message);
 
 // The code of "NAME could not be resolved (3: Host not found)"; 0: no such
 // line.

@@ -16,19 +16,6 @@ bool TellsEof(absl::string_view ssl_message) {
   return absl::StrContains(ssl_message, "unexpected eof while reading");
 }
 
-// OpenSSL's own objections to the peer's certificate. An alert is the peer's
-// objection, possibly to ours.
-bool BlamesCertificate(absl::string_view ssl_message) {
-  for (const absl::string_view reason :
-       {"certificate verify failed", "ee key too small", "ca key too small",
-        "ca md too weak"}) {
-    if (absl::StrContains(ssl_message, reason)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 bool IsGatewayStatus(int status) { return status == 502 || status == 504; }
 
 // The handshake is missing. A reused connection had one.
@@ -170,27 +157,6 @@ Failure Trouble(const Attempt& a, const Line& line) {
                AwaitsTls(a) ? std::min(*line.phase, Phase::kTls) : *line.phase);
 }
 
-// Whether the errno is about the connection and not about this machine.
-bool IsOfConnection(const Line& line) {
-  switch (line.errno_class) {
-    case ErrnoClass::kNone:
-    case ErrnoClass::kRefused:
-    case ErrnoClass::kReset:
-    case ErrnoClass::kBrokenPipe:
-    case ErrnoClass::kTimedOut:
-    case ErrnoClass::kUnreachable:
-      return true;
-    case ErrnoClass::kNotFound:
-    case ErrnoClass::kPermission:
-    case ErrnoClass::kBacklog:
-    case ErrnoClass::kExhausted:
-      return false;
-    case ErrnoClass::kOther:
-      return line.errno_number == ENOTCONN;
-  }
-  return false;
-}
-
 // Reading or writing failed, and OpenSSL may have said why.
 Failure ExchangeFailed(const Attempt& a, const Line& line) {
   const bool sending = line.says == kWriteFailed;
@@ -220,6 +186,7 @@ Failure BodyFailed(const Line& line) {
     case kConfig:
     case kOpenFailed:
     case kExhausted:
+    case kTooMuchToKeep:
       return Fails(Cause::kInternalError, Phase::kBody);
     case kWriteFailed:
       return Fails(
@@ -241,12 +208,35 @@ Failure BodyFailed(const Line& line) {
     case kBrokenOff:
     case kBodyEnded:
     case kBadChunk:
+    case kNotHttp:
+    case kSliceStatus:
+    case kSliceMisfit:
+    case kBadCoding:
+    case kAuthStatus:
       break;
   }
   return Fails(Cause::kBodyIncomplete, Phase::kBody);
 }
 
+// A line about a header that was read well: what is in it is of no use.
+std::optional<Failure> HeaderFailed(const Line& line) {
+  if (line.says == kNotHttp || line.says == kSliceMisfit) {
+    return Fails(Cause::kHeaderInvalid, Phase::kHeader);
+  }
+  if (line.says == kSliceStatus) {
+    return Fails(Cause::kErrorStatus, Phase::kHeader);
+  }
+  if (line.says == kAuthStatus) {
+    return Fails(Cause::kInternalError, Phase::kHeader);
+  }
+  return std::nullopt;
+}
+
 Failure LineTells(const Attempt& a, const Line& line) {
+  const std::optional<Failure> failure = HeaderFailed(line);
+  if (failure) {
+    return *failure;
+  }
   if (a.header_done || line.says == kBadChunk) {
     return BodyFailed(line);
   }
@@ -298,6 +288,12 @@ Failure LineTells(const Attempt& a, const Line& line) {
     case kHarmless:
     case kOpenFailed:
     case kBadChunk:
+    case kNotHttp:
+    case kSliceStatus:
+    case kSliceMisfit:
+    case kBadCoding:
+    case kTooMuchToKeep:
+    case kAuthStatus:
       break;
   }
   return Fails(Cause::kUnknown, Reached(a));
@@ -329,6 +325,9 @@ bool UpstreamSaidSo(const Attempt& a, bool line_tells) {
 
 // No line, or none that is known.
 Failure SilentlyFailed(const Attempt& a) {
+  if (a.not_http) {
+    return Fails(Cause::kHeaderInvalid, Phase::kHeader);
+  }
   const int rc = a.ending == Ending::kFinal ? a.rc : 0;
   if (a.status == 504 || rc == 504) {
     return TimedOut(a);
@@ -345,6 +344,12 @@ Failure SilentlyFailed(const Attempt& a) {
     return Fails(Cause::kNoLiveUpstreams, Phase::kSelect);
   }
   return Fails(Cause::kUnknown, Reached(a));
+}
+
+// An answer that came to its end, maybe, and yet was of no use.
+bool IsUseless(const Attempt& a, const Line& line) {
+  return a.ending == Ending::kFinal &&
+         (a.not_http || IsOfResponse(line) || line.says == kAuthStatus);
 }
 
 bool HasFailed(const Attempt& a, bool line_tells) {
@@ -407,7 +412,7 @@ std::optional<Failure> Classify(const Attempt& attempt) {
       TellsFailure(line) ||
       (line.says == kOpenFailed && attempt.ending == Ending::kFinal &&
        attempt.rc == -1 && attempt.header_done);
-  if (!HasFailed(attempt, line_tells)) {
+  if (!IsUseless(attempt, line) && !HasFailed(attempt, line_tells)) {
     return std::nullopt;
   }
   Failure failure = Decide(attempt, line, line_tells);

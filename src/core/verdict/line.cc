@@ -2,12 +2,14 @@
 
 #include "upstream_502/verdict/line.h"
 
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
 #include "upstream_502/words/usual.h"
 
 namespace upstream_502 {
@@ -17,6 +19,8 @@ using enum Says;
 
 constexpr absl::string_view kNoResolverDefined =
     "no resolver defined to resolve ";
+constexpr absl::string_view kUnexpectedAuth =
+    "auth request unexpected status: ";
 
 // A line that starts with `prefix` and ends, but for the errno, with `suffix`.
 struct LinePattern {
@@ -34,7 +38,6 @@ constexpr bool kErrno = true;
 constexpr LinePattern kPatterns[] = {
     // Lines that look like failures.
     {"FastCGI sent in stderr", kHarmless},
-    {"upstream sent no valid HTTP/1.0 header", kHarmless},
     {"upstream sent duplicate header line: ",
      kHarmless,
      false,
@@ -50,7 +53,6 @@ constexpr LinePattern kPatterns[] = {
     {"setsockopt(", kHarmless, kErrno, {}, " failed, ignored"},
     {"close() socket", kHarmless, kErrno},
     {"invalid local address \"", kHarmless},
-    {"auth request unexpected status: ", kHarmless},
     {"cache file \"", kHarmless},
     {"client ", kHarmless},
     {"epoll_wait() reported that client ", kHarmless, kErrno},
@@ -98,6 +100,7 @@ constexpr LinePattern kPatterns[] = {
     {"upstream sent invalid :status ", kInvalidHeader},
     {"upstream sent unexpected :status ", kInvalidHeader},
     {"upstream sent no :status header", kInvalidHeader},
+    {"upstream sent no valid HTTP/1.0 header", kNotHttp},
     {"upstream sent invalid chunked response", kBadChunk},
     {"upstream sent too big trailers", kBadChunk},
     {"upstream sent invalid trailer: ", kBadChunk},
@@ -109,6 +112,16 @@ constexpr LinePattern kPatterns[] = {
     {"upstream sent ", kFraming},
     {"upstream violated ", kFraming},
     {"memcached sent invalid ", kFraming},
+
+    // Filters, of what they are to pass on.
+    {"unexpected status code ", kSliceStatus, false, {}, " in slice response"},
+    {"etag mismatch in slice response", kSliceMisfit},
+    {"invalid range in slice response", kSliceMisfit},
+    {"no complete length in slice response", kSliceMisfit},
+    {"unexpected range in slice response: ", kSliceMisfit},
+    {"inflate() ", kBadCoding},
+    {"too big subrequest response", kTooMuchToKeep},
+    {kUnexpectedAuth, kAuthStatus},
 
     // nginx's own trouble.
     {"no port in upstream \"", kConfig},
@@ -249,6 +262,51 @@ Line RecognizeLine(absl::string_view message) {
 bool TellsFailure(const Line& line) {
   return line.says != kNothing && line.says != kHarmless &&
          line.says != kOpenFailed;
+}
+
+bool IsOfResponse(const Line& line) {
+  return line.says == kNotHttp || line.says == kSliceStatus ||
+         line.says == kSliceMisfit || line.says == kBadCoding ||
+         line.says == kTooMuchToKeep;
+}
+
+int AuthStatus(absl::string_view message) {
+  int status = 0;
+  return absl::ConsumePrefix(&message, kUnexpectedAuth) &&
+                 absl::SimpleAtoi(message, &status)
+             ? status
+             : -1;
+}
+
+bool IsOfConnection(const Line& line) {
+  switch (line.errno_class) {
+    case ErrnoClass::kNone:
+    case ErrnoClass::kRefused:
+    case ErrnoClass::kReset:
+    case ErrnoClass::kBrokenPipe:
+    case ErrnoClass::kTimedOut:
+    case ErrnoClass::kUnreachable:
+      return true;
+    case ErrnoClass::kNotFound:
+    case ErrnoClass::kPermission:
+    case ErrnoClass::kBacklog:
+    case ErrnoClass::kExhausted:
+      return false;
+    case ErrnoClass::kOther:
+      return line.errno_number == ENOTCONN;
+  }
+  return false;
+}
+
+bool BlamesCertificate(absl::string_view ssl_message) {
+  for (const absl::string_view reason :
+       {"certificate verify failed", "ee key too small", "ca key too small",
+        "ca md too weak"}) {
+    if (absl::StrContains(ssl_message, reason)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // The name is the client's to choose, the end is not.

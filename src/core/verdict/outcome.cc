@@ -3,6 +3,7 @@
 #include "upstream_502/verdict/outcome.h"
 
 #include <cstddef>
+#include <optional>
 
 namespace upstream_502 {
 namespace {
@@ -50,6 +51,12 @@ const Note* SourceOfStatus(const Blamed& blamed, int status) {
   return nullptr;
 }
 
+// Whether the upstream answered, and auth_request made a 500 of it.
+bool IsOfAuthRequest(const Note& failure) {
+  const std::optional<Line>& line = failure.attempt.line;
+  return line && line->says == Says::kAuthStatus;
+}
+
 bool IsGateway(const Blamed& blamed, int status) {
   if (IsGatewayStatus(status)) {
     return true;
@@ -59,7 +66,7 @@ bool IsGateway(const Blamed& blamed, int status) {
     return false;
   }
   if (!blamed.own) {
-    return true;
+    return !IsOfAuthRequest(*blamed.failure);
   }
   const Note* source = SourceOfStatus(blamed, status);
   return source != nullptr && source->run_status == 500;
@@ -86,9 +93,11 @@ Origin OriginOf(const Blamed& blamed, const RequestFacts& request) {
 bool IsWhole(const Blamed& blamed, const RequestFacts& request) {
   const Note* deciding = EndOfLastRun(blamed);
   const bool cut = deciding != nullptr &&
-                   deciding->failure.phase == Phase::kBody &&
-                   deciding->failure.header_time != -1;
-  return request.status != 0 && request.status != 499 && !request.aborted &&
+                   (deciding->run_status == -1 || IsOfAuthRequest(*deciding) ||
+                    (deciding->failure.phase == Phase::kBody &&
+                     deciding->failure.header_time != -1));
+  // HTTP/0.9 has no status: 9 in the access log.
+  return request.status >= 100 && request.status != 499 && !request.aborted &&
          !cut;
 }
 

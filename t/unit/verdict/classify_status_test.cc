@@ -184,5 +184,51 @@ TEST(ClassifyStatusTest, StaleContentDoesNotUndoAFailure) {
       "reset_before_response header");
 }
 
+// nginx passes it on as HTTP/0.9, whatever the run ends with: the server may
+// have reset the connection, the client may have left.
+TEST(ClassifyStatusTest, AnAnswerThatIsNoHttpHasFailed) {
+  for (const int rc : {0, -1, 499, 502}) {
+    EXPECT_EQ(Judge({.message = "upstream sent no valid HTTP/1.0 header",
+                     .connected = true,
+                     .request_sent = true,
+                     .status = 200,
+                     .bytes_received = 9,
+                     .rc = rc}),
+              "header_invalid header")
+        << rc;
+    // With a cache there is no line.
+    EXPECT_EQ(Judge({.connected = true,
+                     .request_sent = true,
+                     .header_done = true,
+                     .not_http = true,
+                     .rc = rc}),
+              "header_invalid header")
+        << rc;
+  }
+}
+
+TEST(ClassifyStatusTest, ASliceThatDoesNotFitHasFailed) {
+  Attempt slice = {.connected = true,
+                   .request_sent = true,
+                   .header_done = true,
+                   .status = 401,
+                   .received_status = 401,
+                   .rc = -1};
+  slice.message = "unexpected status code 401 in slice response";
+  EXPECT_EQ(Judge(slice), "error_status header");
+  slice.message = "etag mismatch in slice response";
+  EXPECT_EQ(Judge(slice), "header_invalid header");
+}
+
+TEST(ClassifyStatusTest, AnAnswerThatAuthRequestCannotUseIsNoFaultOfItsOwn) {
+  EXPECT_EQ(Judge({.message = "auth request unexpected status: 302",
+                   .connected = true,
+                   .request_sent = true,
+                   .header_done = true,
+                   .status = 302,
+                   .received_status = 302}),
+            "internal_error header");
+}
+
 }  // namespace
 }  // namespace upstream_502

@@ -8,7 +8,6 @@ namespace {
 TEST(RecognizeLineTest, LinesThatLookLikeFailuresAreHarmless) {
   for (const absl::string_view message : {
            "FastCGI sent in stderr: \"recv() failed (104: x)\"",
-           "upstream sent no valid HTTP/1.0 header",
            "upstream sent duplicate header line: \"Date: a\", previous value: "
            "\"Date: b\", ignored",
            "upstream sent more data than specified in \"Content-Length\" "
@@ -24,7 +23,6 @@ TEST(RecognizeLineTest, LinesThatLookLikeFailuresAreHarmless) {
            "setsockopt(SO_KEEPALIVE) failed, ignored (22: Invalid argument)",
            "close() socket failed (9: Bad file descriptor)",
            "invalid local address \"x\"",
-           "auth request unexpected status: 502",
            "cache file \"/x\" contains invalid header",
            "client prematurely closed connection",
            "client intended to send too large chunked body: 9+9 bytes",
@@ -184,6 +182,40 @@ TEST(AlertNumberTest, IsOpenSslsLastWord) {
         "SSL alert number -1", "SSL alert number x40"}) {
     EXPECT_EQ(AlertNumber(message), -1) << message;
   }
+}
+
+TEST(RecognizeLineTest, LinesOfFiltersAreOfAResponse) {
+  for (const absl::string_view message : {
+           "upstream sent no valid HTTP/1.0 header",
+           "unexpected status code 401 in slice response",
+           "etag mismatch in slice response",
+           "invalid range in slice response",
+           "no complete length in slice response",
+           "unexpected range in slice response: 0-9",
+           "inflate() failed: 0, -3",
+           "too big subrequest response: 100",
+       }) {
+    EXPECT_TRUE(TellsFailure(RecognizeLine(message))) << message;
+    EXPECT_TRUE(IsOfResponse(RecognizeLine(message))) << message;
+  }
+  for (const absl::string_view message : {
+           "upstream sent too big header",
+           "no port in upstream \"x\"",
+           "auth request unexpected status: 302",
+           "missing slice response",
+           "unexpected status code 401",
+       }) {
+    EXPECT_FALSE(IsOfResponse(RecognizeLine(message))) << message;
+  }
+}
+
+TEST(AuthStatusTest, IsTheNumberAtTheEnd) {
+  EXPECT_EQ(AuthStatus("auth request unexpected status: 302"), 302);
+  EXPECT_EQ(AuthStatus("auth request unexpected status: 0"), 0);
+  EXPECT_EQ(AuthStatus("auth request unexpected status: "), -1);
+  EXPECT_EQ(AuthStatus("auth request unexpected status: x"), -1);
+  EXPECT_EQ(AuthStatus("unexpected status: 302"), -1);
+  EXPECT_EQ(AuthStatus(""), -1);
 }
 
 }  // namespace

@@ -160,5 +160,39 @@ TEST(SubrequestRescue, IsWhateverABackgroundOneEndedWith) {
   EXPECT_TRUE(IsSubrequestRescued(own, true, Good()));
 }
 
+// HTTP/0.9: the access log says 9 or nothing.
+TEST(Outcome, OfNoHttpIsNotRescued) {
+  for (const int status : {0, 9}) {
+    Kept request(status);
+    request.Finish(1, 0, 0).failure.cause = Cause::kHeaderInvalid;
+    const Outcome outcome = DecideOutcome(request.Facts(), nullptr);
+    EXPECT_FALSE(outcome.whole) << status;
+    EXPECT_FALSE(outcome.rescued) << status;
+  }
+}
+
+// The first slice does not fit: nginx breaks off with nothing sent.
+TEST(Outcome, OfARunThatBrokeOffIsNotRescued) {
+  Kept request(206);
+  request.Finish(1, 0, -1).failure.cause = Cause::kHeaderInvalid;
+  EXPECT_FALSE(DecideOutcome(request.Facts(), nullptr).rescued);
+}
+
+// The upstream answered 302, and auth_request made a 500 of it: that is no
+// response of nginx's upstream code, nor one that saved anything.
+TEST(Outcome, OfAuthRequestsOwn500) {
+  Kept subrequest(302);
+  Note& note = subrequest.Finish(1, 0, 0);
+  note.attempt.line = Line{.says = Says::kAuthStatus};
+  const RequestFacts facts = subrequest.Facts();
+  const Outcome main = DecideOutcome(Kept(500).Facts(), &facts);
+  EXPECT_EQ(main.failure, &note);
+  EXPECT_FALSE(main.gateway);
+  EXPECT_FALSE(main.rescued);
+  const Outcome own = DecideOutcome(facts, nullptr);
+  EXPECT_FALSE(own.rescued);
+  EXPECT_FALSE(IsSubrequestRescued(own, false, main));
+}
+
 }  // namespace
 }  // namespace upstream_502

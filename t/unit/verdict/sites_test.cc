@@ -52,6 +52,13 @@ const std::map<std::string, Attempt>& States() {
   in_header.bytes_received = 20;
   Attempt fastcgi_header = in_header;
   fastcgi_header.protocol = Protocol::kFastcgi;
+  Attempt no_http = in_header;
+  no_http.status = 200;
+  no_http.rc = 0;
+  Attempt no_http_cached = no_http;
+  no_http_cached.header_done = true;
+  no_http_cached.not_http = true;
+  no_http_cached.status = 0;
   Attempt stale = sent;
   stale.rc = 0;
 
@@ -79,6 +86,9 @@ const std::map<std::string, Attempt>& States() {
   Attempt body = in_header;
   body.header_done = true;
   body.status = body.received_status = 200;
+  Attempt answered = body;
+  answered.rc = 0;
+  answered.status = answered.received_status = 302;
   Attempt body_aborted = body;
   body_aborted.rc = -1;
   Attempt upgraded = body_aborted;
@@ -104,6 +114,8 @@ const std::map<std::string, Attempt>& States() {
       {"reused_unsent", reused_unsent},
       {"in_header", in_header},
       {"fastcgi_header", fastcgi_header},
+      {"no_http", no_http},
+      {"no_http_cached", no_http_cached},
       {"stale", stale},
       {"local", local},
       {"tls_local", tls_local},
@@ -113,6 +125,7 @@ const std::map<std::string, Attempt>& States() {
       {"intercepted", intercepted},
       {"retried502", retried502},
       {"retried503", retried503},
+      {"answered", answered},
       {"body", body},
       {"body_aborted", body_aborted},
       {"upgraded", upgraded},
