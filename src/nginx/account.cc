@@ -139,6 +139,14 @@ Peer PeerOf(const Run& run, const State& state, const Note* note) {
   return {note->peer, FindPeer(&conf->zone, run.row, note->peer, run.now)};
 }
 
+// Whether nginx has passed on what it received as HTTP/0.9, to a client that
+// asked in a later one. post_action says HTTP/0.9 of every response.
+bool IsPassedAsNoHttp(const ngx_http_request_t* r,
+                      const ngx_http_upstream_t* u) {
+  return r->http_version == NGX_HTTP_VERSION_9 && u->headers_in.status_n == 0 &&
+         r->main->http_protocol.len != 0;
+}
+
 // Completes what Classify wants to know of an element. What a line said that
 // did not end the attempt is out of date by now.
 void Describe(const Run& run, const Element& element, const Peer& peer,
@@ -162,7 +170,9 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
   attempt->upgraded = element.last && u->upgrade;
   attempt->status = static_cast<uint16_t>(state.status);
   attempt->rc = run.rc;
-  if (header_done) {
+  attempt->not_http =
+      element.last && header_done && !stale && IsPassedAsNoHttp(run.request, u);
+  if (header_done && !attempt->not_http) {
     // Stale content replaces what the upstream has said.
     attempt->received_status = static_cast<uint16_t>(
         element.last && !stale && u->headers_in.status_n != 0
@@ -277,6 +287,25 @@ void AccountElement(const Run& run, const Element& element) {
   }
 }
 
+// It was counted as an attempt that went well; of those no peer has a failure.
+void AccountUselessElement(const Run& run, const Element& element,
+                           absl::string_view message, const Line& line) {
+  Note* note = FindNote(run, element.index);
+  if (note != nullptr && note->failed) {
+    return;  // that explains it
+  }
+  const Peer peer = PeerOf(run, *element.state, note);
+  Attempt attempt;
+  Describe(run, element, peer, false, &attempt);
+  attempt.message = View(PoolCopy(run.request->pool, message));
+  attempt.line = line;
+  const Note* failed = Judge(run, element, peer, attempt, note);
+  if (failed != nullptr) {
+    run.store->AddFailedAttempt(run.row, kNoPeer, Worker(), run.now,
+                                failed->failure);
+  }
+}
+
 // nginx gave up before an attempt.
 void AccountNoAttempt(const Run& run) {
   Note* note = FindNote(run, kNoElement);
@@ -330,6 +359,16 @@ uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
   }
   run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
   context->accounted = run.end;
+}
+
+void AccountUseless(Context* context, absl::string_view message,
+                    const Line& line) {
+  const Run run = MakeRun(context, 0);
+  if (!context->open && run.end > context->begin) {
+    ForEachElement(run, run.end - 1, [&](const Element& element) {
+      AccountUselessElement(run, element, message, line);
+    });
+  }
 }
 
 void Peek(Context* context) {

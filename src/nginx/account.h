@@ -21,6 +21,11 @@ void AccountRun(Context* context, int rc);
 // attempts known before it ends. They are counted then.
 void Peek(Context* context);
 
+// What the last attempt of `context`, whose run is over, has answered is of no
+// use, as this line of its main request says: counts a failure, if it has none.
+void AccountUseless(Context* context, absl::string_view message,
+                    const Line& line);
+
 // The row of the peer with this name, a string that stays where it is.
 uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
                      int64_t now);
@@ -56,6 +61,13 @@ inline bool EndedShort(const ngx_http_upstream_t* u) {
          pipe->read_length < u->headers_in.content_length_n;
 }
 
+// Whether more may come of it: an answer that was no HTTP has no status where a
+// cache is in use, and auth_request waits for one that it can use.
+inline bool MayMatterLater(const ngx_http_request_t* r, const State& state) {
+  return state.status == 0 ||
+         (state.status >= NGX_HTTP_SPECIAL_RESPONSE && r->waited);
+}
+
 // Counts a plain run, if it was one attempt that surely went well; else false,
 // and nothing was counted. Most requests pay for this and for nothing else:
 // inline, and without a call once peer and minute are known.
@@ -68,8 +80,8 @@ inline bool CountSuccess(const ngx_http_request_t* r, MainConf* conf,
   const State& state = States(r)[0];
   if (state.peer == nullptr || state.peer->len == 0 ||
       state.header_time == kUnsetTime ||
-      IsGatewayStatus(static_cast<int>(state.status)) || ServedStale(&u) ||
-      EndedShort(&u)) {
+      IsGatewayStatus(static_cast<int>(state.status)) ||
+      MayMatterLater(r, state) || ServedStale(&u) || EndedShort(&u)) {
     return false;
   }
   Store& store = conf->zone.store;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bridge.h"
+#include "late.h"
 #include "run.h"
 #include "upstream_502/verdict/log_line.h"
 #include "upstream_502/verdict/memo.h"
@@ -112,6 +113,13 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
     return;
   }
   const Line& line = memo.Recognize(message);
+  if (line.says == Says::kNotHttp && sr->main->http_protocol.len == 0) {
+    return;  // the client has asked for HTTP/0.9
+  }
+  if (sr->upstream->cleanup == nullptr && IsOfResponse(line)) {
+    NoteLateLine(sr, message, line);
+    return;
+  }
   const bool failure = TellsFailure(line);
   Note* note = NoteFor(sr, failure, message.size());
   if (note == nullptr || note->recognized) {
@@ -133,6 +141,16 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
                  "upstream_502 line of attempt %uD: says %d, errno %d, kept %d",
                  note->element, static_cast<int>(line.says), line.errno_number,
                  static_cast<int>(note->recognized));
+}
+
+// What nginx said about `r`, whose upstream is at work, or whose auth_request
+// has come to its end.
+void HearLine(ngx_http_request_t* r, absl::string_view message) {
+  if (AuthStatus(message) >= 0) {
+    NoteAuthStatus(r, message, memo.Recognize(message));
+  } else if (r->upstream != nullptr) {
+    CaptureLine(r, message);
+  }
 }
 
 // While a line is captured: what is logged then ("malloc() failed") is about
@@ -172,10 +190,11 @@ bool IsWritten(const ngx_log_t& log, LogLevel level) {
   // The subrequest is only known to be there while its request is.
   ngx_http_request_t* sr =
       context->request == nullptr ? nullptr : context->current_request;
-  if (sr != nullptr && sr->upstream != nullptr && !capturing) {
+  if (sr != nullptr && !capturing &&
+      (sr->upstream != nullptr || NewestContext(sr) != nullptr)) {
     capturing = true;
     Guarded(ngx_cycle,
-            [&] { CaptureLine(sr, TextOf(line, log->connection != 0)); });
+            [&] { HearLine(sr, TextOf(line, log->connection != 0)); });
     capturing = false;
   }
   return IsWritten(*log, line.level) ? next_log_handler(log, buf, len) : buf;

@@ -43,8 +43,13 @@ void Settle(ngx_http_request_t* r);
 
 // The status the client gets, as $status.
 inline int RequestStatus(const ngx_http_request_t* r) {
-  return static_cast<int>(r->err_status != 0 ? r->err_status
-                                             : r->headers_out.status);
+  if (r->err_status != 0) {
+    return static_cast<int>(r->err_status);
+  }
+  if (r->headers_out.status == 0 && r->http_version == NGX_HTTP_VERSION_9) {
+    return 9;
+  }
+  return static_cast<int>(r->headers_out.status);
 }
 
 }  // namespace upstream_502
