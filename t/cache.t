@@ -28,12 +28,34 @@ $t->tcp(
     )
 );
 
+# Slices of ten bytes: the first is soon asked for again, and has changed then.
+sub slice ( $from, $etag, $age ) {
+    return [
+        'read',
+        [
+            write => http_status(
+                206,
+                'x' x 10,
+                'Content-Range: bytes ' . $from . '-' . ( $from + 9 ) . '/20',
+                "ETag: \"$etag\"",
+                "Cache-Control: max-age=$age",
+                'Connection: close'
+            )
+        ],
+        'close'
+    ];
+}
+$t->tcp( slices =>
+      sequence( slice( 0, 'a', 1 ), slice( 10, 'a', 900 ), slice( 0, 'b', 1 ) )
+);
+
 $t->conf( http => <<'CONF', server => <<'CONF2' );
 proxy_cache_path %%DIR%%/cache keys_zone=c:1m;
 upstream bad { server %%bad%%; }
 upstream rst { server %%rst%%; }
 upstream stale { server %%stale%%; }
 upstream stale502 { server %%stale502%%; }
+upstream slices { server %%slices%%; }
 upstream background { server %%background%%; }
 CONF
 proxy_cache c;
@@ -43,6 +65,9 @@ location = /negative { proxy_cache_valid 502 1h; proxy_pass http://rst; }
 location = /stale { proxy_cache_use_stale error; proxy_pass http://stale; }
 location = /stale502 { proxy_cache_use_stale http_502;
     proxy_pass http://stale502; }
+location = /slices { slice 10; proxy_cache_key $uri$slice_range;
+    proxy_set_header Range $slice_range; proxy_http_version 1.1;
+    proxy_pass http://slices; }
 location = /background {
     proxy_cache_use_stale error updating;
     proxy_cache_background_update on;
@@ -110,6 +135,21 @@ for my $case ( [ stale => 'reset_before_response' ],
         is gained( $before, $after, 'totals', 'responses', 502 ), 0, 'no 502';
     };
 }
+
+# The client gets a cut response, and no attempt has brought it.
+subtest 'a slice out of the cache that does not fit' => sub {
+    is $t->get('/slices')->{body}, 'x' x 20, 'filled';
+    my $before = wait_for 'the first slice to expire', sub {
+        my $now = $t->status;
+        $t->get('/slices');
+        return $t->farm->connections('slices') > 2 ? $now : undef;
+    };
+    my $after = $t->status;
+    like $t->error_log, qr/etag mismatch in slice response/, 'it did not';
+    is gained( $before, $after, 'totals', 'failures' ), 0, 'no failure';
+    is gained( $before, $after, \'slices', $_ ), 1, "one of $_"
+      for qw(requests attempts);
+};
 
 subtest 'a background update that fails' => sub {
     my $before = $t->status;

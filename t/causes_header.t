@@ -163,11 +163,28 @@ my @header = (
         outcome => 'open',
     },
     {
-        name    => 'HTTP/0.9 is logged as an error and passed',
+        name    => 'no HTTP at all, passed on as HTTP/0.9',
         site    => 'E10',
-        b       => answer("garbage\r\n"),
+        b       => answer("SSH-2.0-OpenSSH_9.2p1\r\n"),
         status  => 9,
         outcome => 'open',
+        passed  => 1,
+    },
+    {
+        name    => 'an application that writes a status line of its own kind',
+        site    => 'E10',
+        b       => answer("HTTP/1.1 OK 200\r\nContent-Length: 2\r\n\r\nok"),
+        status  => 9,
+        outcome => 'open',
+        passed  => 1,
+    },
+    {
+        name    => 'no HTTP at all, then a reset',
+        site    => 'E10',
+        b       => [ 'read', [ write => "-ERR unknown command\r\n" ], 'rst' ],
+        status  => 9,
+        outcome => 'open',
+        passed  => 1,
     },
 );
 

@@ -12,7 +12,8 @@
 # and the one that answers), failures, causes (the variable), message (a part of
 # it), origin (nginx), upstream, peer, protocol, reused, received_status, hint.
 # gateway => 0: a 500 that is none of ours. quiet => 1: it is a subrequest's, of
-# which the request's own variables say nothing. unconnected => 1: nginx learned
+# which the request's own variables say nothing. passed => 1: nginx took what
+# came for a header. unconnected => 1: nginx learned
 # of the failure before it learned that the connection stood.
 
 package Upstream502::Expected;
