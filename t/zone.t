@@ -60,7 +60,7 @@ for my $size ( 2, 32 ) {
     my $filled = $sum / ( $size << 20 );
     ok $filled > 0.95 && $filled < 1, "which fill ${size}m" or diag $filled;
     cmp_ok $larger->{peer},     '<=', 1024, 'memory per peer';
-    cmp_ok $larger->{upstream}, '<=', 4096, 'memory per upstream';
+    cmp_ok $larger->{upstream}, '<=', 6144, 'memory per upstream';
 }
 
 my $requests = 0;
