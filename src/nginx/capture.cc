@@ -9,10 +9,7 @@
 
 #include "bridge.h"
 #include "late.h"
-<<<<<<< HEAD
 #include "probe.h"
-=======
->>>>>>> ev-unseen
 #include "run.h"
 #include "upstream_502/verdict/log_line.h"
 #include "upstream_502/verdict/memo.h"
