@@ -137,5 +137,13 @@ TEST(DiagnoseRequests, BlamesNoPathOnFewFailuresOrMixedOnes) {
   EXPECT_EQ(scene.One().pattern, Pattern::kIntermittent);
 }
 
+TEST(DiagnoseRequests, TellsHowLongItHasCounted) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kSecond).Good(20).Bad(5, Refused()).Good(1);
+  EXPECT_THAT(scene.One().summary, HasSubstr("in the last 1 second,"));
+  scene.At(20 * kMinute).Good(20).Bad(5, Refused()).Good(1);
+  EXPECT_THAT(scene.One().summary, HasSubstr("in the last 8 minutes,"));
+}
+
 }  // namespace
 }  // namespace upstream_502

@@ -194,14 +194,6 @@ TEST(Diagnose, TellsAGroupWithAPortFromItsServers) {
   EXPECT_EQ(d.checks[0], "getent ahosts localhost  # its servers");
 }
 
-TEST(Diagnose, TellsHowLongItHasCounted) {
-  Scene scene("app", Protocol::kHttp);
-  scene.At(kSecond).Good(20).Bad(5, Refused()).Good(1);
-  EXPECT_THAT(scene.One().summary, HasSubstr("in the last 1 second,"));
-  scene.At(20 * kMinute).Good(20).Bad(5, Refused()).Good(1);
-  EXPECT_THAT(scene.One().summary, HasSubstr("in the last 8 minutes,"));
-}
-
 TEST(Diagnose, SaysWhenAGroupHasNoLiveServerAndNothingElseIsKnown) {
   Scene scene("app", Protocol::kHttp);
   Failed none = Because(Cause::kNoLiveUpstreams);
