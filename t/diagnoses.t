@@ -83,7 +83,7 @@ subtest 'too few attempts: nobody is blamed' => sub {
     ask( '/few', 2 );
     $checks->expect(
         few => severity => 'info',
-        summary => qr/^2 of 2 attempts failed .*too few to tell a pattern/,
+        summary => qr/\b2 of 2 attempts failed .*too few to tell a pattern/,
     );
 };
 
@@ -95,13 +95,13 @@ subtest 'an outage' => sub {
         pattern          => 'outage',
         cause            => 'connection_refused',
         peers            => ["127.0.0.1:$port"],
-        summary => qr/^All 5 attempts of the last .* failed: connection refused/,
+        summary => qr/^nothing listens on .* \(5 of 5\); all 5 attempts of the last .* failed: connection refused/,
         confirm => [
-            qr/^ss -ltnp 'sport = :$port'$/ => qr/\AState[^\n]*\n\z/,
+            qr/^ss -Hltnp 'sport = :$port'/ => qr/\A\z/,
             qr/^nginx -T.*grep -nF/         => qr/server 127\.0\.0\.1:$port;/,
         ],
     );
-    like $checks->run("ss -ltnp 'sport = :@{[ $t->{ports}{good} ]}'"), $listen,
+    like $checks->run("ss -Hltnp 'sport = :@{[ $t->{ports}{good} ]}'"), $listen,
       'where somebody listens the check says so';
 };
 
@@ -115,11 +115,11 @@ subtest 'one dead peer' => sub {
         cause            => 'connection_refused',
         peers            => ["127.0.0.1:$port"],
         summary          => [
-            qr/^127\.0\.0\.1:$port failed (\d+) of \1 attempts/,
+            qr/^nothing listens on .*; 127\.0\.0\.1:$port failed (\d+) of \1 attempts/,
             qr/while other servers answer/,
             qr/clients saw none of it/,
         ],
-        confirm => [ qr/^ss -ltnp 'sport = :$port'$/ => qr/\AState[^\n]*\n\z/ ],
+        confirm => [ qr/^ss -Hltnp 'sport = :$port'/ => qr/\A\z/ ],
     );
 };
 
@@ -131,10 +131,9 @@ subtest 'now and then' => sub {
         pattern           => 'intermittent',
         cause             => 'reset_before_response',
         peers             => [ $t->address('flaky') ],
-        summary => qr/^4 of 12 attempts failed.*the others went well/,
+        summary => qr/still listens on .*; 4 of 12 attempts failed.*the others went well/,
         confirm => [
             qr/^ss -Hltnp .* ps -o pid,lstart/ => qr/^\s*\d+ \w{3} \w{3} .*\d{4} /m,
-            qr/^curl -sSg .* -v / => qr/< HTTP|Connection reset by peer/,
         ],
     );
 };
@@ -143,21 +142,19 @@ subtest 'one URI, and the timeout that it runs into' => sub {
     ask( '/fine',   10 );
     ask( '/report', 6 );
     ask( '/fine',   1 );
-    my $d = $checks->expect(
+    $checks->expect(
         paths => severity => 'degraded',
         pattern           => 'single_uri',
         cause             => 'read_timeout',
         peers             => [ $t->address('paths') ],
         summary           => [
-            qr{^All failures on record are on /report },
+            qr{and no answer came within 200ms \(6 of 6\); all failures on record are on /report },
             qr/proxy_read_timeout \(200ms\) ran out$/,
         ],
         confirm => [
             qr/time_starttransfer/ => qr/^(?:0\.[5-9]|[1-9])/,
         ],
     );
-    ok( ( grep { /^proxy_read_timeout 400ms;/ } @{ $d->{checks} } ),
-        'the directive that decides, with a longer time' );
 };
 
 subtest 'a keep-alive race that only POSTs show' => sub {
@@ -176,7 +173,6 @@ subtest 'a keep-alive race that only POSTs show' => sub {
         peers            => [ $t->address('race') ],
         confirm => [
             qr/^ss -Hltnp .* ps -o pid,lstart/ => qr/^\s*\d+ \w{3} \w{3} /m,
-            qr/^nginx -T.*keepalive/      => qr/keepalive 4;/,
         ],
     );
     unlike $d->{summary}, qr/closes idle connections/,
@@ -198,7 +194,7 @@ subtest 'recovered' => sub {
         pattern         => 'recovered',
         cause           => 'connection_refused',
         summary => qr/^Well again: 5 of 20 attempts failed, the last one \d+ min/,
-        confirm => [ qr/^ss -ltnp 'sport = :$port'$/ => $listen ],
+        confirm => [ qr/^ss -Hltnp 'sport = :$port'/ => $listen ],
     );
 };
 
@@ -236,7 +232,7 @@ subtest 'began with the reload' => sub {
         cause             => 'connection_refused',
         peers             => ["127.0.0.1:$port"],
         summary           => [
-            qr/^Every attempt fails since the configuration was loaded .* ago/,
+            qr/; every attempt fails since the configuration was loaded .* ago/,
             qr/, the 10 requests before went well: connection refused$/,
         ],
         confirm => [

@@ -49,6 +49,8 @@ upstream said { server %%said%%; }
 upstream big { server %%big%%; }
 CONF
 upstream_502_record_uri full;
+# With evidence a diagnosis says what to do about the finding.
+upstream_502_evidence off;
 location / { proxy_pass http://reset; }
 location /good { proxy_pass http://%%good%%; }
 location /evil { proxy_pass http://%%evil%%; }
