@@ -34,8 +34,8 @@ struct SlotPrefix {
   FailureRows rows;
   uint32_t serial;
   uint8_t names[kNames];
-  uint8_t evidence;  // bytes; 0: the kernel was not asked
-  uint8_t unused[2];
+  uint8_t unused;
+  uint16_t evidence;  // bytes; 0: the kernel was not asked
   uint16_t message;
   uint16_t uri;
 };

@@ -66,7 +66,7 @@ std::string FailedWords(const ServerFacts& server) {
 }
 
 std::string ServerWords(const ServerFacts& server) {
-  const std::string address = Plain(server.address, 60) + " ";
+  std::string address = Plain(server.address, 60) + " ";
   switch (server.out) {
     case ServerOut::kDown:
       return address + "is marked down";

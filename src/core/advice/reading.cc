@@ -87,6 +87,7 @@ constexpr Row kRows[] = {
 // By the enum.
 constexpr absl::string_view kHints[] = {
     "",
+    // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): it is all one hint.
     "nobody listens on the unix socket: its file was left behind by a service "
     "that is not running",
     "nginx's user may not write to the unix socket: check mode and owner of it "

@@ -164,13 +164,14 @@ TEST(SlotEvidence, TakesRoomFromTheTextsOnlyWhereItIs) {
     return RoundTrip({.message = huge}, evidence).message.size();
   };
   EXPECT_EQ(room(nullptr), kTextBytes);
-  EXPECT_EQ(room(&little), kTextBytes - offsetof(Evidence, text));
+  EXPECT_EQ(room(&little), kTextBytes - (offsetof(Evidence, text) + kWord - 1) /
+                                            kWord * kWord);
   EXPECT_EQ(room(&most), kTextBytes - sizeof(Evidence));
 }
 
 TEST(SlotEvidence, FitsBesideTextsThatAreAllHuge) {
   const std::string huge(65536, 'x');
-  const Evidence evidence = SomeEvidence(std::string(120, 'e'));
+  const Evidence evidence = SomeEvidence(std::string(Evidence::kTextRoom, 'e'));
   const Event event = RoundTrip({.upstream = huge,
                                  .peer = huge,
                                  .method = huge,
