@@ -48,7 +48,7 @@ test-unit-asan: deps-test  ## unit tests under ASan and UBSan
 
 test-nginx: deps-test module  ## the module in a real nginx (T=t/some.t)
 	@$(if $(T),,rm -rf $(BUILD)/sites)
-	prove -I t/lib -r $(or $(T),t)
+	prove -I t/lib -j $(JOBS) -r $(or $(T),t)
 
 test-asan: deps-test  ## the same with module and sanitizers in one (T=...)
 	@BUILD=$(BUILD)/asan CC_OPT="-g -O1 -fno-omit-frame-pointer $(SANITIZERS)" \
@@ -59,7 +59,7 @@ test-asan: deps-test  ## the same with module and sanitizers in one (T=...)
 test-long-way: deps-test  ## t/ with a module that takes no shortcut (T=...)
 	@UPSTREAM_502_LONG_WAY=1 BUILD=$(BUILD)/long tools/build-module.sh
 	TEST_MODULE=$(BUILD)/long/$(notdir $(MODULE)) \
-	  prove -I t/lib -j $(JOBS) -r $(or $(T),t)
+	  prove -I t/lib -j $(JOBS) $(or $(T),$(filter-out t/success.t,$(wildcard t/*.t)))
 
 test-versions:  ## against the nginx of newer Debian releases (VERSIONS=, T=)
 	@tools/test-versions.sh
