@@ -60,7 +60,7 @@ printf '%s\n' "${sources[@]}" | grep -v '^src/nginx/' |
 # The adapter is compiled by nginx's build, which leaves no database: the
 # folders of its headers are known. What nginx promises never to be NULL, the
 # analyzer cannot know.
-flags=(-std=c++20 -Iinclude -isystem "$build/objs" -Wall -Wextra -Wpedantic
+flags=(-std=c++20 -Iinclude -Isrc -isystem "$build/objs" -Wall -Wextra -Wpedantic
   -Wshadow -Wconversion -Wsign-conversion -DUPSTREAM_502_VERSION='"0"')
 for path in core event event/modules os/unix http http/modules http/v2; do
   flags+=(-isystem "$build/nginx/src/$path")

@@ -34,7 +34,7 @@ bool MakeRoom(Family* family, ngx_pool_t* pool) {
   }
   const uint32_t wanted = std::max(2 * places, 8U);
   auto* more =
-      static_cast<Context**>(ngx_pcalloc(pool, wanted * sizeof(Context*)));
+      static_cast<Context**>(ngx_pcalloc(pool, wanted * sizeof(void*)));
   if (more == nullptr) {
     return false;
   }
@@ -154,7 +154,7 @@ bool Notes::MakeRoom(ngx_pool_t* pool) {
     return true;
   }
   auto* more =
-      static_cast<Note**>(ngx_palloc(pool, 2 * size_t{room_} * sizeof(Note*)));
+      static_cast<Note**>(ngx_palloc(pool, 2 * size_t{room_} * sizeof(void*)));
   if (more == nullptr) {
     return false;
   }

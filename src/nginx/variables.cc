@@ -153,7 +153,7 @@ std::string Json(ngx_http_request_t* r, const RequestOutcome& outcome) {
                           .attempts = outcome.attempts,
                           .failures = outcome.failures,
                           .client_status = outcome.status};
-  if (outcome.failure == nullptr) {
+  if (outcome.failure == nullptr || outcome.context == nullptr) {
     return RequestJson(report);
   }
   const Event event = EventOf(r, outcome);
