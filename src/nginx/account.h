@@ -71,7 +71,7 @@ inline bool MayMatterLater(const ngx_http_request_t* r, const State& state) {
 // Counts a plain run, if it was one attempt that surely went well; else false,
 // and nothing was counted. Most requests pay for this and for nothing else:
 // inline, and without a call once peer and minute are known.
-inline bool CountSuccess(const ngx_http_request_t* r, MainConf* conf,
+[[gnu::always_inline]] inline bool CountSuccess(const ngx_http_request_t* r, MainConf* conf,
                          const UpstreamHook& hook, ngx_int_t rc) {
   const ngx_http_upstream_t& u = *r->upstream;
   if (rc > 0 || r->upstream_states->nelts != 1) {

@@ -36,11 +36,12 @@ void RegisterUpstreams(MainConf* conf);
 // one: most places stay free. Only where there are hooks.
 inline UpstreamHook* HookPlace(const MainConf& conf, const void* upstream) {
   const uint64_t hash = reinterpret_cast<uintptr_t>(upstream) * kMultiplier;
-  UpstreamHook* hook = &conf.hooks[hash >> 32 & conf.hook_mask];
-  while (hook->upstream != upstream && hook->upstream != nullptr) {
-    hook = hook == conf.hooks + conf.hook_mask ? conf.hooks : hook + 1;
+  uint64_t at = hash >> 32 & conf.hook_mask;
+  while (conf.hooks[at].upstream != upstream &&
+         conf.hooks[at].upstream != nullptr) {
+    at = (at + 1) & conf.hook_mask;
   }
-  return hook;
+  return &conf.hooks[at];
 }
 
 // nullptr for an upstream that was not there when hooks were set.
