@@ -134,6 +134,7 @@ subtest 'now and then' => sub {
         summary => qr/still listens on .*; 4 of 12 attempts failed.*the others went well/,
         confirm => [
             qr/^ss -Hltnp .* ps -o pid,lstart/ => qr/^\s*\d+ \w{3} \w{3} .*\d{4} /m,
+            qr/systemctl --no-pager -l status/ => qr/\S/,
         ],
     );
 };
@@ -171,6 +172,7 @@ subtest 'a keep-alive race that only POSTs show' => sub {
         pattern          => 'intermittent',
         cause            => 'keepalive_race',
         peers            => [ $t->address('race') ],
+        summary => qr/only requests that nginx does not repeat \(POST\)/,
         confirm => [
             qr/^ss -Hltnp .* ps -o pid,lstart/ => qr/^\s*\d+ \w{3} \w{3} /m,
         ],

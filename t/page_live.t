@@ -77,7 +77,7 @@ subtest 'healthy, outage, recovered, without a touch' => sub {
     is $page->wait_text( '#headline', 'down' ), 'shop is down', 'outage';
     like $page->text('#lede'), qr/^connection refused.*since \d\d:\d\d:\d\d/,
       'why, and since when';
-    like $page->text('.card .checks'), qr/^ss -ltnp 'sport = :\d+'/,
+    like $page->text('.card .checks'), qr/^ss -Hltnp 'sport = :\d+'/,
       'what to check';
     $page->shoot('outage');
 

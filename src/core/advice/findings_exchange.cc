@@ -106,6 +106,16 @@ void FindUnacknowledged(const FindingCase& c) {
         ": the network or the machine, not the service");
 }
 
+// Of the request, without the empty record that ends it in FastCGI: a script
+// that takes no body leaves that one, and has read all the same.
+int32_t UnreadBytes(const FindingCase& c) {
+  constexpr int32_t kEmptyRecord = 8;
+  const int32_t unread = c.evidence.unread_bytes;
+  return c.failure.protocol == Protocol::kFastcgi && unread == kEmptyRecord
+             ? 0
+             : unread;
+}
+
 void FindUnaccepted(const FindingCase& c) {
   const Evidence& e = c.evidence;
   c.Say(Finding::kNotAccepted, "the kernel took the connection to ", c.Peer(),
@@ -121,7 +131,7 @@ void FindSilent(const FindingCase& c) {
   const absl::string_view what = c.failure.cause == Cause::kBodyTimeout
                                      ? "nothing more of the answer came"
                                      : "no answer came";
-  if (c.IsHere() && e.accepted == Seen::kYes && e.unread_bytes == 0 &&
+  if (c.IsHere() && e.accepted == Seen::kYes && UnreadBytes(c) == 0 &&
       e.unacknowledged_bytes <= 0) {
     c.Say(Finding::kNoAnswer, "the service on ", c.Peer(),
           " has read all of the request, and ", what, Within(c));
@@ -150,7 +160,7 @@ void FindStalled(const FindingCase& c) {
     FindUnaccepted(c);
     return;
   }
-  if (c.IsHere() && e.accepted == Seen::kYes && e.unread_bytes > 0) {
+  if (c.IsHere() && e.accepted == Seen::kYes && UnreadBytes(c) > 0) {
     c.Say(Finding::kNotRead, "the service on ", c.Peer(),
           " took the connection and left ",
           Counted(e.unread_bytes, "byte", "bytes"), " of the request unread");

@@ -66,13 +66,17 @@ class Gatherer {
   const FindingsOf findings_of_;
   std::vector<Kind> kinds_;
   std::map<std::pair<Finding, std::string>, size_t> places_;
-  uint64_t asked_ = 0;  // failures of the dominant cause
+  uint64_t asked_ = 0;  // failures of the dominant cause, of which more than
+                        // the cause could be known
 };
 
 void Gatherer::Count(const Event& event) {
   const std::vector<Found> found = findings_of_(event);
   const bool dominant = event.failure.cause == e_.cause;
-  asked_ += dominant && (event.evidence || !found.empty()) ? 1U : 0U;
+  const bool told =
+      std::any_of(found.begin(), found.end(),
+                  [](const Found& one) { return !IsConsequence(one.finding); });
+  asked_ += dominant && (event.evidence || told) ? 1U : 0U;
   bool first = dominant;
   for (const Found& one : found) {
     const std::string peer = IsOfTheGroup(one.finding) ? "" : event.peer;

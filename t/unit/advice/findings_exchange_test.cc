@@ -46,6 +46,18 @@ TEST(FindingsExchangeTest, NotRead) {
   EXPECT_EQ(NamesOf(Here(Cause::kReadTimeout, {.accepted = Seen::kYes})), "");
 }
 
+// What PHP-FPM leaves of every request whose script does not read the body: the
+// record that says there is none.
+TEST(FindingsExchangeTest, AnEmptyRecordOfFastcgiIsNotUnread) {
+  FindingScene scene =
+      Here(Cause::kReadTimeout, {.unread_bytes = 8, .accepted = Seen::kYes});
+  EXPECT_EQ(NamesOf(scene), "not_read");
+  scene.failure.protocol = Protocol::kFastcgi;
+  EXPECT_EQ(NamesOf(scene), "no_answer");
+  scene.evidence.unread_bytes = 9;
+  EXPECT_EQ(NamesOf(scene), "not_read");
+}
+
 TEST(FindingsExchangeTest, NoAnswerHere) {
   const Evidence evidence = {
       .unacknowledged_bytes = 0, .unread_bytes = 0, .accepted = Seen::kYes};

@@ -67,6 +67,17 @@ TEST(Gather, LeadsWithTheFindingAndHowManyItHoldsFor) {
             "ss -Hltnp 'sport = :9000'  # nothing: nobody listens");
 }
 
+// Why nginx asked no other server is known of each failure, asked about or not.
+TEST(Gather, DoesNotCountConsequencesAsAskedAbout) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Bad(3, Refused()).Bad(1, Seen1(Refused()));
+  const auto findings = [](const Event& event) {
+    return event.evidence ? FindingsHere(event)
+                          : std::vector<Found>{{Finding::kNotRetried, "one"}};
+  };
+  EXPECT_THAT(scene.One(findings).summary, HasSubstr("(1 of 1); all 4"));
+}
+
 // Not all failures are asked about.
 TEST(Gather, CountsThoseThatWereAskedAbout) {
   Scene scene("app", Protocol::kHttp);

@@ -11,80 +11,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "upstream_502/store/evidence_bytes.h"
+#include "store/slots.h"
 #include "upstream_502/words/usual.h"
 
 namespace upstream_502 {
 namespace {
-
-Failure SomeFacts() {
-  Failure facts;
-  facts.time_ms = 1700000000123;
-  facts.cause = Cause::kReadTimeout;
-  facts.phase = Phase::kHeader;
-  facts.protocol = Protocol::kFastcgi;
-  facts.errno_class = ErrnoClass::kTimedOut;
-  facts.errno_number = 110;
-  facts.status = 504;
-  facts.bytes_sent = 1;
-  facts.bytes_received = UINT64_MAX;
-  facts.limit = 60000;
-  return facts;
-}
-
-FailureText SomeText() {
-  return {.upstream = "backend",
-          .peer = "127.0.0.1:9000",
-          .method = "GET",
-          .host = "example.com",
-          .uri = "/path",
-          .request_id = "0123456789abcdef",
-          .message = "upstream timed out (110: Connection timed out)"};
-}
-
-// Every member as it is not by itself.
-Evidence SomeEvidence(absl::string_view text = "3000, 3001") {
-  Evidence evidence;
-  evidence.asked = 1;
-  evidence.where = Where::kThisMachine;
-  evidence.idle_ms = 1500;
-  evidence.queue = 0;
-  evidence.queue_max = INT32_MAX;
-  evidence.listening = Seen::kNo;
-  evidence.speaks = Speaks::kSsh;
-  evidence.path_fault = PathFault::kUnclear;
-  evidence.path_kind = FileKind::kLink;
-  evidence.path_mode = 0750;
-  evidence.confinement = Confinement::kAppArmor;
-  evidence.files_of = FilesOf::kMachine;
-  evidence.ports_of = PortsOf::kMachine;
-  evidence.named = Named::kHosts;
-  evidence.named_count = 2;
-  evidence.text_size = static_cast<uint8_t>(text.size());
-  text.copy(evidence.text.data(), text.size());
-  return evidence;
-}
-
-bool Same(const Evidence& a, const Evidence& b) {
-  return std::memcmp(&a, &b, sizeof(a)) == 0;
-}
-
-void Write(EventSlot* slot, uint64_t id, const FailureText& text) {
-  WriteSlot(slot, id, 7, SomeFacts(), text, {});
-}
-
-bool Read(const EventSlot& slot, Event* event) {
-  FailureRows rows;
-  return ReadSlot(slot, event, &rows);
-}
-
-Event RoundTrip(const FailureText& text, const Evidence* evidence = nullptr) {
-  const auto slot = std::make_unique<EventSlot>();
-  WriteSlot(slot.get(), 1, 7, SomeFacts(), text, {}, evidence);
-  Event event;
-  EXPECT_TRUE(Read(*slot, &event));
-  return event;
-}
 
 TEST(EventSlot, GivesBackWhatWasWritten) {
   const auto slot = std::make_unique<EventSlot>();
@@ -136,93 +67,6 @@ TEST(EventSlot, TellsMethodAndMessageByTheirNumbers) {
   WriteSlot(slot.get(), 2, 2, facts, {}, {});
   ASSERT_TRUE(Read(*slot, &event));
   EXPECT_EQ(event.message, "upstream prematurely closed connection");
-}
-
-TEST(EventSlot, HasNoEvidenceWhereNothingWasAsked) {
-  EXPECT_FALSE(RoundTrip(SomeText()).evidence.has_value());
-}
-
-TEST(SlotEvidence, ComesBackWhateverTheLengthOfItsText) {
-  const std::string letters(Evidence::kTextRoom, 'e');
-  for (size_t size = 0; size <= letters.size(); ++size) {
-    const Evidence evidence =
-        SomeEvidence(absl::string_view(letters).substr(0, size));
-    const Event event = RoundTrip(SomeText(), &evidence);
-    ASSERT_TRUE(event.evidence.has_value()) << size;
-    EXPECT_TRUE(Same(*event.evidence, evidence)) << size;
-    EXPECT_EQ(event.upstream, "backend");
-    EXPECT_EQ(event.message, SomeText().message);
-    EXPECT_EQ(event.uri, "/path");
-  }
-}
-
-TEST(SlotEvidence, TakesRoomFromTheTextsOnlyWhereItIs) {
-  const std::string huge(65536, 'x');
-  const Evidence little = SomeEvidence("");
-  const Evidence most = SomeEvidence(std::string(Evidence::kTextRoom, 'e'));
-  const auto room = [&huge](const Evidence* evidence) {
-    return RoundTrip({.message = huge}, evidence).message.size();
-  };
-  EXPECT_EQ(room(nullptr), kTextBytes);
-  EXPECT_EQ(room(&little), kTextBytes - (offsetof(Evidence, text) + kWord - 1) /
-                                            kWord * kWord);
-  EXPECT_EQ(room(&most), kTextBytes - sizeof(Evidence));
-}
-
-TEST(SlotEvidence, FitsBesideTextsThatAreAllHuge) {
-  const std::string huge(65536, 'x');
-  const Evidence evidence = SomeEvidence(std::string(Evidence::kTextRoom, 'e'));
-  const Event event = RoundTrip({.upstream = huge,
-                                 .peer = huge,
-                                 .method = huge,
-                                 .host = huge,
-                                 .uri = huge,
-                                 .request_id = huge,
-                                 .message = huge},
-                                &evidence);
-  ASSERT_TRUE(event.evidence.has_value());
-  EXPECT_TRUE(Same(*event.evidence, evidence));
-  EXPECT_EQ(event.upstream.size(), 128U);
-  EXPECT_EQ(event.host.size(), 80U);
-  EXPECT_GE(event.message.size(), 8U);
-}
-
-// The evidence's bytes stand behind the prefix.
-TEST(SlotEvidence, IsCoveredByTheChecksum) {
-  const Evidence evidence = SomeEvidence();
-  const size_t words = (EvidenceBytes(evidence).size() + kWord - 1) / kWord;
-  for (size_t i = 0; i < words; ++i) {
-    const auto slot = std::make_unique<EventSlot>();
-    WriteSlot(slot.get(), 1, 7, SomeFacts(), SomeText(), {}, &evidence);
-    Event event;
-    ASSERT_TRUE(Read(*slot, &event));
-    slot->words[kPrefixWords + i].fetch_xor(1);
-    EXPECT_FALSE(Read(*slot, &event)) << i;
-  }
-}
-
-TEST(SlotEvidence, IsDroppedAloneWhereItMeansNothing) {
-  Evidence evidence = SomeEvidence();
-  evidence.where = static_cast<Where>(99);
-  const Event event = RoundTrip(SomeText(), &evidence);
-  EXPECT_FALSE(event.evidence.has_value());
-  EXPECT_EQ(event.upstream, "backend");
-  EXPECT_EQ(event.uri, "/path");
-  evidence = SomeEvidence();
-  evidence.text_size = Evidence::kTextRoom + 1;  // more than there is
-  EXPECT_FALSE(RoundTrip({}, &evidence).evidence.has_value());
-}
-
-TEST(SlotEvidence, DoesNotStayWithTheNextEventOfTheSlot) {
-  const Evidence evidence = SomeEvidence();
-  const auto slot = std::make_unique<EventSlot>();
-  WriteSlot(slot.get(), 1, 1, SomeFacts(), SomeText(), {}, &evidence);
-  Event event;
-  ASSERT_TRUE(Read(*slot, &event));
-  ASSERT_TRUE(event.evidence.has_value());
-  Write(slot.get(), 2, SomeText());
-  ASSERT_TRUE(Read(*slot, &event));  // into the same event
-  EXPECT_FALSE(event.evidence.has_value());
 }
 
 TEST(EventSlot, ReadsAsAbsentBeforeTheFirstEvent) {
@@ -366,27 +210,6 @@ TEST(TornSlot, ReadsAsAbsentWhicheverWordIsOfAnotherEvent) {
       slot->words[i] = (i < torn ? second : first)->words[i].load();
     }
     EXPECT_FALSE(Read(*slot, &event)) << torn << " words of the second";
-  }
-}
-
-TEST(TornSlot, ReadsAsAbsentWhereEvidenceIsOfAnotherEvent) {
-  Evidence a = SomeEvidence();
-  Evidence b = SomeEvidence();
-  b.idle_ms = 7;
-  b.queue = 8;
-  const auto first = std::make_unique<EventSlot>();
-  const auto second = std::make_unique<EventSlot>();
-  WriteSlot(first.get(), 1, 1, SomeFacts(), SomeText(), {}, &a);
-  WriteSlot(second.get(), 1, 1, SomeFacts(), SomeText(), {}, &b);
-  Event event;
-  for (size_t i = 0; i < kEventWords; ++i) {
-    if (first->words[i] == second->words[i]) {
-      continue;
-    }
-    const auto slot = std::make_unique<EventSlot>();
-    CopySlot(*first, slot.get());
-    slot->words[i] = second->words[i].load();
-    EXPECT_FALSE(Read(*slot, &event)) << i;
   }
 }
 
