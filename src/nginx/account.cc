@@ -178,6 +178,7 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
   attempt->upgraded = element.last && u->upgrade;
   attempt->status = static_cast<uint16_t>(state.status);
   attempt->rc = run.rc;
+  attempt->received_status = 0;
   attempt->not_http =
       element.last && header_done && !stale && IsPassedAsNoHttp(run.request, u);
   if (header_done && !attempt->not_http) {
@@ -292,7 +293,9 @@ const Note* Judge(const Run& run, const Element& element, const Peer& peer,
                                   element.index, 0);
   }
   if (note != nullptr) {
-    note->attempt = attempt;
+    if (&attempt != &note->attempt) {
+      note->attempt = attempt;
+    }
     Remember(run, element, peer, *failure, note);
     if (element.last && !note->recognized && note->evidence == nullptr) {
       AskAtEnd(run.request, note->failure, note);
@@ -307,9 +310,13 @@ Note* FindNote(const Run& run, uint32_t element) {
 
 const Note* JudgeElement(const Run& run, const Element& element,
                          const Peer& peer, Note* note) {
-  Attempt attempt = note == nullptr ? Attempt() : note->attempt;
-  Describe(run, element, peer, note != nullptr && note->recognized, &attempt);
-  return Judge(run, element, peer, attempt, note);
+  if (note != nullptr) {
+    Describe(run, element, peer, note->recognized, &note->attempt);
+    return Judge(run, element, peer, note->attempt, note);
+  }
+  Attempt attempt;
+  Describe(run, element, peer, false, &attempt);
+  return Judge(run, element, peer, attempt, nullptr);
 }
 
 // What the kernel's answers say is counted with the failure. Where nothing was
@@ -397,6 +404,18 @@ void LearnProtocol(const Run& run) {
 uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
                      int64_t now) {
   return FindPeer(&conf->zone, upstream, View(*name), now);
+}
+
+void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook) {
+  MainConf* conf = GetMainConf(r);
+  Store& store = conf->zone.store;
+  const int64_t now = NowMs();
+  const ngx_str_t* peer = States(r)[0].peer;
+  if (peer->len != 0) {
+    store.AddAttempt(PeerRowOf(conf, hook.row, peer, now), Worker(), now,
+                     /*success=*/true);
+  }
+  store.AddRequest(hook.row, Worker(), now, 1);
 }
 
 // Flattened: calls would cost a failure some hundred instructions.

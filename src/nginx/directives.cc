@@ -4,7 +4,7 @@
 
 #include "directives.h"
 
-#include <algorithm>
+#include <iterator>
 
 #include "access.h"
 #include "bridge.h"
@@ -242,11 +242,7 @@ ngx_command_t commands[] = {
 };
 
 void* CreateMainConf(ngx_conf_t* cf) {
-  auto* conf = static_cast<MainConf*>(ngx_pcalloc(cf->pool, sizeof(MainConf)));
-  if (conf != nullptr) {
-    std::fill(std::begin(conf->peer_rows), std::end(conf->peer_rows), kNoPeer);
-  }
-  return conf;
+  return ngx_pcalloc(cf->pool, sizeof(MainConf));
 }
 
 char* InitMainConf(ngx_conf_t* cf, void* data) {

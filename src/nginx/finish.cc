@@ -73,7 +73,6 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
 void StoreEvents(ngx_http_request_t* main, const Outcome& outcome,
                  Context* context) {
   Store& store = GetMainConf(main)->zone.store;
-  EventId(context, LastFailure(context->notes.all()));  // hands out all of them
   for (Note* note : context->notes.all()) {
     if (note->failed && !note->stored) {
       note->stored = true;
@@ -105,19 +104,14 @@ uint64_t EventId(Context* context, Note* failure) {
   if (failure->event_id != 0) {
     return failure->event_id;
   }
-  // With those before it, so that ids rise with time within a request.
-  const auto wants_id = [failure](const Note* note) {
-    return note->failed && note->event_id == 0 &&
-           !IsBefore(*failure, note->run, note->element);
-  };
-  const auto notes = context->notes.all();
-  const auto count = static_cast<uint32_t>(
-      std::count_if(notes.begin(), notes.end(), wants_id));
+  // After those before it, so that ids rise with time within a request.
   Store& store = GetMainConf(context->request)->zone.store;
-  uint64_t id = store.ReserveEvents(count) - count;
-  for (Note* note : notes) {
-    if (wants_id(note)) {
-      note->event_id = ++id;
+  for (Note* note : context->notes.all()) {
+    if (note->failed && note->event_id == 0) {
+      note->event_id = store.ReserveEvents(1);
+    }
+    if (note == failure) {
+      break;
     }
   }
   return failure->event_id;

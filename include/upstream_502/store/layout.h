@@ -29,7 +29,7 @@ static_assert(Counter::is_always_lock_free && Word::is_always_lock_free &&
 
 inline constexpr uint64_t kMagic = 0x3230356d61657473;  // "steam502"
 // Raise it when the meaning of a field changes; sizes speak for themselves.
-inline constexpr uint32_t kLayoutVersion = 5;
+inline constexpr uint32_t kLayoutVersion = 6;
 
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kUpstreamShards = 8;
@@ -73,9 +73,11 @@ struct CauseSlot {
   Word causes[kMaxCauses]{};
 };
 
-// What a lookup reads comes first. Failures are the sum of `causes`: one
-// number cannot disagree with itself when a process is killed.
+// What a success adds to comes first, then what a lookup reads. Failures are
+// the sum of `causes`: one number cannot disagree with itself when a process is
+// killed.
 struct UpstreamRow {
+  Shard shards[kUpstreamShards];
   uint32_t hash;
   uint32_t name_length;  // bytes stored in `name`
   Time minute{0};        // start of the running slot of `minutes`
@@ -92,10 +94,10 @@ struct UpstreamRow {
   Counter time_sum{0};
   MinuteSlot minutes[kMinuteSlots];
   CauseSlot recents[kRecentSlots];
-  Shard shards[kUpstreamShards];
 };
 
 struct PeerRow {
+  Shard shards[kPeerShards];
   uint32_t hash;
   uint32_t upstream;
   uint32_t addr_length;
@@ -107,7 +109,6 @@ struct PeerRow {
   Time last_failure{0};
   std::atomic<uint8_t> last_cause{0};
   PeerMinuteSlot minutes[kPeerMinutes];
-  Shard shards[kPeerShards];
 };
 static_assert(sizeof(PeerRow) <= 1024);
 static_assert(sizeof(UpstreamRow) + sizeof(PeerRow) <= 6144);

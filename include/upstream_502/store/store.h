@@ -64,7 +64,11 @@ class Store {
   void AddRequest(uint32_t upstream, uint32_t worker, int64_t now_ms,
                   uint32_t attempts);
   void AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms, bool success);
-  // Whether `peer`, which FindOrAddPeer has returned, or kNoPeer, is the row of
+  // A request that took one attempt, which went well: both at once. False, and
+  // nothing is counted, where a minute must be begun first: they do that.
+  bool AddSuccess(uint32_t upstream, uint32_t peer, uint32_t worker,
+                  int64_t now_ms);
+  // Whether `peer`, which FindOrAddPeer has returned, or 0, is the row of
   // `addr` in `upstream`. False, too, for one of less than eight bytes.
   bool IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
               size_t length) const;
@@ -153,9 +157,26 @@ inline void Store::AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms,
   }
 }
 
+inline bool Store::AddSuccess(uint32_t upstream, uint32_t peer, uint32_t worker,
+                              int64_t now_ms) {
+  UpstreamRow& row = arena_.upstreams[upstream];
+  PeerRow& peer_row = arena_.peers[peer];
+  if (!IsWithin(row.minute, kMinuteMs, now_ms) ||
+      !IsWithin(peer_row.minute, kMinuteMs, now_ms)) {
+    return false;
+  }
+  Shard& shard = row.shards[worker % kUpstreamShards];
+  Add(&shard.requests);
+  Add(&shard.attempts);
+  Shard& peer_shard = peer_row.shards[worker % kPeerShards];
+  Add(&peer_shard.attempts);
+  peer_shard.last_success.store(now_ms, std::memory_order_relaxed);
+  return true;
+}
+
 inline bool Store::IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
                           size_t length) const {
-  if (peer >= arena_.capacity.peers || length < sizeof(uint64_t)) {
+  if (length < sizeof(uint64_t)) {
     return false;
   }
   const PeerRow& row = arena_.peers[peer];

@@ -238,7 +238,7 @@ TEST_F(StoreTest, KnowsARowByWhatItStandsFor) {
   EXPECT_FALSE(is_peer(peer, other, addr));
   EXPECT_FALSE(is_peer(peer, upstream, "127.0.0.1:8081"));
   EXPECT_FALSE(is_peer(peer, upstream, "127.0.0.1:80800"));
-  EXPECT_FALSE(is_peer(kNoPeer, upstream, addr));
+  EXPECT_FALSE(is_peer(0, other, addr));
   EXPECT_FALSE(
       is_peer(store_.arena().OtherPeer(upstream), upstream, "(other)"));
   EXPECT_FALSE(is_peer(store_.FindOrAddPeer(upstream, "p"), upstream, "p"));
