@@ -2,7 +2,7 @@
 // counters added to with relaxed atomics, nothing ever waited for. A process
 // killed at any instruction leaves everything usable.
 //
-//   Store store = Store::Create(memory, size, 1024, now_ms);
+//   Store store = Store::Create(memory, size, {.events = 1024}, now_ms);
 //   uint32_t upstream = store.FindOrAddUpstream("backend", Protocol::kHttp);
 //   uint32_t peer = store.FindOrAddPeer(upstream, "127.0.0.1:8080");
 //   store.AddRequest(upstream, worker, now_ms, 1);
@@ -34,13 +34,13 @@ class Store {
   explicit Store(const Arena& arena) : arena_(arena) {}
 
   // See Arena.
-  static Store Create(void* memory, size_t size, uint32_t events,
+  static Store Create(void* memory, size_t size, const Rings& rings,
                       int64_t now_ms) {
-    return Store(Arena::Create(memory, size, events, now_ms));
+    return Store(Arena::Create(memory, size, rings, now_ms));
   }
   static absl::optional<Store> Attach(void* memory, size_t size,
-                                      uint32_t events) {
-    const absl::optional<Arena> arena = Arena::Attach(memory, size, events);
+                                      const Rings& rings) {
+    const absl::optional<Arena> arena = Arena::Attach(memory, size, rings);
     return arena ? absl::make_optional(Store(*arena)) : absl::nullopt;
   }
 
@@ -93,7 +93,7 @@ class Store {
   void NoteLoad(int64_t now_ms);
   // True at most once a minute while the overflow counter grows.
   bool TakeOverflowWarning(int64_t now_ms);
-  // Sets all counters to zero and forgets the events; ids go on.
+  // See Arena.
   void Reset(int64_t now_ms) { arena_.Reset(now_ms); }
 
   // As it is kept in the row of a peer that FindOrAddPeer has returned.
