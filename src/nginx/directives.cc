@@ -216,6 +216,14 @@ ngx_command_t commands[] = {
         .post = nullptr,
     },
     {
+        .name = ngx_string("upstream_502_incident_log"),
+        .type = NGX_HTTP_MAIN_CONF | NGX_CONF_FLAG,
+        .set = ngx_conf_set_flag_slot,
+        .conf = NGX_HTTP_MAIN_CONF_OFFSET,
+        .offset = offsetof(MainConf, incident_log),
+        .post = nullptr,
+    },
+    {
         .name = ngx_string("upstream_502"),
         .type = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
                 NGX_HTTP_LIF_CONF | NGX_CONF_TAKE1,
@@ -266,12 +274,15 @@ void* CreateMainConf(ngx_conf_t* cf) {
   auto* conf = static_cast<MainConf*>(ngx_pcalloc(cf->pool, sizeof(MainConf)));
   if (conf != nullptr) {
     std::fill(std::begin(conf->peer_rows), std::end(conf->peer_rows), kNoPeer);
+    conf->incident_log = NGX_CONF_UNSET;
   }
   return conf;
 }
 
 char* InitMainConf(ngx_conf_t* cf, void* data) {
-  auto& zone = static_cast<MainConf*>(data)->zone;
+  auto* conf = static_cast<MainConf*>(data);
+  ngx_conf_init_value(conf->incident_log, 0);
+  auto& zone = conf->zone;
   if (zone.name.len == 0) {
     ngx_str_set(&zone.name, "upstream_502");
     zone.size = kDefaultZoneSize;

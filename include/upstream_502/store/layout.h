@@ -95,6 +95,7 @@ struct UpstreamRow {
   std::atomic<uint8_t> protocol{0};
   std::atomic<uint8_t> seen{0};  // kept across a reset of the counters
   char name[kUpstreamNameMax];
+  Word incidents{0};
   Counter rescued{0};
   Counter responses[kResponseCodeCount][kOriginCount]{};
   Counter causes[kMaxCauses]{};

@@ -18,6 +18,7 @@
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "upstream_502/store/arena.h"
+#include "upstream_502/store/incidents.h"
 #include "upstream_502/store/slot.h"
 #include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
@@ -69,14 +70,16 @@ class Store {
   bool IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
               size_t length) const;
   // Adds to the attempts of `peer`, too; that may be kNoPeer. It is counted
-  // now, whenever it failed.
-  void AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
-                        int64_t now_ms, const Failure& failure);
+  // now, whenever it failed. `findings` are there where the kernel was asked.
+  // The id of the incident that opens with it; mostly 0.
+  uint64_t AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
+                            int64_t now_ms, const Failure& failure,
+                            absl::Span<const Finding> findings = {});
   void AddRescued(uint32_t upstream);
-  // Of one failure that the kernel was asked about.
-  void AddFindings(uint32_t upstream, absl::Span<const Finding> findings);
   // `code` is one of kResponseCodes, others are not counted.
   void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
+
+  Incidents incidents() const { return Incidents(arena_); }
 
   // Hands out the next `count` event ids, from 1, and returns the last of them;
   // write them later or never.

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/strings/string_view.h"
+
 namespace upstream_502 {
 
 inline constexpr int64_t kMinuteMs = 60000;
@@ -17,8 +19,20 @@ inline constexpr size_t kHistoryMinutes = 60;
 inline constexpr size_t kPeerMinutes = 8;
 inline constexpr size_t kHistoryHours = 7 * 24;
 
-// An incident opens with the kIncidentFailures-th failure within a minute, and
-// is over when nothing has failed for kIncidentQuietMs.
+// How much of the history is shown: minutes of the hour, hours of the others.
+enum class Window : uint8_t { kHour, kDay, kWeek };
+constexpr absl::string_view WindowName(Window window) {
+  constexpr absl::string_view kNames[] = {"1h", "1d", "7d"};
+  return kNames[static_cast<size_t>(window)];
+}
+constexpr size_t HoursOf(Window window) {
+  return window == Window::kDay ? 24 : kHistoryHours;
+}
+
+// What begins so soon after a configuration was loaded may have come with it.
+inline constexpr int64_t kReloadMs = 2 * kMinuteMs;
+
+// An incident is over when nothing has failed for so long.
 inline constexpr int64_t kIncidentQuietMs = 5 * kMinuteMs;
 
 // The time line of an incident: its first minutes one by one, then coarser.

@@ -235,6 +235,7 @@ void Clear(UpstreamRow* row) {
   Forget(&row->minute, &row->minutes);
   Forget(&row->hour, &row->hours);
   Forget(&row->recent, &row->recents);
+  Clear(&row->incidents);
   Clear(&row->spell);
   Clear(&row->early);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -47,10 +48,16 @@ Totals32<kMaxCauses> LowOf(const CauseCounts& causes) {
   return low;
 }
 
-void CopyHistory(const UpstreamRow& row, int64_t now_ms, UpstreamStats* stats) {
+void CopyHistory(const UpstreamRow& row, int64_t now_ms, bool hours,
+                 UpstreamStats* stats) {
   stats->history.start = OldestStart(kMinuteMs, now_ms, kHistoryMinutes);
   CopySpans(row.minute, row.minutes, kMinuteMs, now_ms, *stats,
             absl::MakeSpan(stats->history.buckets));
+  if (hours) {
+    stats->hours.resize(kHistoryHours);
+    CopySpans(row.hour, row.hours, kHourMs, now_ms, *stats,
+              absl::MakeSpan(stats->hours));
+  }
   const auto recent = Differences(row.recent, row.recents, kRecentMs, now_ms,
                                   LowOf(stats->causes));
   for (size_t i = 0; i < kMaxCauses; ++i) {
@@ -59,7 +66,7 @@ void CopyHistory(const UpstreamRow& row, int64_t now_ms, UpstreamStats* stats) {
   }
 }
 
-void CopyUpstream(const UpstreamRow& row, int64_t now_ms,
+void CopyUpstream(const UpstreamRow& row, int64_t now_ms, bool hours,
                   UpstreamStats* stats) {
   stats->name = std::string(NameOf(row));
   stats->protocol = static_cast<Protocol>(row.protocol.load(kRelaxed));
@@ -87,7 +94,8 @@ void CopyUpstream(const UpstreamRow& row, int64_t now_ms,
   }
   stats->time_to_failure.sum = row.time_sum.load(kRelaxed);
   stats->seen = row.seen.load(kRelaxed) != 0;
-  CopyHistory(row, now_ms, stats);
+  stats->incidents = row.incidents.load(kRelaxed);
+  CopyHistory(row, now_ms, hours, stats);
 }
 
 void CopyPeer(const PeerRow& row, int64_t now_ms, PeerStats* stats) {
@@ -149,7 +157,7 @@ std::vector<std::vector<uint32_t>> PublishedPeers(const Arena& arena) {
 }
 
 void CopyRow(const Arena& arena, uint32_t row,
-             const std::vector<uint32_t>& peers, int64_t now_ms,
+             const std::vector<uint32_t>& peers, int64_t now_ms, bool hours,
              Snapshot* snapshot) {
   const UpstreamRow& upstream = arena.upstreams[row];
   const bool configured = row != kOtherUpstream && row != kNoUpstream;
@@ -157,7 +165,7 @@ void CopyRow(const Arena& arena, uint32_t row,
     return;
   }
   UpstreamStats& stats = snapshot->upstreams.emplace_back();
-  CopyUpstream(upstream, now_ms, &stats);
+  CopyUpstream(upstream, now_ms, hours, &stats);
   stats.peers.resize(peers.size() + 1);
   for (size_t i = 0; i < peers.size(); ++i) {
     CopyPeer(arena.peers[peers[i]], now_ms, &stats.peers[i]);
@@ -166,6 +174,27 @@ void CopyRow(const Arena& arena, uint32_t row,
   CopyPeer(arena.peers[arena.OtherPeer(row)], now_ms, &other);
   if (other.attempts == 0 && other.failures == 0) {
     stats.peers.pop_back();
+  }
+}
+
+void SumHours(const Arena& arena, int64_t now_ms, Snapshot* snapshot) {
+  Totals& totals = snapshot->totals;
+  totals.hours_start = OldestStart(kHourMs, now_ms, kHistoryHours);
+  totals.requests_hours.resize(kHistoryHours);
+  for (const UpstreamStats& upstream : snapshot->upstreams) {
+    for (size_t i = 0; i < kHistoryHours; ++i) {
+      totals.requests_hours[i] += upstream.hours[i].requests;
+    }
+  }
+  const Header& header = *arena.header;
+  Totals32<kMaxCauses> causes;
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    causes[i] = Low(header.causes[i].load(kRelaxed));
+  }
+  const auto counts =
+      Differences(header.hour, header.hours, kHourMs, now_ms, causes);
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    totals.causes_hours[i].assign(counts[i].begin(), counts[i].end());
   }
 }
 
@@ -254,6 +283,31 @@ void CopyEvent(const Arena& arena, uint64_t id, const EventSlot& slot,
   }
 }
 
+// Newest first, and said of events and upstreams which one is theirs.
+void SettleIncidents(Snapshot* snapshot) {
+  std::sort(snapshot->incidents.begin(), snapshot->incidents.end(),
+            [](const Incident& a, const Incident& b) { return a.id > b.id; });
+  std::map<absl::string_view, std::vector<const Incident*>> of;
+  for (const Incident& incident : snapshot->incidents) {
+    of[incident.upstream].push_back(&incident);
+  }
+  for (Event& event : snapshot->events) {
+    for (const Incident* incident : of[event.upstream]) {
+      if (Covers(*incident, event.failure.time_ms)) {
+        event.incident = incident->id;
+        break;
+      }
+    }
+  }
+  for (UpstreamStats& upstream : snapshot->upstreams) {
+    const auto& incidents = of[upstream.name];
+    if (!incidents.empty()) {
+      upstream.last_incident = incidents.front()->id;
+      upstream.incident_open = incidents.front()->open;
+    }
+  }
+}
+
 void FillZone(const Arena& arena, Snapshot* snapshot) {
   const Header& header = *arena.header;
   ZoneInfo& zone = snapshot->zone;
@@ -264,12 +318,18 @@ void FillZone(const Arena& arena, Snapshot* snapshot) {
   zone.events_max = header.capacity.events;
   zone.events_total = header.events.load(kRelaxed);
   zone.overflow = header.overflow.load(kRelaxed);
+  zone.incidents = snapshot->incidents.size();
+  zone.incidents_max = header.capacity.incidents;
 }
 
 }  // namespace
 
-Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot)
-    : arena_(store.arena()), now_ms_(now_ms), snapshot_(snapshot) {
+Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot,
+               bool hours)
+    : arena_(store.arena()),
+      now_ms_(now_ms),
+      snapshot_(snapshot),
+      hours_(hours) {
   const Header& header = *arena_.header;
   snapshot->server.time = now_ms;
   snapshot->server.start_time = header.start_time.load(kRelaxed);
@@ -287,11 +347,14 @@ bool Copier::Next(size_t work) {
       return true;
     }
     const uint32_t row = upstreams_[next_upstream_];
-    CopyRow(arena_, row, peers_[row], now_ms_, snapshot_);
+    CopyRow(arena_, row, peers_[row], now_ms_, hours_, snapshot_);
     done += kUpstreamWork + peers_[row].size();
   }
   if (!summed_) {
     SumTotals(arena_, now_ms_, snapshot_);
+    if (hours_) {
+      SumHours(arena_, now_ms_, snapshot_);
+    }
     events_ = FindEvents(arena_);
     snapshot_->events.reserve(events_.size());
     summed_ = true;
@@ -303,12 +366,24 @@ bool Copier::Next(size_t work) {
     const auto& [id, slot] = events_[next_event_];
     CopyEvent(arena_, id, *slot, &snapshot_->events);
   }
+  for (; next_incident_ < arena_.capacity.incidents; ++next_incident_) {
+    if (done >= work) {
+      return true;
+    }
+    Incident incident;
+    if (ReadIncident(arena_, arena_.incidents[next_incident_], now_ms_,
+                     &incident)) {
+      snapshot_->incidents.push_back(std::move(incident));
+      ++done;
+    }
+  }
+  SettleIncidents(snapshot_);
   FillZone(arena_, snapshot_);
   return false;
 }
 
-void Copy(const Store& store, int64_t now_ms, Snapshot* snapshot) {
-  Copier(store, now_ms, snapshot).Next(SIZE_MAX);
+void Copy(const Store& store, int64_t now_ms, Snapshot* snapshot, bool hours) {
+  Copier(store, now_ms, snapshot, hours).Next(SIZE_MAX);
 }
 
 }  // namespace upstream_502

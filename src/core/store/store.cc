@@ -248,14 +248,32 @@ void Store::AddToPeer(PeerRow* row, int64_t now_ms, const Failure& failure) {
   row->last_cause.store(static_cast<uint8_t>(failure.cause), kRelaxed);
 }
 
-void Store::AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
-                             int64_t now_ms, const Failure& failure) {
-  AddToUpstream(&arena_.upstreams[upstream], now_ms, failure);
+uint64_t Store::AddFailedAttempt(uint32_t upstream, uint32_t peer,
+                                 uint32_t worker, int64_t now_ms,
+                                 const Failure& failure,
+                                 absl::Span<const Finding> findings) {
+  UpstreamRow& row = arena_.upstreams[upstream];
+  AddToUpstream(&row, now_ms, failure);
   if (peer != kNoPeer) {
-    PeerRow& row = arena_.peers[peer];
-    AddToPeer(&row, now_ms, failure);
-    Add(&row.shards[worker % kPeerShards].attempts);
+    PeerRow& peer_row = arena_.peers[peer];
+    AddToPeer(&peer_row, now_ms, failure);
+    Add(&peer_row.shards[worker % kPeerShards].attempts);
   }
+  uint64_t found = 0;
+  for (const Finding finding : findings) {
+    Add(&row.findings[static_cast<size_t>(finding)]);
+    found |= uint64_t{1} << static_cast<size_t>(finding);
+  }
+  if (IsIdleEnd(failure)) {
+    return 0;
+  }
+  return incidents().AddFailure(
+      {.upstream = upstream,
+       .peer = peer,
+       .cause = failure.cause,
+       .findings = found,
+       .time_ms = failure.time_ms == 0 ? now_ms : failure.time_ms},
+      now_ms);
 }
 
 void Store::AddResponse(uint32_t upstream, int code, Origin origin,
@@ -281,6 +299,9 @@ void Store::WriteEvent(uint64_t id, const Failure& failure,
   const SlotPeek held = PeekSlot(*slot);
   if (held.id > id) {
     return;
+  }
+  if (rows.upstream != FailureRows::kNone) {
+    incidents().NoteEvent(rows.upstream, id, failure.time_ms);
   }
   // Those that stand for many are told apart by their names only.
   if (rows.upstream <= kNoUpstream) {
@@ -312,12 +333,6 @@ void Store::KeepRare(const EventSlot& slot, const SlotPeek& held) {
 
 void Store::AddRescued(uint32_t upstream) {
   arena_.upstreams[upstream].rescued.fetch_add(1, kRelaxed);
-}
-
-void Store::AddFindings(uint32_t upstream, absl::Span<const Finding> findings) {
-  for (const Finding finding : findings) {
-    Add(&arena_.upstreams[upstream].findings[static_cast<size_t>(finding)]);
-  }
 }
 
 void Store::NoteLoad(int64_t now_ms) {
