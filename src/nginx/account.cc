@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "incident_log.h"
 #include "probe.h"
 #include "retry.h"
 #include "servers.h"
@@ -321,7 +322,7 @@ const Note* JudgeElement(const Run& run, const Element& element,
 
 // What the kernel's answers say is counted with the failure. Where nothing was
 // asked, nothing is made up of sentences: a flood must stay cheap.
-[[gnu::noinline]] void CountFindings(const Run& run, const Note& note) {
+[[gnu::noinline]] std::vector<Finding> KernelFindings(const Note& note) {
   std::vector<Finding> findings;
   for (const Found& found : Findings(note.failure,
                                      {.upstream = note.upstream,
@@ -330,13 +331,15 @@ const Note* JudgeElement(const Run& run, const Element& element,
                                      note.evidence)) {
     findings.push_back(found.finding);
   }
-  run.store->AddFindings(run.row, findings);
+  return findings;
 }
 
 void CountFailure(const Run& run, uint32_t peer, const Note& note) {
-  run.store->AddFailedAttempt(run.row, peer, Worker(), run.now, note.failure);
-  if (note.evidence != nullptr) {
-    CountFindings(run, note);
+  const uint64_t opened = run.store->AddFailedAttempt(
+      run.row, peer, Worker(), run.now, note.failure,
+      note.evidence == nullptr ? std::vector<Finding>() : KernelFindings(note));
+  if (opened != 0) {
+    LogOpened(GetMainConf(run.request), opened);
   }
 }
 
@@ -366,8 +369,11 @@ void AccountUselessElement(const Run& run, const Element& element,
   attempt.line = line;
   const Note* failed = Judge(run, element, peer, attempt, note);
   if (failed != nullptr) {
-    run.store->AddFailedAttempt(run.row, kNoPeer, Worker(), run.now,
-                                failed->failure);
+    const uint64_t opened = run.store->AddFailedAttempt(
+        run.row, kNoPeer, Worker(), run.now, failed->failure);
+    if (opened != 0) {
+      LogOpened(GetMainConf(run.request), opened);
+    }
   }
 }
 

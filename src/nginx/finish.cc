@@ -73,12 +73,18 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
 void StoreEvents(ngx_http_request_t* main, const Outcome& outcome,
                  Context* context) {
   Store& store = GetMainConf(main)->zone.store;
+  uint32_t counted = FailureRows::kNone;
   for (Note* note : context->notes.all()) {
     if (note->failed && !note->stored) {
       note->stored = true;
       const FailureText text = CompleteFailure(main, outcome, *context, note);
       store.WriteEvent(EventId(context, note), note->failure, text, note->rows,
                        note->evidence);
+      // Those of one request are mostly of one upstream.
+      if (note->rows.upstream != counted) {
+        counted = note->rows.upstream;
+        store.incidents().NoteCounts(counted, NowMs());
+      }
     }
   }
 }

@@ -11,6 +11,7 @@
 #include "directives.h"
 #include "filter.h"
 #include "finish.h"
+#include "incident_log.h"
 #include "probe.h"
 #include "run.h"
 #include "variables.h"
@@ -178,7 +179,10 @@ ngx_int_t InitProcess(ngx_cycle_t* cycle) {
   MainConf* conf = CycleConf(cycle);
   if (conf != nullptr) {
     ReleaseMasterResources(&conf->zone);
-    Guarded(cycle->log, [cycle] { StartProbing(cycle); });
+    Guarded(cycle->log, [cycle, conf] {
+      StartProbing(cycle);
+      StartIncidentLog(cycle, conf);
+    });
   }
   return NGX_OK;
 }

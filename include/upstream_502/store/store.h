@@ -2,7 +2,7 @@
 // counters added to with relaxed atomics, nothing ever waited for. A process
 // killed at any instruction leaves everything usable.
 //
-//   Store store = Store::Create(memory, size, 1024, now_ms);
+//   Store store = Store::Create(memory, size, {.events = 1024}, now_ms);
 //   uint32_t upstream = store.FindOrAddUpstream("backend", Protocol::kHttp);
 //   uint32_t peer = store.FindOrAddPeer(upstream, "127.0.0.1:8080");
 //   store.AddRequest(upstream, worker, now_ms, 1);
@@ -18,6 +18,7 @@
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "upstream_502/store/arena.h"
+#include "upstream_502/store/incidents.h"
 #include "upstream_502/store/slot.h"
 #include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
@@ -34,13 +35,13 @@ class Store {
   explicit Store(const Arena& arena) : arena_(arena) {}
 
   // See Arena.
-  static Store Create(void* memory, size_t size, uint32_t events,
+  static Store Create(void* memory, size_t size, const Rings& rings,
                       int64_t now_ms) {
-    return Store(Arena::Create(memory, size, events, now_ms));
+    return Store(Arena::Create(memory, size, rings, now_ms));
   }
   static absl::optional<Store> Attach(void* memory, size_t size,
-                                      uint32_t events) {
-    const absl::optional<Arena> arena = Arena::Attach(memory, size, events);
+                                      const Rings& rings) {
+    const absl::optional<Arena> arena = Arena::Attach(memory, size, rings);
     return arena ? absl::make_optional(Store(*arena)) : absl::nullopt;
   }
 
@@ -73,14 +74,16 @@ class Store {
   bool IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
               size_t length) const;
   // Adds to the attempts of `peer`, too; that may be kNoPeer. It is counted
-  // now, whenever it failed.
-  void AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
-                        int64_t now_ms, const Failure& failure);
+  // now, whenever it failed. `findings` are there where the kernel was asked.
+  // The id of the incident that opens with it; mostly 0.
+  uint64_t AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
+                            int64_t now_ms, const Failure& failure,
+                            absl::Span<const Finding> findings = {});
   void AddRescued(uint32_t upstream);
-  // Of one failure that the kernel was asked about.
-  void AddFindings(uint32_t upstream, absl::Span<const Finding> findings);
   // `code` is one of kResponseCodes, others are not counted.
   void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
+
+  Incidents incidents() const { return Incidents(arena_); }
 
   // Hands out the next `count` event ids, from 1, and returns the last of them;
   // write them later or never.
@@ -97,7 +100,7 @@ class Store {
   void NoteLoad(int64_t now_ms);
   // True at most once a minute while the overflow counter grows.
   bool TakeOverflowWarning(int64_t now_ms);
-  // Sets all counters to zero and forgets the events; ids go on.
+  // See Arena.
   void Reset(int64_t now_ms) { arena_.Reset(now_ms); }
 
   // As it is kept in the row of a peer that FindOrAddPeer has returned.

@@ -64,6 +64,12 @@ struct Failure {
 };
 static_assert(std::has_unique_object_representations_v<Failure>);
 
+// Whether it was the end of a connection on which nobody said anything after
+// the switch to another protocol: told, but no fault.
+inline bool IsIdleEnd(const Failure& failure) {
+  return failure.cause == Cause::kBodyTimeout && failure.received_status == 101;
+}
+
 // Its text. Views of bytes from outside: bounded where they are stored,
 // escaped where they are rendered, nowhere else.
 struct FailureText {

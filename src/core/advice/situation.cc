@@ -13,7 +13,6 @@ namespace {
 constexpr size_t kTellsRequests = 5;     // to say something about requests
 constexpr size_t kQuietMinutes = 5;      // end a spell of failures
 constexpr int64_t kNoSuccessMs = 10000;  // in a busy group: nothing works
-constexpr int64_t kReloadMs = 2 * kMinuteMs;
 
 // A group without a live server is counted under its own name, less the port
 // where the name has one. No server of it fails in that way.
@@ -166,10 +165,6 @@ std::string Path(const Event& event) {
 }
 
 }  // namespace
-
-bool IsIdleEnd(const Failure& failure) {
-  return failure.cause == Cause::kBodyTimeout && failure.received_status == 101;
-}
 
 int64_t WindowOf(const Situation& e) {
   const int64_t counted = e.now() - e.snapshot.server.start_time;

@@ -84,6 +84,7 @@ class Metrics {
   void AddFailures();
   void AddPeerFailures();
   void AddFindings();
+  void AddIncidents();
   void AddTimeToFailure();
   void AddLastFailure();
   void AddZone();
@@ -212,6 +213,31 @@ void Metrics::AddFindings() {
       }));
 }
 
+void Metrics::AddIncidents() {
+  AddPerUpstream("incidents_total",
+                 "Incidents: spells of failures, from the third within a "
+                 "minute until five minutes without.",
+                 &UpstreamStats::incidents);
+  AddHead("incident_open", "gauge",
+          "Whether an incident of an upstream is not over yet.");
+  const auto& upstreams = snapshot_.upstreams;
+  parts_.push_back(
+      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+        AppendSample("incident_open", {{"upstream", upstreams[u].name}},
+                     upstreams[u].incident_open ? 1 : 0, out);
+      }));
+  AddHead("incident_id", "gauge",
+          "The newest incident of an upstream, as the status location names "
+          "it.");
+  parts_.push_back(
+      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+        if (upstreams[u].last_incident > 0) {
+          AppendSample("incident_id", {{"upstream", upstreams[u].name}},
+                       upstreams[u].last_incident, out);
+        }
+      }));
+}
+
 void Metrics::AddTimeToFailure() {
   AddHead("time_to_failure_seconds", "histogram",
           "Time from the start of an attempt to its failure, by cause.");
@@ -276,6 +302,7 @@ std::vector<Part> Metrics::Collect() {
   AddFailures();
   AddPeerFailures();
   AddFindings();
+  AddIncidents();
   AddTimeToFailure();
   AddLastFailure();
   AddZone();

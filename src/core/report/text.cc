@@ -13,12 +13,14 @@
 #include "absl/strings/str_cat.h"
 #include "upstream_502/advice/hint.h"
 #include "upstream_502/report/text_event.h"
+#include "upstream_502/report/text_incident.h"
 #include "upstream_502/words/format.h"
 
 namespace upstream_502 {
 namespace {
 
 constexpr size_t kPeersShown = 20;
+constexpr size_t kIncidentsShown = 10;
 constexpr size_t kNameColumns = 40;
 
 bool IsTroubled(const UpstreamStats& upstream) {
@@ -372,6 +374,32 @@ Part Healthy(const std::vector<UpstreamStats>& upstreams) {
   });
 }
 
+void AppendOneIncident(const std::vector<Incident>& incidents,
+                       std::string* out) {
+  if (incidents.empty()) {
+    out->append("\nno such incident is on record\n");
+    return;
+  }
+  const Incident& incident = incidents.front();
+  AppendTitle(absl::StrCat("incident ", incident.id, ": ",
+                           Shorten(incident.upstream, 2 * kNameColumns), " (",
+                           ProtocolName(incident.protocol), ")"),
+              out);
+  AppendWholeIncident(incident, out);
+}
+
+Part LastIncidents(const std::vector<Incident>& incidents) {
+  const size_t shown = std::min(incidents.size(), kIncidentsShown);
+  return Each(shown, [&incidents, shown](size_t i, std::string* out) {
+    if (i == 0) {
+      AppendTitle(absl::StrCat("the last ", shown, " of ", incidents.size(),
+                               " incidents, each in full with ?incident=ID"),
+                  out);
+    }
+    AppendTextIncident(incidents[i], out);
+  });
+}
+
 void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
   if (!events.empty()) {
     AppendTitle(absl::StrCat(events.size(), " failures, newest first"), out);
@@ -385,13 +413,21 @@ void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
 std::unique_ptr<Renderer> MakeTextRenderer(const Report& report) {
   const Snapshot& snapshot = report.snapshot;
   std::vector<Part> parts;
-  parts.push_back(Once([&snapshot](std::string* out) {
-    AppendHeader(snapshot, out);
-    AppendTotals(snapshot.totals, out);
-    AppendVerdict(snapshot, out);
-  }));
-  parts.push_back(Troubled(report));
-  parts.push_back(Healthy(snapshot.upstreams));
+  if (report.one_incident) {
+    parts.push_back(Once([&snapshot](std::string* out) {
+      AppendHeader(snapshot, out);
+      AppendOneIncident(snapshot.incidents, out);
+    }));
+  } else {
+    parts.push_back(Once([&snapshot](std::string* out) {
+      AppendHeader(snapshot, out);
+      AppendTotals(snapshot.totals, out);
+      AppendVerdict(snapshot, out);
+    }));
+    parts.push_back(Troubled(report));
+    parts.push_back(Healthy(snapshot.upstreams));
+    parts.push_back(LastIncidents(snapshot.incidents));
+  }
   parts.push_back(Once([&snapshot](std::string* out) {
     AppendEventsTitle(snapshot.events, out);
   }));
