@@ -18,6 +18,7 @@
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/errno.h"
 #include "upstream_502/words/finding.h"
+#include "upstream_502/words/grpc.h"
 
 namespace upstream_502 {
 
@@ -88,6 +89,7 @@ struct UpstreamRow {
   Counter causes[kMaxCauses]{};
   Counter errno_classes[kErrnoClassCount]{};
   Counter findings[kMaxFindings]{};  // of failures that were asked about
+  Counter grpc_statuses[kGrpcStatusCount]{};  // of responses, from 1 on
   Counter time_buckets[kTimeBuckets + 1]{};
   Counter time_sum{0};
   MinuteSlot minutes[kMinuteSlots];

@@ -75,6 +75,8 @@ class Store {
   void AddRescued(uint32_t upstream);
   // Of one failure that the kernel was asked about.
   void AddFindings(uint32_t upstream, absl::Span<const Finding> findings);
+  // Of one response; `status` is 1 to kGrpcStatusCount.
+  void AddGrpcStatus(uint32_t upstream, size_t status);
   // `code` is one of kResponseCodes, others are not counted.
   void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
 

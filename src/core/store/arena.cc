@@ -224,6 +224,7 @@ void Clear(UpstreamRow* row) {
   Clear(&row->causes);
   Clear(&row->errno_classes);
   Clear(&row->findings);
+  Clear(&row->grpc_statuses);
   Clear(&row->time_buckets);
   Clear(&row->time_sum);
   ForgetMinutes(&row->minute, &row->minutes);

@@ -122,6 +122,7 @@ void CopyUpstream(const UpstreamRow& row, int64_t now_ms,
   }
   Load(row.errno_classes, &stats->errno_classes);
   Load(row.findings, &stats->findings);
+  Load(row.grpc_statuses, &stats->grpc_statuses);
   Load(row.time_buckets, &stats->time_to_failure.counts);
   for (uint64_t count : stats->time_to_failure.counts) {
     stats->time_to_failure.count += count;

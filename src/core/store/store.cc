@@ -352,6 +352,10 @@ void Store::AddFindings(uint32_t upstream, absl::Span<const Finding> findings) {
   }
 }
 
+void Store::AddGrpcStatus(uint32_t upstream, size_t status) {
+  Add(&arena_.upstreams[upstream].grpc_statuses[status - 1]);
+}
+
 void Store::NoteLoad(int64_t now_ms) {
   arena_.header->load_time.store(now_ms, kRelaxed);
   arena_.header->generation.fetch_add(1, kRelaxed);
