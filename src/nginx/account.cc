@@ -70,8 +70,7 @@ Protocol ProtocolOf(const ngx_http_upstream_t* u) {
 }
 
 // FastCGI without keep-alive ends its body with the connection: nginx takes a
-// body for whole that is shorter than its Content-Length. Record headers are
-// in read_length too, so that this is certain where it is said.
+// body for whole that is too short. read_length has record headers in it, too.
 bool IsCutFastcgi(const ngx_http_upstream_t* u) {
   return EndedShort(u) && View(u->schema) == "fastcgi://";
 }
@@ -389,6 +388,7 @@ void LearnProtocol(const Run& run) {
   run.store->SetProtocol(run.row, protocol);
   if (hook != nullptr && protocol != Protocol::kUnknown) {
     hook->finalize = run.context->finalize;
+    hook->grpc = SpeaksGrpc(*run.upstream);
   }
 }
 
@@ -415,6 +415,9 @@ uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
     AccountNoAttempt(run);
   }
   run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
+  if (begin < run.end && SpeaksGrpc(*run.upstream)) {
+    CountGrpcStatus(*run.upstream, run.store, run.row);
+  }
   context->accounted = run.end;
 }
 

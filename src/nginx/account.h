@@ -9,6 +9,7 @@
 
 #include "bridge.h"
 #include "context.h"
+#include "grpc.h"
 #include "upstream_502/verdict/outcome.h"
 #include "upstream_502/words/shortcuts.h"
 
@@ -71,8 +72,10 @@ inline bool MayMatterLater(const ngx_http_request_t* r, const State& state) {
 // Counts a plain run, if it was one attempt that surely went well; else false,
 // and nothing was counted. Most requests pay for this and for nothing else:
 // inline, and without a call once peer and minute are known.
-[[gnu::always_inline]] inline bool CountSuccess(const ngx_http_request_t* r, MainConf* conf,
-                         const UpstreamHook& hook, ngx_int_t rc) {
+[[gnu::always_inline]] inline bool CountSuccess(const ngx_http_request_t* r,
+                                                MainConf* conf,
+                                                const UpstreamHook& hook,
+                                                ngx_int_t rc) {
   const ngx_http_upstream_t& u = *r->upstream;
   if (rc > 0 || r->upstream_states->nelts != 1) {
     return false;
@@ -90,6 +93,9 @@ inline bool MayMatterLater(const ngx_http_request_t* r, const State& state) {
   store.AddAttempt(PeerRowOf(conf, hook.row, state.peer, now), worker, now,
                    /*success=*/true);
   store.AddRequest(hook.row, worker, now, 1);
+  if (hook.grpc) {
+    CountGrpcStatus(u, &store, hook.row);
+  }
   return true;
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "upstream_502/advice/hint.h"
 #include "upstream_502/report/text_event.h"
 #include "upstream_502/words/format.h"
@@ -194,6 +195,22 @@ void AppendCauses(const UpstreamStats& upstream,
   }
 }
 
+// The answers that a gRPC client takes for failures; nginx passes them on.
+void AppendGrpc(const UpstreamStats& upstream, std::string* out) {
+  std::vector<std::string> statuses;
+  for (const size_t i : ByCount(upstream.grpc_statuses, kGrpcStatusCount)) {
+    statuses.push_back(absl::StrCat(GrpcStatusName(i + 1), " (", i + 1, ") ",
+                                    upstream.grpc_statuses[i]));
+  }
+  if (!statuses.empty()) {
+    AppendWrapped("", 2,
+                  absl::StrCat("answered by ", Shorten(upstream.name, 40),
+                               " with a grpc-status that is not OK: ",
+                               absl::StrJoin(statuses, ", ")),
+                  out);
+  }
+}
+
 void AppendFindings(const FindingCounts& counts, std::string* out) {
   const std::vector<size_t> findings = ByCount(counts, kFindingCount);
   if (findings.empty()) {
@@ -284,6 +301,7 @@ void AppendTroubled(const Report& report, const UpstreamStats& upstream,
                    ", 504: ", ResponsesWithCode(upstream.responses, 504),
                    ", 500: ", ResponsesWithCode(upstream.responses, 500)),
       out);
+  AppendGrpc(upstream, out);
   AppendSpan(upstream.peers, now, out);
   AppendLastHour(upstream.history, out);
   const std::vector<size_t> causes = ByCount(upstream.causes, kCauseCount);
@@ -342,9 +360,14 @@ void AppendVerdict(const Snapshot& snapshot, std::string* out) {
     return;
   }
   const bool clean = snapshot.totals.failures == 0;
+  const bool refused = std::any_of(
+      upstreams.begin(), upstreams.end(), [](const UpstreamStats& upstream) {
+        return upstream.grpc_statuses != GrpcCounts{};
+      });
   absl::StrAppend(out, "\n",
-                  clean ? "nothing is wrong: no attempt failed\n"
-                        : "no failure in the upstreams asked for\n");
+                  !clean    ? "no failure in the upstreams asked for\n"
+                  : refused ? "no attempt failed\n"
+                            : "nothing is wrong: no attempt failed\n");
 }
 
 // "healthy: a (10 requests), b (…)" over as many lines as it takes.
@@ -372,6 +395,15 @@ Part Healthy(const std::vector<UpstreamStats>& upstreams) {
   });
 }
 
+// Of upstreams that have no block of their own.
+Part GrpcAnswers(const std::vector<UpstreamStats>& upstreams) {
+  return Each(upstreams.size(), [&upstreams](size_t i, std::string* out) {
+    if (IsListed(upstreams[i]) && !IsTroubled(upstreams[i])) {
+      AppendGrpc(upstreams[i], out);
+    }
+  });
+}
+
 void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
   if (!events.empty()) {
     AppendTitle(absl::StrCat(events.size(), " failures, newest first"), out);
@@ -392,6 +424,7 @@ std::unique_ptr<Renderer> MakeTextRenderer(const Report& report) {
   }));
   parts.push_back(Troubled(report));
   parts.push_back(Healthy(snapshot.upstreams));
+  parts.push_back(GrpcAnswers(snapshot.upstreams));
   parts.push_back(Once([&snapshot](std::string* out) {
     AppendEventsTitle(snapshot.events, out);
   }));

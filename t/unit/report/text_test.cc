@@ -180,6 +180,19 @@ TEST(TextRenderer, SaysThatNothingIsWrong) {
   EXPECT_THAT(text, Not(HasSubstr("==")));
 }
 
+TEST(TextRenderer, TellsCallsOfGrpcThatDidNotEndWell) {
+  Report report;
+  report.snapshot.upstreams = {SampleHealthy("api")};
+  report.snapshot.upstreams[0].grpc_statuses[3] = 2;
+  report.snapshot.upstreams[0].grpc_statuses[13] = 7;
+  const std::string text = Text(report);
+  EXPECT_THAT(text, HasSubstr("\nno attempt failed\n"));
+  EXPECT_THAT(text,
+              HasSubstr("\nanswered by api with a grpc-status that is not "
+                        "OK: UNAVAILABLE (14) 7, DEADLINE_EXCEEDED (4) "
+                        "2\n"));
+}
+
 TEST(TextRenderer, DoesNotSayItOfAFilteredView) {
   Report report = SampleReport();
   report.snapshot.upstreams = {SampleHealthy("api")};
