@@ -7,9 +7,9 @@
 
 #include "ngx_cxx.h"
 
+#include "answer.h"
 #include "bridge.h"
 #include "context.h"
-#include "grpc.h"
 #include "upstream_502/verdict/outcome.h"
 #include "upstream_502/words/shortcuts.h"
 
@@ -52,14 +52,6 @@ inline bool ServedStale(const ngx_http_upstream_t* u) {
 #else
   return false;
 #endif
-}
-
-// The connection ended, and with it a body shorter than was announced.
-inline bool EndedShort(const ngx_http_upstream_t* u) {
-  const ngx_event_pipe_t* pipe = u->pipe;
-  return pipe != nullptr && pipe->upstream_eof && !pipe->upstream_done &&
-         u->headers_in.content_length_n > 0 && pipe->read_length > 0 &&
-         pipe->read_length < u->headers_in.content_length_n;
 }
 
 // Whether more may come of it: an answer that was no HTTP has no status where a

@@ -1,8 +1,8 @@
-// Reads the status that a call of gRPC ended with.
+// Reads what an upstream has answered, beyond the status.
 
 #include "ngx_cxx.h"
 
-#include "grpc.h"
+#include "answer.h"
 
 #include "absl/strings/match.h"
 #include "bridge.h"
@@ -26,6 +26,23 @@ uint8_t StatusIn(const ngx_list_t& headers) {
 }
 
 }  // namespace
+
+bool IsCutFastcgi(const ngx_http_upstream_t* u) {
+  return EndedShort(u) && View(u->schema) == "fastcgi://";
+}
+
+// post_action says HTTP/0.9 of every response.
+bool IsPassedAsNoHttp(const ngx_http_request_t* r,
+                      const ngx_http_upstream_t* u) {
+  return r->http_version == NGX_HTTP_VERSION_9 && u->headers_in.status_n == 0 &&
+         r->main->http_protocol.len != 0;
+}
+
+bool IsEventStream(const ngx_http_upstream_t* u) {
+  const ngx_table_elt_t* type = u->headers_in.content_type;
+  return type != nullptr &&
+         absl::StartsWithIgnoreCase(View(type->value), "text/event-stream");
+}
 
 // A call that fails at once has no trailers: its status is in the header.
 void CountGrpcStatus(const ngx_http_upstream_t& u, Store* store, uint32_t row) {

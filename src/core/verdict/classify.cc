@@ -211,6 +211,7 @@ Failure BodyFailed(const Line& line) {
     case kNotHttp:
     case kSliceStatus:
     case kSliceMisfit:
+    case kSliceMissing:
     case kBadCoding:
     case kAuthStatus:
       break;
@@ -223,7 +224,7 @@ std::optional<Failure> HeaderFailed(const Line& line) {
   if (line.says == kNotHttp || line.says == kSliceMisfit) {
     return Fails(Cause::kHeaderInvalid, Phase::kHeader);
   }
-  if (line.says == kSliceStatus) {
+  if (line.says == kSliceStatus || line.says == kSliceMissing) {
     return Fails(Cause::kErrorStatus, Phase::kHeader);
   }
   if (line.says == kAuthStatus) {
@@ -291,6 +292,7 @@ Failure LineTells(const Attempt& a, const Line& line) {
     case kNotHttp:
     case kSliceStatus:
     case kSliceMisfit:
+    case kSliceMissing:
     case kBadCoding:
     case kTooMuchToKeep:
     case kAuthStatus:
