@@ -144,7 +144,9 @@ std::string Client(const Failure& failure) {
   const bool cuts =
       cause == Cause::kBodyIncomplete || cause == Cause::kBodyTimeout ||
       cause == Cause::kProtocolError || cause == Cause::kInternalError;
-  if (failure.phase != Phase::kBody || !cuts) {
+  const bool idle = failure.received_status == 101 || failure.event_stream != 0;
+  if (failure.phase != Phase::kBody || !cuts ||
+      (idle && cause == Cause::kBodyTimeout)) {
     return "";
   }
   if (failure.rescued != 0) {
