@@ -198,6 +198,9 @@ bool Confirmer::Waiting(Finding finding) {
       return true;
     case Finding::kServiceGone:
       Nobody();
+      if (fastcgi()) {
+        Add(PhpLog(address_));
+      }
       Add("systemctl --failed");
       Add(kKills);
       return true;
@@ -206,6 +209,7 @@ bool Confirmer::Waiting(Finding finding) {
       Add(StartTimesOf(address_));
       Add(StatusOf(address_));
       if (fastcgi()) {
+        Add(PhpLog(address_));
         Add(PhpConfigWith(address_,
                           "(request_terminate_timeout|pm\\.max_requests)"));
       }
