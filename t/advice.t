@@ -22,6 +22,9 @@ $t->tcp( closes  => [ 'read', 'close' ] );
 $t->tcp( login   => [ 'read', [ write => http_status( 302, '', 'Location: /login' ) ] ] );
 $t->tcp( ok      => [ 'read', [ write => http_last() ], 'close' ] );
 $t->tcp( refuses => [ 'read', [ write => http_status( 502, 'no', 'Connection: close' ) ], 'close' ] );
+$t->tcp( ssh   => [ 'read', [ write => "SSH-2.0-OpenSSH_9.2\r\n" ], 'close' ] );
+$t->tcp( after => [ 'read', [ pause => 0.6 ], 'close' ] );
+$t->udp( dns => dns_answers() );
 $t->port('nobody');
 $t->conf( http => <<'CONF', server => <<'CONF2' );
 proxy_cache_path %%DIR%%/cache keys_zone=c:1m;
@@ -31,6 +34,8 @@ upstream pages { server %%once%%; }
 upstream gone { server unix:%%DIR%%/gone.sock; }
 upstream closes { server %%closes%%; }
 upstream auth { server %%login%%; }
+upstream ssh { server %%ssh%%; }
+upstream after { server %%after%%; }
 upstream many { server %%refuses%%; server %%ok%%; }
 CONF
 location /app { proxy_pass http://app; }
@@ -43,6 +48,10 @@ location /asked { auth_request /auth; proxy_pass http://many; }
 location = /auth { internal; proxy_pass http://auth; }
 location /posted { proxy_next_upstream off; proxy_pass http://app; }
 location /many { proxy_pass http://many; }
+location /ssh { proxy_pass http://ssh; }
+location /after { proxy_pass http://after; }
+location /hosts { resolver %%dns%% ipv6=off; set $to localhost; proxy_pass http://$to; }
+location /dns { set $to localhost; proxy_pass http://$to:80; }
 CONF2
 $t->start;
 my $checks = Upstream502::Diagnosis->new($t);
@@ -132,6 +141,44 @@ subtest 'an upstream that says 502 stays in the group' => sub {
     my ($event) = grep { $_->{upstream} eq 'many' } @{ $t->status->{events} };
     like $event->{hint}, qr/goes on asking it unless proxy_next_upstream has http_502/,
       'hint';
+};
+
+subtest 'a port that speaks SSH' => sub {
+    ask( '/ssh', 3 );
+    my $d = $checks->of('ssh');
+    like $d->{summary}, qr/SSH/, 'the summary says so';
+    $checks->run_all(
+        $d,
+        checks => [
+            [ qr/^curl /    => qr{HTTP/0\.9} ],
+            [ qr/^ss /      => qr/^LISTEN /m ],
+            [ qr/^nginx -T/ => qr{proxy_pass http://ssh;|server 127} ],
+        ]
+    );
+};
+
+subtest 'a limit on the other side' => sub {
+    ask( '/after', 6 );
+    my $d = $checks->of('after');
+    like $d->{summary}, qr/^nearly all failed after 600ms, .* no limit of nginx's/,
+      'the summary says so';
+    $checks->run_all( $d, checks => [ [ qr/^curl .*time_total/ => qr/^0\.6/m ] ] );
+};
+
+subtest 'a name that is in /etc/hosts only' => sub {
+    ask( '/hosts', 3 );
+    my ($d) = grep { $_->{cause} eq 'dns_error' } @{ $t->status->{diagnoses} };
+    $checks->run_all( $d,
+        checks => [ [ qr{/etc/hosts} => qr/\blocalhost\b/ ] ] );
+};
+
+subtest 'no resolver' => sub {
+    ask( '/dns', 3 );
+    my ($d) = grep { $_->{cause} eq 'resolver_missing' } @{ $t->status->{diagnoses} };
+    $checks->run_all( $d,
+        checks => [ $d->{summary} =~ m{/etc/hosts}
+            ? [ qr{/etc/hosts} => qr/\blocalhost\b/ ]
+            : [ qr/nameserver/ => qr/^nameserver|\A\z/m ] ] );
 };
 
 # An image without ss: what stands in for it shows the same.
