@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "upstream_502/advice/hint.h"
@@ -115,7 +116,12 @@ void AppendDiagnosis(const Diagnosis& diagnosis, int64_t now,
                     " UTC, ", FormatDuration(now - diagnosis.since), "]");
   }
   AppendWrapped("", 2, text, out);
+  // What is so, what to do next; then the rest.
+  AppendWrapped("  hint: ", 8, diagnosis.hint, out);
   for (const DiagnosisFinding& found : diagnosis.findings) {
+    if (absl::StrContains(diagnosis.summary, found.text)) {
+      continue;
+    }
     AppendWrapped("  why: ", 7,
                   absl::StrCat(found.text, " (", found.count,
                                found.count == 1 ? " time)" : " times)"),
@@ -308,14 +314,11 @@ void AppendTroubled(const Report& report, const UpstreamStats& upstream,
   AppendCauses(upstream, causes, out);
   AppendFindings(upstream.findings, out);
   AppendPeers(upstream.peers, now, out);
-  if (!causes.empty()) {
+  if (diagnosis == nullptr && !causes.empty()) {
     out->push_back('\n');
     AppendWrapped(
         "hint: ", 6,
-        diagnosis != nullptr
-            ? diagnosis->hint
-            : HintFor(upstream, static_cast<Cause>(causes[0]), snapshot.events),
-        out);
+        HintFor(upstream, static_cast<Cause>(causes[0]), snapshot.events), out);
   }
 }
 

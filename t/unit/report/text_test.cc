@@ -67,7 +67,7 @@ TEST(TextRenderer, ShowsATroubledUpstreamWithItsDiagnosis) {
   EXPECT_THAT(text, HasSubstr("DEGRADED (partial): nothing listens on "
                               "127.0.0.1:9000 [since 2025-11-20 21:33:31"));
   EXPECT_THAT(text, HasSubstr("\n  check: systemctl status php8.2-fpm\n"));
-  EXPECT_THAT(text, HasSubstr("\nhint: "));
+  EXPECT_THAT(text, HasSubstr("\n  hint: "));
   EXPECT_THAT(text, HasSubstr("_.#] now, peak 10/min\n"));
   EXPECT_THAT(text, HasSubstr("first failure 2025-11-20 21:33:31 UTC "
                               "(10m 0s ago), last 2025-11-20 21:43:27"));
