@@ -7,6 +7,7 @@
 
 #include "ngx_cxx.h"
 
+#include "answer.h"
 #include "bridge.h"
 #include "context.h"
 #include "upstream_502/verdict/outcome.h"
@@ -62,14 +63,6 @@ inline bool ServedStale(const ngx_http_upstream_t* u) {
 #endif
 }
 
-// The connection ended, and with it a body shorter than was announced.
-inline bool EndedShort(const ngx_http_upstream_t* u) {
-  const ngx_event_pipe_t* pipe = u->pipe;
-  return pipe != nullptr && pipe->upstream_eof && !pipe->upstream_done &&
-         u->headers_in.content_length_n > 0 && pipe->read_length > 0 &&
-         pipe->read_length < u->headers_in.content_length_n;
-}
-
 // Whether something may come of its status: an answer that was no HTTP has none
 // where a cache is in use, and auth_request waits for one that it can use.
 inline bool MayMatter(const ngx_http_request_t* r, const State& state) {
@@ -92,12 +85,16 @@ inline bool WentWell(const ngx_http_request_t* r, ngx_int_t rc) {
 // Counts such a run, whatever must be found or begun for that.
 void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook);
 
-// Counts it where its peer's row is remembered and the minute is open;
-// else false, and nothing was counted. Most requests pay for this and for
-// nothing else: inline, and without a call.
+// Counts it where its peer's row is remembered, the minute is open and there is
+// no status of gRPC's to count, which has no pipe; else false, and nothing was
+// counted. Most requests pay for this and for nothing else: inline, and without
+// a call.
 [[gnu::always_inline]] inline bool CountSuccess(const ngx_http_request_t* r,
                                                 MainConf* conf,
                                                 const UpstreamHook& hook) {
+  if (r->upstream->pipe == nullptr && hook.grpc) {
+    return false;
+  }
   const ngx_str_t* name = States(r)[0].peer;
   Store& store = conf->zone.store;
   const uint32_t peer = *PeerRowPlace(conf, name);

@@ -217,8 +217,6 @@ std::string ValueOfFailure(const RequestOutcome& outcome, Field field) {
       return failure.reused ? "1" : "";
     case Field::kMessage:
       return std::string(note.attempt.message);
-    case Field::kHint:
-      return Hint(failure, {.peer = note.peer});
     case Field::kEvent:
       return absl::StrCat(EventId(outcome.context, outcome.failure));
     case Field::kGateway:
@@ -226,6 +224,7 @@ std::string ValueOfFailure(const RequestOutcome& outcome, Field field) {
     case Field::kOrigin:
     case Field::kAttempts:
     case Field::kFailures:
+    case Field::kHint:
     case Field::kFinding:
     case Field::kWhy:
     case Field::kIncident:
@@ -252,6 +251,8 @@ std::string Text(ngx_http_request_t* r, Field field) {
       return absl::StrCat(outcome.attempts);
     case Field::kFailures:
       return absl::StrCat(outcome.failures);
+    case Field::kHint:
+      return outcome.failure == nullptr ? "" : Hint(EventOf(r, outcome));
     case Field::kFinding:
       return outcome.failure == nullptr ? "" : FindingOf(r, outcome);
     case Field::kWhy:

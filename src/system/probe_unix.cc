@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -138,7 +139,10 @@ void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
     return;
   }
   struct stat file = {};
+  errno = 0;
   const bool has_file = StatPath(path, &file);
+  // Where a directory may not be entered nobody knows whose file it is.
+  const bool visible = has_file || errno != EACCES;
   bool hidden = false;
   ItemList like;
   ItemList beside;
@@ -147,7 +151,7 @@ void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
     if (has_file && IsBoundTo(socket, file, path)) {
       KeepListener(socket, evidence);
     } else if (socket.name == path) {
-      hidden = true;
+      hidden = visible;
     } else if (job.Asks(kAskOthers) && absl::StartsWith(socket.name, "/")) {
       if (IsLike(BaseOf(socket.name), BaseOf(path))) {
         like.Add(socket.name);
@@ -158,7 +162,7 @@ void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
     return true;
   });
   long_questions_.Took(LongQuestions::kUnixListeners, WorkedUs() - start);
-  if (answer != Answer::kComplete) {
+  if (answer != Answer::kComplete || !visible) {
     return;
   }
   if (evidence->listening == Seen::kNotAsked) {

@@ -19,6 +19,7 @@
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/errno.h"
 #include "upstream_502/words/finding.h"
+#include "upstream_502/words/grpc.h"
 
 namespace upstream_502 {
 
@@ -49,6 +50,8 @@ struct alignas(kCacheLine) Shard {
   Counter requests{0};  // upstream rows only
   Counter attempts{0};
   Time last_success{0};  // peer rows only, Unix ms
+  // Where there is room: upstream rows only, see GrpcStatusOf.
+  Counter grpc_statuses[kGrpcStatusCount / kUpstreamShards]{};
 };
 static_assert(sizeof(Shard) == kCacheLine);
 
@@ -111,6 +114,13 @@ struct UpstreamRow {
   Counter spell{0};  // what an incident may come of: see incidents.h
   EarlyFailure early[2];
 };
+
+// How many responses have had this grpc-status, from 1 to kGrpcStatusCount.
+template <typename Row>
+auto& GrpcStatusOf(Row& row, size_t status) {
+  return row.shards[(status - 1) % kUpstreamShards]
+      .grpc_statuses[(status - 1) / kUpstreamShards];
+}
 
 struct PeerRow {
   Shard shards[kPeerShards];

@@ -17,12 +17,15 @@
 #include "upstream_502/store/window.h"
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/finding.h"
+#include "upstream_502/words/grpc.h"
 
 namespace upstream_502 {
 
 using CauseCounts = std::array<uint64_t, kMaxCauses>;
 // Of the failures that the kernel was asked about.
 using FindingCounts = std::array<uint64_t, kMaxFindings>;
+// Responses with grpc-status 1 to 16; [0] is of 1.
+using GrpcCounts = std::array<uint64_t, kGrpcStatusCount>;
 using ErrnoCounts = std::array<uint64_t, kErrnoClassCount>;
 // [index into kResponseCodes][Origin]
 using ResponseCounts =
@@ -78,6 +81,7 @@ struct UpstreamStats {
   CauseCounts causes{};
   ErrnoCounts errno_classes{};
   FindingCounts findings{};
+  GrpcCounts grpc_statuses{};
   History<Minute, kHistoryMinutes> history;
   std::vector<Minute> hours;  // oldest first; empty unless they were wanted
   uint64_t incidents = 0;     // of those on record

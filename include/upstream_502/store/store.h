@@ -80,6 +80,8 @@ class Store {
                             int64_t now_ms, const Failure& failure,
                             absl::Span<const Finding> findings = {});
   void AddRescued(uint32_t upstream);
+  // Of one response; `status` is 1 to kGrpcStatusCount.
+  void AddGrpcStatus(uint32_t upstream, size_t status);
   // `code` is one of kResponseCodes, others are not counted.
   void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
 

@@ -55,6 +55,16 @@ void AppendFindings(const FindingCounts& counts, std::string* out) {
   object.Close();
 }
 
+void AppendGrpc(const GrpcCounts& counts, std::string* out) {
+  JsonObject object(out);
+  for (size_t i = 0; i < kGrpcStatusCount; ++i) {
+    if (counts[i] > 0) {
+      object.Number(absl::StrCat(i + 1), counts[i]);
+    }
+  }
+  object.Close();
+}
+
 void AppendResponses(const ResponseCounts& counts, std::string* out) {
   JsonObject object(out);
   for (const int code : kResponseCodes) {
@@ -204,6 +214,7 @@ void OpenUpstream(const UpstreamStats& upstream, const Report& report,
   AppendErrnoClasses(upstream.errno_classes, object.Key("errno_classes"));
   AppendFindings(upstream.findings, object.Key("findings"));
   object.Number("incidents", upstream.incidents);
+  AppendGrpc(upstream.grpc_statuses, object.Key("grpc_responses"));
   AppendHistory(upstream, report, object.Key("history"));
   AppendTimeToFailure(upstream.time_to_failure, object.Key("time_to_failure"));
   object.Key("peers")->push_back('[');

@@ -85,6 +85,7 @@ class Metrics {
   void AddPeerFailures();
   void AddFindings();
   void AddIncidents();
+  void AddGrpcResponses();
   void AddTimeToFailure();
   void AddLastFailure();
   void AddZone();
@@ -238,6 +239,24 @@ void Metrics::AddIncidents() {
       }));
 }
 
+void Metrics::AddGrpcResponses() {
+  AddHead("grpc_responses_total", "counter",
+          "Responses of gRPC servers with a grpc-status that is not OK, where "
+          "there were any.");
+  const auto& upstreams = snapshot_.upstreams;
+  parts_.push_back(
+      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+        for (size_t i = 0; i < kGrpcStatusCount; ++i) {
+          if (upstreams[u].grpc_statuses[i] > 0) {
+            AppendSample("grpc_responses_total",
+                         {{"upstream", upstreams[u].name},
+                          {"grpc_status", absl::StrCat(i + 1)}},
+                         upstreams[u].grpc_statuses[i], out);
+          }
+        }
+      }));
+}
+
 void Metrics::AddTimeToFailure() {
   AddHead("time_to_failure_seconds", "histogram",
           "Time from the start of an attempt to its failure, by cause.");
@@ -303,6 +322,7 @@ std::vector<Part> Metrics::Collect() {
   AddPeerFailures();
   AddFindings();
   AddIncidents();
+  AddGrpcResponses();
   AddTimeToFailure();
   AddLastFailure();
   AddZone();

@@ -204,6 +204,9 @@ void Clear(Shard* shard) {
   Clear(&shard->requests);
   Clear(&shard->attempts);
   Clear(&shard->last_success);
+  for (Counter& status : shard->grpc_statuses) {
+    Clear(&status);
+  }
 }
 
 void Clear(EarlyFailure* early) { Clear(&early->credit); }

@@ -88,6 +88,9 @@ void CopyUpstream(const UpstreamRow& row, int64_t now_ms, bool hours,
   }
   Load(row.errno_classes, &stats->errno_classes);
   Load(row.findings, &stats->findings);
+  for (size_t i = 0; i < kGrpcStatusCount; ++i) {
+    stats->grpc_statuses[i] = GrpcStatusOf(row, i + 1).load(kRelaxed);
+  }
   Load(row.time_buckets, &stats->time_to_failure.counts);
   for (uint64_t count : stats->time_to_failure.counts) {
     stats->time_to_failure.count += count;

@@ -15,7 +15,8 @@ constexpr FileKind kLastFileKind = FileKind::kLink;
 constexpr Confinement kLastConfinement = Confinement::kAppArmor;
 constexpr FilesOf kLastFilesOf = FilesOf::kMachine;
 constexpr PortsOf kLastPortsOf = PortsOf::kMachine;
-constexpr Named kLastNamed = Named::kHosts;
+constexpr Named kLastNamed = Named::kMoved;
+static_assert(static_cast<size_t>(kLastNamed) + 1 == kNamedCount);
 
 bool IsKnown(Seen seen) {
   return seen == Seen::kNo || seen == Seen::kYes || seen == Seen::kNotAsked;

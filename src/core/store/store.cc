@@ -335,6 +335,10 @@ void Store::AddRescued(uint32_t upstream) {
   arena_.upstreams[upstream].rescued.fetch_add(1, kRelaxed);
 }
 
+void Store::AddGrpcStatus(uint32_t upstream, size_t status) {
+  Add(&GrpcStatusOf(arena_.upstreams[upstream], status));
+}
+
 void Store::NoteLoad(int64_t now_ms) {
   arena_.header->load_time.store(now_ms, kRelaxed);
   arena_.header->generation.fetch_add(1, kRelaxed);

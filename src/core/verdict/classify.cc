@@ -218,6 +218,7 @@ Reason BodyFailed(const Line& line) {
     case kNotHttp:
     case kSliceStatus:
     case kSliceMisfit:
+    case kSliceMissing:
     case kBadCoding:
     case kAuthStatus:
       break;
@@ -230,7 +231,7 @@ std::optional<Reason> HeaderFailed(const Line& line) {
   if (line.says == kNotHttp || line.says == kSliceMisfit) {
     return Fails(Cause::kHeaderInvalid, Phase::kHeader);
   }
-  if (line.says == kSliceStatus) {
+  if (line.says == kSliceStatus || line.says == kSliceMissing) {
     return Fails(Cause::kErrorStatus, Phase::kHeader);
   }
   if (line.says == kAuthStatus) {
@@ -298,6 +299,7 @@ Reason LineTells(const Attempt& a, const Line& line) {
     case kNotHttp:
     case kSliceStatus:
     case kSliceMisfit:
+    case kSliceMissing:
     case kBadCoding:
     case kTooMuchToKeep:
     case kAuthStatus:

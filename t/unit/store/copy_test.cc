@@ -184,6 +184,23 @@ TEST_F(CopyTest, CountsFindingsOfEachUpstreamAndOfAll) {
   EXPECT_EQ(Take(kNow).totals.findings, FindingCounts{});
 }
 
+TEST_F(CopyTest, CountsGrpcStatusesOfEachUpstream) {
+  const uint32_t other = store_.FindOrAddUpstream("other", Protocol::kGrpc);
+  store_.AddGrpcStatus(upstream_, 1);
+  store_.AddGrpcStatus(upstream_, 14);
+  store_.AddGrpcStatus(upstream_, 14);
+  store_.AddGrpcStatus(other, kGrpcStatusCount);
+  const Snapshot snapshot = Take(kNow);
+  GrpcCounts want{};
+  want[0] = 1;
+  want[13] = 2;
+  EXPECT_EQ(snapshot.upstreams.at(0).grpc_statuses, want);
+  EXPECT_EQ(snapshot.upstreams.at(0).failures, 0U);
+  EXPECT_EQ(snapshot.upstreams.at(1).grpc_statuses.back(), 1U);
+  store_.Reset(kNow);
+  EXPECT_EQ(TakeUpstream(kNow).grpc_statuses, GrpcCounts{});
+}
+
 TEST_F(CopyTest, KeepsTheEvidenceOfEvents) {
   Evidence evidence;
   evidence.idle_ms = 1500;
