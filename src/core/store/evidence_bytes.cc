@@ -15,7 +15,8 @@ constexpr FileKind kLastFileKind = FileKind::kLink;
 constexpr Confinement kLastConfinement = Confinement::kAppArmor;
 constexpr FilesOf kLastFilesOf = FilesOf::kMachine;
 constexpr PortsOf kLastPortsOf = PortsOf::kMachine;
-constexpr Named kLastNamed = Named::kHosts;
+constexpr Named kLastNamed = Named::kMoved;
+static_assert(static_cast<size_t>(kLastNamed) + 1 == kNamedCount);
 
 bool IsKnown(Seen seen) {
   return seen == Seen::kNo || seen == Seen::kYes || seen == Seen::kNotAsked;
@@ -23,7 +24,7 @@ bool IsKnown(Seen seen) {
 
 bool AreNamesKnown(const Evidence& e) {
   return e.where <= kLastWhere && IsKnown(e.accepted) && IsKnown(e.listening) &&
-         IsKnown(e.listening_hidden) && IsKnown(e.in_hosts) &&
+         IsKnown(e.listening_hidden) && IsKnown(e.in_hosts) && IsKnown(e.sni) &&
          static_cast<int>(e.speaks) < kSpeaksCount &&
          e.path_fault <= kLastPathFault && e.path_kind <= kLastFileKind &&
          e.confinement <= kLastConfinement && e.files_of <= kLastFilesOf &&
@@ -52,7 +53,8 @@ bool AreNumbersPossible(const Evidence& e) {
                                e.connections_max,
                                int32_t{e.path_mode},
                                int32_t{e.early_status},
-                               int32_t{e.requests_to_connect}}) {
+                               int32_t{e.requests_to_connect},
+                               int32_t{e.verify_error}}) {
     if (number < Evidence::kNotSeen) {
       return false;
     }
