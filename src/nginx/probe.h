@@ -14,6 +14,9 @@ namespace upstream_502 {
 // evidence: nothing is asked in any other.
 void StartProbing(ngx_cycle_t* cycle);
 
+// When it ends.
+void StopProbing();
+
 // A line has just told that the attempt of `note` failed; what it was cut off
 // from is still open. Sets note->evidence where the kernel was asked.
 void AskAtLine(ngx_http_request_t* r, Note* note);

@@ -59,6 +59,11 @@ class Prober {
   // Looks at what is only seen by looking before and after it: now and then.
   void Look(int64_t now_ms) { oom_.Look(now_ms); }
 
+  // Whether /etc/hosts has the name, or could not be read to tell.
+  bool MayBeHost(absl::string_view name) {
+    return !hosts_.Load() || !hosts_.Find(name).empty();
+  }
+
   void Probe(const ProbeRequest& request, Evidence* evidence);
 
  private:

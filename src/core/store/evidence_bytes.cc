@@ -25,7 +25,7 @@ bool IsKnown(Seen seen) {
 bool AreNamesKnown(const Evidence& e) {
   return e.where <= kLastWhere && IsKnown(e.accepted) && IsKnown(e.listening) &&
          IsKnown(e.listening_hidden) && IsKnown(e.in_hosts) && IsKnown(e.sni) &&
-         static_cast<int>(e.speaks) < kSpeaksCount &&
+         IsKnown(e.follows) && static_cast<int>(e.speaks) < kSpeaksCount &&
          e.path_fault <= kLastPathFault && e.path_kind <= kLastFileKind &&
          e.confinement <= kLastConfinement && e.files_of <= kLastFilesOf &&
          e.ports_of <= kLastPortsOf && e.named <= kLastNamed;
@@ -45,6 +45,7 @@ bool AreNumbersPossible(const Evidence& e) {
                                e.header_bytes,
                                e.oom_kills,
                                e.oom_seconds,
+                               e.moved_seconds,
                                e.files_used,
                                e.files_max,
                                e.ports_used,
