@@ -133,8 +133,11 @@ void Prober::AskUnixPeer(const Job& job) {
 void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
   Evidence* evidence = job.evidence;
   if (!long_questions_.Take(LongQuestions::kUnixListeners,
-                            job.request.now_ms) ||
-      !netlink_.Open(job.request.now_ms)) {
+                            job.request.now_ms)) {
+    Recall(job);
+    return;
+  }
+  if (!netlink_.Open(job.request.now_ms)) {
     return;
   }
   struct stat file = {};
@@ -169,6 +172,7 @@ void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
     like.Add(beside);
     like.Keep(Named::kSockets, evidence);
   }
+  Remember(job);
 }
 
 }  // namespace upstream_502
