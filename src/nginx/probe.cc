@@ -280,6 +280,14 @@ void AskAtLine(ngx_http_request_t* r, Note* note) {
 }
 
 void AskAtEnd(ngx_http_request_t* r, const Failure& failure, Note* note) {
+  if (note->evidence != nullptr) {
+    if (asker) {
+      asker->prober.AskAgain(
+          Question(r, failure, PeerName(*r->upstream, *note), *note),
+          note->evidence);
+    }
+    return;
+  }
   if (MayAsk(r) && IsAsked(failure.cause) && TakeBudget(r, *note)) {
     Ask(r, failure, note);
   }

@@ -22,7 +22,8 @@ void StopProbing();
 void AskAtLine(ngx_http_request_t* r, Note* note);
 
 // The same where the attempt of `note`, the last of its run, turned out as
-// `failure` though no line told so.
+// `failure` though no line told so. Where one did, it is asked again whether
+// the service that listened is still there.
 void AskAtEnd(ngx_http_request_t* r, const Failure& failure, Note* note);
 
 }  // namespace upstream_502

@@ -158,6 +158,17 @@ void Prober::Probe(const ProbeRequest& request, Evidence* evidence) {
   AskConfined(job);
 }
 
+void Prober::AskAgain(const ProbeRequest& request, Evidence* evidence) {
+  Job job = {request, AsksOf(request.cause), {}, {}, evidence};
+  if ((job.asks & kEnded) != kEnded || evidence->listening != Seen::kYes ||
+      !ParseAddress(request.peer, &job.theirs) ||
+      !netlink_.Open(request.now_ms)) {
+    return;
+  }
+  evidence->listening = Seen::kNotAsked;
+  AskListener(job);
+}
+
 bool Prober::Recall(const Job& job) {
   const uint64_t key = job.Key();
   for (const Recent& recent : recent_) {

@@ -60,6 +60,11 @@ class Prober {
   // Looks at what is only seen by looking before and after it: now and then.
   void Look(int64_t now_ms) { oom_.Look(now_ms); }
 
+  // A little later. The sockets of a process that ends are closed one after the
+  // other, and the one that listens is not the first: whether it still does is
+  // asked again.
+  void AskAgain(const ProbeRequest& request, Evidence* evidence);
+
   // Whether /etc/hosts has the name, or could not be read to tell.
   bool MayBeHost(absl::string_view name) {
     return !hosts_.Load() || !hosts_.Find(name).empty();

@@ -151,7 +151,8 @@ constexpr FindingInfo kFindings[] = {
     {Finding::kStillListening, "still_listening", kEnded,
      "this machine: the service still listens: one of its workers "
      "or one connection ended",
-     "sock_diag: the listener, looked for after the failure",
+     "sock_diag: the listener, looked for at the failure and when nginx "
+     "has given up; of a service that is killed it may go a moment later",
      "see the service's log for a worker that crashed, was killed or "
      "ran into a time limit"},
     {Finding::kOomKill, "oom_kill",
