@@ -62,6 +62,21 @@ play(
             status => 504,
             says   => 'proxy_next_upstream_timeout 200ms is used up$',
         ),
+        pair(
+            'proxy_request_buffering off;
+                proxy_next_upstream error non_idempotent;',
+            name   => 'the body was streamed',
+            method => 'POST',
+            body   => 'x' x 100_000,
+            says   => 'was passed on as it came .*\(proxy_request_buffering off',
+        ),
+        pair(
+            'proxy_request_buffering off;',
+            name   => 'nothing was streamed of a request without a body',
+            saved  => 1,
+            unsaid => 'not_retried',
+            finding => undef,
+        ),
         {
             name => 'the response had begun',
             site => 'I1',

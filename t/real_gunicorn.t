@@ -48,6 +48,12 @@ sub row ( $name, %row ) {
     return { name => $name, protocol => 'http', %row };
 }
 
+# nginx sees it when all of it is gone: sockets are closed one after the other.
+sub stop_all ( $t, @ ) {
+    hangs($t);
+    $t->nginx->freeze( sub { $service{sync}->stop } );
+}
+
 my @rows = (
     row(
         'all is well',
@@ -77,6 +83,9 @@ my @rows = (
         cause => 'closed_before_response',
         phase => 'header',
         hint  => qr/killed/,
+        finding => 'still_listening',
+        says    => 'one of its workers ended',
+        unsaid  => 'service_gone',
     ),
     row(
         'a worker is killed inside the body',
@@ -96,14 +105,31 @@ my @rows = (
         hint  => qr/raise proxy_buffer_size \(now 4k\)/,
     ),
     row(
-        'the only worker is busy',
-        conf   => 'proxy_read_timeout 500ms; proxy_pass http://%%one%%:/hang;',
+        'a view is slow',
+        conf    => 'proxy_read_timeout 500ms; proxy_pass http://%%one%%:/hang;',
+        before  => sub ( $t, $row ) { unlink $t->dir . '/hanging'; 0 },
+        finding => 'no_answer',
+        unsaid  => [qw(not_accepted not_read)],
         status => 504,
         cause  => 'read_timeout',
         phase  => 'header',
         errno  => 110,
         hint   =>
           qr/proxy_read_timeout 500ms ran out.*gunicorn: --workers, --timeout/,
+    ),
+    row(
+        'the only worker is busy',
+        conf    => 'proxy_read_timeout 500ms; proxy_pass http://%%one%%:/well;',
+        server  => 'location /occupy { proxy_pass http://%%one%%:/hang; }',
+        before  => sub ( $t, @ ) { return occupy( $t, {}, '/occupy' ) },
+        after   => \&release,
+        status  => 504,
+        cause   => 'read_timeout',
+        phase   => 'header',
+        errno   => 110,
+        finding => 'not_accepted',
+        says    => '1 waits for it: its workers are all busy or stuck',
+        unsaid  => [qw(no_answer not_read)],
     ),
     row(
         '--backlog is full',
@@ -132,9 +158,19 @@ my @rows = (
         hint   => qr/keepalive_timeout in upstream.*gunicorn: --keep-alive/,
     ),
     row(
+        'the master is stopped, and its workers with it',
+        conf   => 'proxy_pass http://%%sync%%/hang;',
+        before => sub ( $t, $row ) { unlink $t->dir . '/hanging'; 0 },
+        during => \&stop_all,
+        cause   => 'closed_before_response',
+        phase   => 'header',
+        finding => 'service_gone',
+        says    => 'any more: the service itself ended',
+        unsaid  => 'still_listening',
+    ),
+    row(
         'it is not running',
         conf   => 'proxy_pass http://%%sync%%/well;',
-        before => sub ( $t, $row ) { $service{sync}->stop('TERM'); 0 },
         cause  => 'connection_refused',
         phase  => 'connect',
         errno  => 111,

@@ -294,7 +294,7 @@ const Note* Judge(const Run& run, const Element& element, const Peer& peer,
       note->attempt = attempt;
     }
     Remember(run, element, peer, *failure, note);
-    if (element.last && !note->recognized && note->evidence == nullptr) {
+    if (element.last && (!note->recognized || note->evidence != nullptr)) {
       AskAtEnd(run.request, note->failure, note);
     }
   }

@@ -187,6 +187,10 @@ ngx_int_t InitProcess(ngx_cycle_t* cycle) {
   return NGX_OK;
 }
 
+void ExitProcess(ngx_cycle_t* cycle) {
+  Guarded(cycle->log, [] { StopProbing(); });
+}
+
 ngx_http_module_t context = {
     .preconfiguration = BeforeConfiguration,
     .postconfiguration = InstallHooks,
@@ -213,7 +217,7 @@ ngx_module_t ngx_http_upstream_502_module = {
     upstream_502::InitProcess,  // init process
     nullptr,                    // init thread
     nullptr,                    // exit thread
-    nullptr,                    // exit process
+    upstream_502::ExitProcess,  // exit process
     nullptr,                    // exit master
     NGX_MODULE_V1_PADDING,
 };

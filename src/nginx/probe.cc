@@ -13,10 +13,12 @@
 #include "bridge.h"
 #include "certificate.h"
 #include "context.h"
+#include "names.h"
 #include "servers.h"
 #include "system/budget.h"
 #include "system/probe.h"
 #include "upstream_502/verdict/classify.h"
+#include "upstream_502/words/finding.h"
 
 namespace upstream_502 {
 namespace {
@@ -192,7 +194,8 @@ void AddResolvers(ngx_http_request_t* r, Evidence* evidence) {
 }
 
 // What nginx knows, and not the kernel.
-void AddOwn(ngx_http_request_t* r, const Failure& failure, Evidence* evidence) {
+void AddOwn(ngx_http_request_t* r, const Failure& failure,
+            absl::string_view peer, Evidence* evidence) {
   if (ConcernsTls(failure.cause)) {
     AddCertificate(r->upstream, failure, evidence);
   }
@@ -203,6 +206,13 @@ void AddOwn(ngx_http_request_t* r, const Failure& failure, Evidence* evidence) {
   if (failure.cause == Cause::kNoLiveUpstreams && context != nullptr &&
       context->hook != nullptr) {
     AddServers(r, *context->hook, context->begin, evidence);
+  }
+  if (IsOfCause(Finding::kNameMoved, failure.cause) && context != nullptr &&
+      context->hook != nullptr) {
+    AskName(
+        r, *context->hook, peer,
+        [](absl::string_view name) { return asker->prober.MayBeHost(name); },
+        evidence);
   }
   if (failure.cause == Cause::kLocalExhausted && failure.errno_number == 0) {
     const volatile ngx_cycle_t* cycle = ngx_cycle;
@@ -243,13 +253,13 @@ void Ask(ngx_http_request_t* r, const Failure& failure, Note* note) {
   if (evidence == nullptr) {
     return;
   }
+  const absl::string_view peer = PeerName(*r->upstream, *note);
   if (failure.cause == Cause::kNoLiveUpstreams) {
     evidence->asked = 1;  // there is no peer to ask about
   } else {
-    asker->prober.Probe(
-        Question(r, failure, PeerName(*r->upstream, *note), *note), evidence);
+    asker->prober.Probe(Question(r, failure, peer, *note), evidence);
   }
-  AddOwn(r, failure, evidence);
+  AddOwn(r, failure, peer, evidence);
   note->evidence = evidence;
   ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                  "upstream_502 asked about attempt %uD: cause %d, listening %d",
@@ -276,7 +286,10 @@ void StartProbing(ngx_cycle_t* cycle) {
   asker->own = OwnListeners(*cycle);
   asker->prober.Warm(Ticks());
   LookNowAndThen(cycle->log);
+  StartAskingNames();
 }
+
+void StopProbing() { StopAskingNames(); }
 
 // Judged as if nginx gave up now, which it mostly does: what it will say of the
 // attempt is not known before.
@@ -300,6 +313,14 @@ void AskAtLine(ngx_http_request_t* r, Note* note) {
 }
 
 void AskAtEnd(ngx_http_request_t* r, const Failure& failure, Note* note) {
+  if (note->evidence != nullptr) {
+    if (asker) {
+      asker->prober.AskAgain(
+          Question(r, failure, PeerName(*r->upstream, *note), *note),
+          note->evidence);
+    }
+    return;
+  }
   if (MayAsk(r) && IsAsked(failure.cause) && TakeBudget(r, *note)) {
     Ask(r, failure, note);
   }

@@ -14,12 +14,16 @@ namespace upstream_502 {
 // evidence: nothing is asked in any other.
 void StartProbing(ngx_cycle_t* cycle);
 
+// When it ends.
+void StopProbing();
+
 // A line has just told that the attempt of `note` failed; what it was cut off
 // from is still open. Sets note->evidence where the kernel was asked.
 void AskAtLine(ngx_http_request_t* r, Note* note);
 
 // The same where the attempt of `note`, the last of its run, turned out as
-// `failure` though no line told so.
+// `failure` though no line told so. Where one did, it is asked again whether
+// the service that listened is still there.
 void AskAtEnd(ngx_http_request_t* r, const Failure& failure, Note* note);
 
 }  // namespace upstream_502

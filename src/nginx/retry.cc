@@ -118,6 +118,8 @@ void SayWhyNotRetried(const EndOfRun& end, Failure* failure) {
     failure->not_retried = NotRetried::kNotListed;
   } else if (!IsRepeated(end)) {
     failure->not_retried = NotRetried::kMethod;
+  } else if (u.request_sent && end.request->request_body_no_buffering) {
+    failure->not_retried = NotRetried::kStreamed;
   } else if (const ngx_msec_t timeout = u.conf->next_upstream_timeout;
              timeout != 0 &&
              Decided(u, *failure) - u.peer.start_time >= timeout) {

@@ -39,13 +39,22 @@ bool WasTried(const ngx_http_request_t* r, uint32_t begin,
   return false;
 }
 
+// A number that other processes write to.
+template <typename Number>
+Number Read(const Number& number) {
+  return __atomic_load_n(&number, __ATOMIC_RELAXED);
+}
+
 // The order is that in which nginx asks. False where it could be chosen.
 bool Describe(const Peer& peer, bool tried, time_t now, ServerFacts* server) {
+  const ngx_uint_t fails = Read(peer.fails);
+  const time_t checked = Read(peer.checked);
+  const ngx_uint_t conns = Read(peer.conns);
   server->address = View(peer.name);
-  server->conns = static_cast<uint32_t>(peer.conns);
+  server->conns = static_cast<uint32_t>(conns);
   server->max_conns = static_cast<uint32_t>(peer.max_conns);
-  server->fails = static_cast<uint32_t>(peer.fails);
-  if (peer.down != 0) {
+  server->fails = static_cast<uint32_t>(fails);
+  if (Read(peer.down) != 0) {
     server->out = ServerOut::kDown;
     return true;
   }
@@ -53,16 +62,16 @@ bool Describe(const Peer& peer, bool tried, time_t now, ServerFacts* server) {
     server->out = ServerOut::kTried;
     return true;
   }
-  if (peer.max_fails != 0 && peer.fails >= peer.max_fails &&
-      now - peer.checked <= peer.fail_timeout) {
+  if (peer.max_fails != 0 && fails >= peer.max_fails &&
+      now - checked <= peer.fail_timeout) {
     server->out = ServerOut::kFailed;
-    server->seconds_ago = static_cast<int32_t>(now - peer.accessed);
+    server->seconds_ago = static_cast<int32_t>(now - Read(peer.accessed));
     server->seconds_more =
-        static_cast<int32_t>(peer.checked + peer.fail_timeout - now);
+        static_cast<int32_t>(checked + peer.fail_timeout - now);
     return true;
   }
   server->out = ServerOut::kMaxConns;
-  return peer.max_conns != 0 && peer.conns >= peer.max_conns;
+  return peer.max_conns != 0 && conns >= peer.max_conns;
 }
 
 // Why it failed last, as was counted here; it has a row, since it has failed.
@@ -76,9 +85,68 @@ Cause LastCause(const ngx_http_request_t* r, const UpstreamHook& hook,
                                                     : static_cast<Cause>(cause);
 }
 
+// Whether other processes add and remove peers while this one looks: they do
+// where nginx follows the names of servers. nginx before 1.27.3 has no such
+// servers; everywhere else the list stays as the configuration made it.
+template <typename P>
+bool IsChanging(const P& peers) {
+  if constexpr (requires { peers.resolve; }) {
+    return peers.shpool != nullptr && peers.resolve != nullptr;
+  } else {
+    return false;
+  }
+}
+
+#if (NGX_HTTP_UPSTREAM_ZONE)
+
+// nginx's lock for readers, if it can be had without waiting for a writer.
+class TriedLock {
+ public:
+  TriedLock(Peers* peers, bool needed) {
+    if (needed) {
+      constexpr auto kWriter = static_cast<ngx_atomic_uint_t>(-1);
+      const ngx_atomic_uint_t readers = peers->rwlock;
+      held_ = readers < kWriter - 1 &&
+                      ngx_atomic_cmp_set(&peers->rwlock, readers, readers + 1)
+                  ? &peers->rwlock
+                  : nullptr;
+      missed_ = held_ == nullptr;
+    }
+  }
+  ~TriedLock() {
+    if (held_ != nullptr) {
+      ngx_rwlock_unlock(held_);
+    }
+  }
+  TriedLock(const TriedLock&) = delete;
+  TriedLock& operator=(const TriedLock&) = delete;
+
+  bool missed() const { return missed_; }
+
+ private:
+  ngx_atomic_t* held_ = nullptr;
+  bool missed_ = false;
+};
+
+#else
+
+struct TriedLock {
+  TriedLock(Peers*, bool) {}
+  bool missed() const { return false; }
+};
+
+#endif
+
+// A failure never waits for another process. A list that stays as it was is
+// read as it is: what changes in it are numbers, each of which is one word, and
+// which may be of two moments. One that changes is read under nginx's own lock
+// if nobody writes just now; else nothing is said.
 void AddPeers(const ngx_http_request_t* r, const UpstreamHook& hook,
               Peers* peers, uint32_t begin, Evidence* evidence) {
-  ngx_http_upstream_rr_peers_rlock(peers);
+  const TriedLock lock(peers, IsChanging(*peers));
+  if (lock.missed()) {
+    return;
+  }
   uint32_t count = 0;
   for (const Peer* peer = peers->peer; peer != nullptr && count < kMost;
        peer = peer->next, ++count) {
@@ -90,7 +158,6 @@ void AddPeers(const ngx_http_request_t* r, const UpstreamHook& hook,
       AppendServer(server, evidence);
     }
   }
-  ngx_http_upstream_rr_peers_unlock(peers);
 }
 
 // A zone's peers were put there by nginx's own module when the zone was made.

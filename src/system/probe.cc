@@ -60,6 +60,21 @@ unsigned AsksOf(Cause cause) {
   return 0;
 }
 
+constexpr int64_t kRecallMs = 1000;
+
+// What is known of those who listen.
+void KeepListening(const Evidence& from, Evidence* to) {
+  to->listening = from.listening;
+  to->listening_hidden = from.listening_hidden;
+  to->listener_uid = from.listener_uid;
+  to->queue = from.queue;
+  to->queue_max = from.queue_max;
+  to->named = from.named;
+  to->named_count = from.named_count;
+  to->text_size = from.text_size;
+  to->text = from.text;
+}
+
 // What a response begins with: what nginx has read, else what waits.
 absl::string_view First(const ProbeRequest& request, char* buffer,
                         size_t room) {
@@ -141,6 +156,45 @@ void Prober::Probe(const ProbeRequest& request, Evidence* evidence) {
   AskLimits(job);
   AskHosts(job);
   AskConfined(job);
+}
+
+void Prober::AskAgain(const ProbeRequest& request, Evidence* evidence) {
+  Job job = {request, AsksOf(request.cause), {}, {}, evidence};
+  if ((job.asks & kEnded) != kEnded || evidence->listening != Seen::kYes ||
+      !ParseAddress(request.peer, &job.theirs) ||
+      !netlink_.Open(request.now_ms)) {
+    return;
+  }
+  evidence->listening = Seen::kNotAsked;
+  AskListener(job);
+}
+
+bool Prober::Recall(const Job& job) {
+  const uint64_t key = job.Key();
+  for (const Recent& recent : recent_) {
+    if (recent.key == key && job.request.now_ms - recent.at_ms <= kRecallMs) {
+      KeepListening(recent.evidence, job.evidence);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Prober::Remember(const Job& job) {
+  const uint64_t key = job.Key();
+  Recent* place = recent_.data();
+  for (Recent& recent : recent_) {
+    if (recent.key == key) {
+      place = &recent;
+      break;
+    }
+    if (recent.at_ms < place->at_ms) {
+      place = &recent;
+    }
+  }
+  place->key = key;
+  place->at_ms = job.request.now_ms;
+  KeepListening(*job.evidence, &place->evidence);
 }
 
 void Prober::AskMemory(const Job& job) {

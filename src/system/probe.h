@@ -11,6 +11,7 @@
 #ifndef UPSTREAM_502_SYSTEM_PROBE_H_
 #define UPSTREAM_502_SYSTEM_PROBE_H_
 
+#include <array>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
@@ -59,6 +60,16 @@ class Prober {
   // Looks at what is only seen by looking before and after it: now and then.
   void Look(int64_t now_ms) { oom_.Look(now_ms); }
 
+  // A little later. The sockets of a process that ends are closed one after the
+  // other, and the one that listens is not the first: whether it still does is
+  // asked again.
+  void AskAgain(const ProbeRequest& request, Evidence* evidence);
+
+  // Whether /etc/hosts has the name, or could not be read to tell.
+  bool MayBeHost(absl::string_view name) {
+    return !hosts_.Load() || !hosts_.Find(name).empty();
+  }
+
   void Probe(const ProbeRequest& request, Evidence* evidence);
 
  private:
@@ -75,10 +86,22 @@ class Prober {
   void AskUnixPeer(const Job& job);
   void AskUnixListeners(const Job& job, absl::string_view path);
 
+  // Who listens at the peer, as it was answered within the last second, where
+  // that may not be asked again yet. False: it was not, or for other causes.
+  bool Recall(const Job& job);
+  void Remember(const Job& job);
+
   void AskMemory(const Job& job);
   void AskLimits(const Job& job);
   void AskHosts(const Job& job);
   void AskConfined(const Job& job);
+
+  // An answer about one peer.
+  struct Recent {
+    uint64_t key = 0;  // 0: none
+    int64_t at_ms = 0;
+    Evidence evidence;
+  };
 
   Netlink netlink_;
   InetDiag inet_{&netlink_};
@@ -87,6 +110,7 @@ class Prober {
   OomWatch oom_;
   Confined confined_;
   HostsFile hosts_;
+  std::array<Recent, 8> recent_;  // the oldest one goes
 };
 
 }  // namespace upstream_502

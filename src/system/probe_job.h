@@ -39,6 +39,11 @@ struct Prober::Job {
   Evidence* evidence;
 
   bool Asks(Ask ask) const { return (asks & ask) != 0; }
+
+  // What is answered depends on the peer and on what is asked of it.
+  uint64_t Key() const {
+    return ProbeKey(request.peer, Asks(kAskOthers) ? 1 : 0);
+  }
 };
 
 // Items with ", " between them, as many as fit; the others are counted.

@@ -232,9 +232,14 @@ void Prober::AskListener(const Job& job) {
 void Prober::AskListeners(const Job& job) {
   Evidence* evidence = job.evidence;
   const uint16_t port = job.theirs.port;
-  const bool others =
-      job.Asks(kAskOthers) &&
-      long_questions_.Take(LongQuestions::kInetListeners, job.request.now_ms);
+  const LongQuestions::Kind kind = job.Asks(kAskOthers)
+                                       ? LongQuestions::kInetListeners
+                                       : LongQuestions::kInetPort;
+  const bool allowed = long_questions_.Take(kind, job.request.now_ms);
+  if (!allowed && Recall(job)) {
+    return;
+  }
+  const bool others = allowed && job.Asks(kAskOthers);
   const int64_t start = WorkedUs();
   bool bound = false;
   Hosts hosts;
@@ -260,21 +265,21 @@ void Prober::AskListeners(const Job& job) {
       netlink_.Open(job.request.now_ms)) {
     answer = inet_.Listeners(port, take);
   }
-  if (others) {
-    long_questions_.Took(LongQuestions::kInetListeners, WorkedUs() - start);
+  if (allowed) {
+    long_questions_.Took(kind, WorkedUs() - start);
   }
   if (answer != Answer::kComplete || bound ||
       evidence->listening != Seen::kNotAsked) {
     return;
   }
   evidence->listening = Seen::kNo;
-  if (!job.Asks(kAskOthers)) {
-    return;
-  }
-  if (hosts.IsEmpty()) {
+  if (job.Asks(kAskOthers) && hosts.IsEmpty()) {
     ports.Keep(evidence);
-  } else {
+  } else if (job.Asks(kAskOthers)) {
     hosts.Keep(evidence);
+  }
+  if (allowed) {
+    Remember(job);
   }
 }
 

@@ -74,13 +74,19 @@ bool IsBoundTo(const UnixSocket& socket, const struct stat& file,
          (socket.file_device == file.st_dev || socket.name == path);
 }
 
-bool StatPath(absl::string_view path, struct stat* file) {
+// What can be seen of the file.
+enum class Sight : uint8_t { kThere, kAbsent, kNone };
+
+Sight StatPath(absl::string_view path, struct stat* file) {
   char text[256] = {};
   if (path.size() >= sizeof(text)) {
-    return false;
+    return Sight::kNone;
   }
   std::copy(path.begin(), path.end(), text);
-  return stat(text, file) == 0;
+  if (stat(text, file) == 0) {
+    return Sight::kThere;
+  }
+  return errno == ENOENT || errno == ENOTDIR ? Sight::kAbsent : Sight::kNone;
 }
 
 void KeepListener(const UnixSocket& listener, Evidence* evidence) {
@@ -133,25 +139,28 @@ void Prober::AskUnixPeer(const Job& job) {
 
 void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
   Evidence* evidence = job.evidence;
+  struct stat file = {};
+  const Sight sight = StatPath(path, &file);
+  if (sight == Sight::kNone) {
+    return;  // a listener of that name may or may not be bound to it
+  }
   if (!long_questions_.Take(LongQuestions::kUnixListeners,
-                            job.request.now_ms) ||
-      !netlink_.Open(job.request.now_ms)) {
+                            job.request.now_ms)) {
+    Recall(job);
     return;
   }
-  struct stat file = {};
-  errno = 0;
-  const bool has_file = StatPath(path, &file);
-  // Where a directory may not be entered nobody knows whose file it is.
-  const bool visible = has_file || errno != EACCES;
+  if (!netlink_.Open(job.request.now_ms)) {
+    return;
+  }
   bool hidden = false;
   ItemList like;
   ItemList beside;
   const int64_t start = WorkedUs();
   const Answer answer = unix_.Listeners([&](const UnixSocket& socket) {
-    if (has_file && IsBoundTo(socket, file, path)) {
+    if (sight == Sight::kThere && IsBoundTo(socket, file, path)) {
       KeepListener(socket, evidence);
     } else if (socket.name == path) {
-      hidden = visible;
+      hidden = true;
     } else if (job.Asks(kAskOthers) && absl::StartsWith(socket.name, "/")) {
       if (IsLike(BaseOf(socket.name), BaseOf(path))) {
         like.Add(socket.name);
@@ -162,7 +171,7 @@ void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
     return true;
   });
   long_questions_.Took(LongQuestions::kUnixListeners, WorkedUs() - start);
-  if (answer != Answer::kComplete || !visible) {
+  if (answer != Answer::kComplete) {
     return;
   }
   if (evidence->listening == Seen::kNotAsked) {
@@ -173,6 +182,7 @@ void Prober::AskUnixListeners(const Job& job, absl::string_view path) {
     like.Add(beside);
     like.Keep(Named::kSockets, evidence);
   }
+  Remember(job);
 }
 
 }  // namespace upstream_502

@@ -74,14 +74,14 @@ enum class Named : uint8_t {
   kServerName,        // that was sent (SNI): "a.example"
   kResolvers,         // the name servers asked: "192.0.2.53:53"
   kServers,           // of the group, and why each was out: see AppendServer
-  kMoved,             // addresses of a name, then and now: see SetMoved
+  kMoved,             // a name, where it was and where it is: see SetMoved
 };
 inline constexpr size_t kNamedCount = 12;
 
 struct Evidence {
   static constexpr int32_t kNotSeen = -1;
   static constexpr uint32_t kNoUser = UINT32_MAX;
-  static constexpr size_t kTextRoom = 115;  // what is left of 256 bytes
+  static constexpr size_t kTextRoom = 110;  // what is left of 256 bytes
   static constexpr int64_t kNoTime = INT64_MIN;
 
   // Validity of the certificate that the server showed, in Unix seconds.
@@ -110,6 +110,9 @@ struct Evidence {
   // Processes killed for want of memory within the last `oom_seconds`.
   int32_t oom_kills = kNotSeen;
   int32_t oom_seconds = kNotSeen;
+
+  // The name (kMoved) has been there for so long at least.
+  int32_t moved_seconds = kNotSeen;
 
   // What this machine ran out of.
   int32_t files_used = kNotSeen;
@@ -142,6 +145,7 @@ struct Evidence {
   Seen listening_hidden = Seen::kNotAsked;
   Seen in_hosts = Seen::kNotAsked;  // /etc/hosts knows the name
   Seen sni = Seen::kNotAsked;       // the name of the server was sent (TLS)
+  Seen follows = Seen::kNotAsked;   // nginx can follow names by itself (kMoved)
   uint8_t chain_length = 0;         // certificates that it sent; 0: not asked
   uint8_t verify_depth = 0xff;      // as configured; 0xff: not asked
   Speaks speaks = Speaks::kUnknown;
@@ -203,12 +207,21 @@ void AppendServer(const ServerFacts& server, Evidence* evidence);
 // False for what is no such item. The address is a view of `item`.
 bool ParseServer(absl::string_view item, ServerFacts* server);
 
-// A name has other addresses than it had when the configuration was loaded.
-// Both are lists with ", " between the addresses, without ports; nothing is
-// kept where they hold the same ones, in whatever order, or one is empty. The
-// text becomes "OLD -> NEW"; named_count is the number of new ones.
-void SetMoved(absl::string_view old_list, absl::string_view new_list,
-              Evidence* evidence);
+// A name that had the address `old` when the configuration was loaded has
+// others now: `now` is a list with ", " between them, without ports. Nothing is
+// kept where `old` is one of them, or something is empty. The text becomes
+// "NAME OLD -> NOW", with as many as fit; named_count is their number.
+void SetMoved(absl::string_view name, absl::string_view old,
+              absl::string_view now, Evidence* evidence);
+
+struct Moved {
+  absl::string_view name;  // cut with "..." where it is long
+  absl::string_view old;
+  absl::string_view now;
+};
+
+// What SetMoved has kept; nothing of it where it has not.
+Moved MovedOf(const Evidence& evidence);
 
 }  // namespace upstream_502
 

@@ -33,7 +33,7 @@ struct Note {
   absl::string_view peer = {};  // set with the line where it is known then
   FailureRows rows;
   // Where the kernel was asked; in the request's pool.
-  const Evidence* evidence = nullptr;
+  Evidence* evidence = nullptr;
   uint64_t event_id = 0;  // 0: not handed out yet
 };
 

@@ -28,8 +28,9 @@ enum class NotRetried : uint8_t {
   kTimeout,     // *_next_upstream_timeout: `next_limit`, ms
   kBegun,       // the response was on its way to the client
   kNoneLeft,    // every other server was tried or out
+  kStreamed,    // the request's body was passed on as it came, and not kept
 };
-inline constexpr size_t kNotRetriedCount = 8;
+inline constexpr size_t kNotRetriedCount = 9;
 
 // Everything of it that is not text. Stored word by word, without a byte that
 // only fills up.

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
+#include "upstream_502/words/cause.h"
 
 namespace upstream_502 {
 
@@ -83,6 +84,9 @@ struct FindingInfo {
 
 const FindingInfo& Info(Finding finding);
 absl::string_view FindingName(Finding finding);
+
+// Whether the table has the finding for failures of this cause.
+bool IsOfCause(Finding finding, Cause cause);
 
 // False when `name` names no finding.
 bool ParseFinding(absl::string_view name, Finding* finding);

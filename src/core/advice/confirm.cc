@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "upstream_502/advice/address.h"
 #include "upstream_502/advice/commands.h"
@@ -21,6 +22,7 @@ class Confirmer {
             const Evidence* evidence)
       : failure_(failure),
         text_(text),
+        evidence_(evidence),
         address_(ParsePeer(text.peer)),
         name_(HostName(text.upstream)),
         prefix_(DirectivePrefix(failure.protocol)) {
@@ -53,6 +55,7 @@ class Confirmer {
   void Configured();
   void Reach();
   void Pool();
+  void Moved();
   void Fetch(absl::string_view flags) {
     Add(FetchFrom(address_, failure_, text_, flags));
   }
@@ -60,6 +63,7 @@ class Confirmer {
 
   const Failure& failure_;
   const FailureText& text_;
+  const Evidence* evidence_;
   PeerAddress address_;
   const std::string name_;
   const absl::string_view prefix_;
@@ -94,6 +98,14 @@ void Confirmer::Pool() {
   Add(CapacityOf(address_));
   if (fastcgi()) {
     Add(PhpConfigWith(address_, "(pm\\.max_children|listen\\.backlog)"));
+  }
+}
+
+void Confirmer::Moved() {
+  const std::string name =
+      evidence_ == nullptr ? "" : HostName(MovedOf(*evidence_).name);
+  if (!name.empty() && !absl::EndsWith(name, "...")) {
+    Add("getent ahosts ", name);
   }
 }
 
@@ -246,9 +258,7 @@ void Confirmer::Others(Finding finding) {
       Configured();
       return;
     case Finding::kNameMoved:
-      if (!name_.empty()) {
-        Add("getent ahosts ", name_);
-      }
+      Moved();
       Add("nginx -t && nginx -s reload");
       return;
     case Finding::kFromCache:

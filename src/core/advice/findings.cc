@@ -60,19 +60,6 @@ std::string FindingCase::MoreItems() const {
              : "";
 }
 
-bool FindingCase::IsOfCause(Finding finding) const {
-  const absl::string_view causes = Info(finding).causes;
-  if (causes == "any") {
-    return true;
-  }
-  for (const absl::string_view cause : absl::StrSplit(causes, ", ")) {
-    if (cause == CauseName(failure.cause)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 void FindingCase::Add(Finding finding, absl::string_view sentence) const {
   std::string plain = Plain(sentence, kMaxText);
   while (absl::EndsWith(plain, ".") || absl::EndsWith(plain, " ")) {

@@ -31,7 +31,7 @@ class FindingCase {
   // Adds the finding, where the table has it for the cause.
   template <typename... Parts>
   void Say(Finding finding, const Parts&... parts) const {
-    if (IsOfCause(finding)) {
+    if (IsOfCause(finding, failure.cause)) {
       Add(finding, absl::StrCat(parts...));
     }
   }
@@ -62,7 +62,6 @@ class FindingCase {
   const Evidence& evidence;
 
  private:
-  bool IsOfCause(Finding finding) const;
   void Add(Finding finding, absl::string_view sentence) const;
 
   std::vector<Found>* found_;

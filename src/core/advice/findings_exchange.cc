@@ -62,7 +62,8 @@ void FindGone(const FindingCase& c) {
           " any more: the service itself ended");
   } else if (c.evidence.listening == Seen::kYes) {
     c.Say(Finding::kStillListening, "a service still listens on ", c.Peer(),
-          ": one of its workers ended, or this connection only");
+          ": one of its workers ended, or this connection only, unless all of "
+          "it was just ending");
   }
 }
 

@@ -223,6 +223,10 @@ std::string NotRetriedWords(const FindingCase& c) {
                           ConfigTime(c.failure.next_limit), " is used up");
     case NotRetried::kBegun:
       return "the response was on its way to the client";
+    case NotRetried::kStreamed:
+      return absl::StrCat(
+          "the request's body was passed on as it came and is not kept (",
+          c.Directive("_request_buffering"), " off)");
     case NotRetried::kNoneLeft:
       return c.failure.group_size > 0
                  ? absl::StrCat(
@@ -237,22 +241,19 @@ std::string NotRetriedWords(const FindingCase& c) {
 }  // namespace
 
 void FindMoved(const FindingCase& c) {
-  const std::vector<std::string> lists =
-      absl::StrSplit(c.Items(Named::kMoved), absl::MaxSplits(" -> ", 1));
-  if (lists.size() != 2 || lists[1].empty() || c.IsUnix()) {
+  const Moved moved = MovedOf(c.evidence);
+  if (moved.now.empty()) {
     return;
   }
-  const std::vector<std::string> now = absl::StrSplit(lists[1], ", ");
-  const std::string host = ParsePeer(c.text.peer).host;
-  // Where the peer has one of the new addresses, or one that is not told, the
-  // rest does not matter.
-  if (host.empty() || now.size() < c.evidence.named_count ||
-      std::find(now.begin(), now.end(), host) != now.end()) {
-    return;
-  }
-  c.Say(Finding::kNameMoved, "nginx connects to ", c.Peer(),
-        ", as the name was when the configuration was loaded; it resolves to ",
-        Plain(lists[1], Evidence::kTextRoom), " now: reload nginx");
+  const int32_t seconds = c.evidence.moved_seconds;
+  c.Say(Finding::kNameMoved, moved.name, " was ", moved.old,
+        " when the configuration was loaded, and nginx still connects there; "
+        "it is ",
+        moved.now, c.MoreItems(), " now",
+        seconds > 0 ? absl::StrCat(", for ", seconds, " s at least") : "",
+        c.evidence.follows == Seen::kYes
+            ? ": reload nginx, or use \"server ... resolve\""
+            : ": reload nginx");
 }
 
 void FindResolve(const FindingCase& c) {

@@ -158,6 +158,11 @@ class Members {
       object_.Number(key, number);
     }
   }
+  void Time(absl::string_view key, int64_t seconds) {
+    if (seconds != Evidence::kNoTime) {
+      object_.Number(key, seconds);
+    }
+  }
   void Count(absl::string_view key, uint8_t count) {
     if (count != 0xff) {
       object_.Number(key, int{count});
@@ -217,6 +222,8 @@ void AppendService(const Evidence& evidence, Members* members) {
     members->Text("names", evidence.Text());
     members->Number("names_count", evidence.named_count);
   }
+  members->Number("moved_seconds", evidence.moved_seconds);
+  members->Bool("follows", evidence.follows);
 }
 
 void AppendPath(const Event& event, Members* members) {
@@ -234,6 +241,17 @@ void AppendPath(const Event& event, Members* members) {
   }
   members->User("path_uid", evidence.path_uid);
   members->User("path_gid", evidence.path_gid);
+}
+
+void AppendTls(const Evidence& evidence, Members* members) {
+  members->Time("not_before_s", evidence.not_before_s);
+  members->Time("not_after_s", evidence.not_after_s);
+  members->Number("verify_error", evidence.verify_error);
+  if (evidence.chain_length != 0) {
+    members->Number("chain_length", evidence.chain_length);
+  }
+  members->Count("verify_depth", evidence.verify_depth);
+  members->Bool("sni", evidence.sni);
 }
 
 void AppendMachine(const Evidence& evidence, Members* members) {
@@ -263,6 +281,7 @@ void AppendEvidenceJson(const Event& event, std::string* out) {
   AppendConnection(*event.evidence, &members);
   AppendService(*event.evidence, &members);
   AppendPath(event, &members);
+  AppendTls(*event.evidence, &members);
   AppendMachine(*event.evidence, &members);
   members.Close();
 }

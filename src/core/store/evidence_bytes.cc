@@ -24,8 +24,8 @@ bool IsKnown(Seen seen) {
 
 bool AreNamesKnown(const Evidence& e) {
   return e.where <= kLastWhere && IsKnown(e.accepted) && IsKnown(e.listening) &&
-         IsKnown(e.listening_hidden) && IsKnown(e.in_hosts) &&
-         static_cast<int>(e.speaks) < kSpeaksCount &&
+         IsKnown(e.listening_hidden) && IsKnown(e.in_hosts) && IsKnown(e.sni) &&
+         IsKnown(e.follows) && static_cast<int>(e.speaks) < kSpeaksCount &&
          e.path_fault <= kLastPathFault && e.path_kind <= kLastFileKind &&
          e.confinement <= kLastConfinement && e.files_of <= kLastFilesOf &&
          e.ports_of <= kLastPortsOf && e.named <= kLastNamed;
@@ -45,6 +45,7 @@ bool AreNumbersPossible(const Evidence& e) {
                                e.header_bytes,
                                e.oom_kills,
                                e.oom_seconds,
+                               e.moved_seconds,
                                e.files_used,
                                e.files_max,
                                e.ports_used,
@@ -53,7 +54,8 @@ bool AreNumbersPossible(const Evidence& e) {
                                e.connections_max,
                                int32_t{e.path_mode},
                                int32_t{e.early_status},
-                               int32_t{e.requests_to_connect}}) {
+                               int32_t{e.requests_to_connect},
+                               int32_t{e.verify_error}}) {
     if (number < Evidence::kNotSeen) {
       return false;
     }

@@ -2,6 +2,7 @@
 
 #include "upstream_502/verdict/evidence.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr absl::string_view kComma = ", ";
 constexpr absl::string_view kCut = "...";
+constexpr absl::string_view kArrow = " -> ";
 
 // How telling a kind of text is; of two the higher one stays.
 int Rank(Named named) {
@@ -73,15 +75,14 @@ size_t Room(const Evidence& evidence) {
 }
 
 // Without what stands between items and between the parts of one, and so short
-// that the numbers have room behind it.
-std::string OneWord(absl::string_view text) {
-  constexpr size_t kRoom = 70;
-  std::string word(text.substr(0, kRoom));
+// that the others have room beside it.
+std::string OneWord(absl::string_view text, size_t room) {
+  std::string word(text.substr(0, room));
   for (char& c : word) {
     c = c == ' ' || c == ',' ? '?' : c;
   }
-  if (text.size() > kRoom) {
-    word.resize(kRoom - kCut.size());
+  if (text.size() > room) {
+    word.resize(room - kCut.size());
     absl::StrAppend(&word, kCut);
   }
   return word;
@@ -89,27 +90,6 @@ std::string OneWord(absl::string_view text) {
 
 std::vector<absl::string_view> Items(absl::string_view list) {
   return absl::StrSplit(list, kComma, absl::SkipEmpty());
-}
-
-bool HasAllOf(const std::vector<absl::string_view>& all,
-              const std::vector<absl::string_view>& some) {
-  return std::all_of(some.begin(), some.end(), [&all](absl::string_view item) {
-    return std::find(all.begin(), all.end(), item) != all.end();
-  });
-}
-
-// As many of the items as fit into `room`.
-std::string Shortened(const std::vector<absl::string_view>& items,
-                      size_t room) {
-  std::string list;
-  for (const absl::string_view item : items) {
-    const absl::string_view comma = list.empty() ? "" : kComma;
-    if (list.size() + comma.size() + item.size() > room) {
-      break;
-    }
-    absl::StrAppend(&list, comma, item);
-  }
-  return list;
 }
 
 }  // namespace
@@ -133,7 +113,8 @@ void AppendItem(Named named, absl::string_view item, Evidence* evidence) {
 }
 
 void AppendServer(const ServerFacts& server, Evidence* evidence) {
-  std::string item = OneWord(server.address);
+  constexpr size_t kAddress = 70;
+  std::string item = OneWord(server.address, kAddress);
   switch (server.out) {
     case ServerOut::kDown:
       absl::StrAppend(&item, " d");
@@ -181,27 +162,44 @@ bool ParseServer(absl::string_view item, ServerFacts* server) {
   return true;
 }
 
-void SetMoved(absl::string_view old_list, absl::string_view new_list,
-              Evidence* evidence) {
-  constexpr absl::string_view kArrow = " -> ";
-  const std::vector<absl::string_view> then = Items(old_list);
-  const std::vector<absl::string_view> now = Items(new_list);
-  if (then.empty() || now.empty() ||
-      (HasAllOf(then, now) && HasAllOf(now, then)) ||
+void SetMoved(absl::string_view name, absl::string_view old,
+              absl::string_view now, Evidence* evidence) {
+  const std::vector<absl::string_view> items = Items(now);
+  if (name.empty() || old.empty() || items.empty() ||
+      std::find(items.begin(), items.end(), old) != items.end() ||
       !Take(Named::kMoved, evidence)) {
     return;
   }
-  // The first old one tells enough; the new ones are what is needed.
-  const std::string last = Shortened(
-      now, Evidence::kTextRoom - kArrow.size() -
-               std::min<size_t>(then[0].size(), Evidence::kTextRoom / 2));
-  const std::string first =
-      Shortened(then, Evidence::kTextRoom - kArrow.size() - last.size());
+  // The first of the new ones has its place whatever the name.
+  constexpr size_t kAddress = 45;
+  const std::string from = OneWord(old, kAddress);
+  const std::string to = OneWord(items[0], kAddress);
+  const size_t room =
+      Evidence::kTextRoom - kArrow.size() - from.size() - to.size() - 1;
+  std::string text = absl::StrCat(OneWord(name, room), " ", from, kArrow, to);
+  for (size_t i = 1; i < items.size(); ++i) {
+    if (text.size() + kComma.size() + items[i].size() > Evidence::kTextRoom) {
+      break;
+    }
+    absl::StrAppend(&text, kComma, items[i]);
+  }
   evidence->text = {};
   evidence->text_size = 0;
   evidence->named_count =
-      static_cast<uint16_t>(std::min<size_t>(now.size(), UINT16_MAX));
-  Write(absl::StrCat(first, kArrow, last), evidence);
+      static_cast<uint16_t>(std::min<size_t>(items.size(), UINT16_MAX));
+  Write(text, evidence);
+}
+
+Moved MovedOf(const Evidence& evidence) {
+  const absl::string_view text = evidence.Text();
+  const size_t arrow = text.find(kArrow);
+  const size_t blank = text.find(' ');
+  if (evidence.named != Named::kMoved || arrow == absl::string_view::npos ||
+      blank >= arrow) {
+    return {};
+  }
+  return {text.substr(0, blank), text.substr(blank + 1, arrow - blank - 1),
+          text.substr(arrow + kArrow.size())};
 }
 
 }  // namespace upstream_502

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <iterator>
 
+#include "absl/strings/str_split.h"
+
 namespace upstream_502 {
 namespace {
 
@@ -149,7 +151,8 @@ constexpr FindingInfo kFindings[] = {
     {Finding::kStillListening, "still_listening", kEnded,
      "this machine: the service still listens: one of its workers "
      "or one connection ended",
-     "sock_diag: the listener, looked for after the failure",
+     "sock_diag: the listener, looked for at the failure and when nginx "
+     "has given up; of a service that is killed it may go a moment later",
      "see the service's log for a worker that crashed, was killed or "
      "ran into a time limit"},
     {Finding::kOomKill, "oom_kill",
@@ -275,14 +278,17 @@ constexpr FindingInfo kFindings[] = {
      "connection_failed, tls_protocol_error, tls_certificate_invalid, "
      "tls_closed, tls_timeout, read_timeout",
      "the name in the configuration resolves to other addresses now "
-     "than when it was loaded: which",
-     "nginx's own resolver, asked again while the upstream fails",
-     "reload nginx; server NAME resolve; with a zone and a resolver "
-     "follows the DNS by itself"},
+     "than when it was loaded: which, and since when at least",
+     "nginx's own resolver (that of the location), asked again while "
+     "the upstream fails; not of names in /etc/hosts",
+     "reload nginx; to have the DNS followed: server NAME resolve in an "
+     "upstream with a zone (nginx 1.27.3 on), else a variable in "
+     "proxy_pass, both with resolver"},
     {Finding::kNotRetried, "not_retried", "any",
      "why nginx asked no other server: there is one only, "
      "proxy_next_upstream lacks this case (which word), the method "
-     "is not repeated, a limit was used up, the response had begun",
+     "is not repeated, the body was passed on unbuffered, a limit was "
+     "used up, the response had begun",
      "the configuration of the location, the request and the group",
      "add a server or the word, where repeating the request does no "
      "harm"},
@@ -345,6 +351,19 @@ constexpr FindingInfo kNoFinding = {};
 const FindingInfo& Info(Finding finding) {
   const auto i = static_cast<size_t>(finding);
   return i < kFindingCount ? kFindings[i] : kNoFinding;
+}
+
+bool IsOfCause(Finding finding, Cause cause) {
+  const absl::string_view causes = Info(finding).causes;
+  if (causes == "any") {
+    return true;
+  }
+  for (const absl::string_view one : absl::StrSplit(causes, ", ")) {
+    if (one == CauseName(cause)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 absl::string_view FindingName(Finding finding) { return Info(finding).name; }

@@ -58,8 +58,8 @@ sub unix ( $self, $name, $script, %options ) {
 }
 
 # `script` gets each datagram and returns the answer or undef for silence.
-sub udp ( $self, $name, $script ) {
-    my $socket = bind_udp();
+sub udp ( $self, $name, $script, %options ) {
+    my $socket = bind_udp( $options{port} // 0 );
     $self->_add( $name, $socket, $script );
     $self->{listeners}{$name}{udp} = 1;
     return $socket->sockport;

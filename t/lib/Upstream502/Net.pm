@@ -64,10 +64,10 @@ sub with_backlog ( $socket, %options ) {
     return $socket;
 }
 
-sub bind_udp () {
+sub bind_udp ( $port = 0 ) {
     return IO::Socket::IP->new(
         LocalHost => '127.0.0.1',
-        LocalPort => 0,
+        LocalPort => $port,
         Proto     => 'udp',
     ) // die "cannot bind: $@\n";
 }

@@ -97,8 +97,8 @@ sub unix ( $self, $name, $script, %options ) {
     return $path;
 }
 
-sub udp ( $self, $name, $script ) {
-    my $port = $self->{farm}->udp( $name, $script );
+sub udp ( $self, $name, $script, %options ) {
+    my $port = $self->{farm}->udp( $name, $script, %options );
     $self->{address}{$name} = '127.0.0.1:' . $port;
     return $port;
 }

@@ -66,7 +66,7 @@ sub tls_alert ($description) {
 sub dns_answers (%zone) {
     return sub ($query) {
         my ( $name, $type, $end ) = question($query);
-        my $answer = exists $zone{$name} ? $zone{$name} : 3;
+        my $answer = exists $zone{ lc $name } ? $zone{ lc $name } : 3;
         if ( !defined $answer ) {
             return undef;
         }

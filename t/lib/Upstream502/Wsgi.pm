@@ -5,9 +5,10 @@ package Upstream502::Wsgi;
 use v5.36;
 
 use Exporter         qw(import);
+use Test::More;
 use Upstream502::Net qw(fill_unix_queue wait_for);
 
-our @EXPORT = qw(write_application hangs occupy occupy_and_fill);
+our @EXPORT = qw(write_application hangs occupy release occupy_and_fill);
 
 my $APPLICATION = <<'PYTHON';
 import os, signal, time
@@ -56,11 +57,17 @@ sub hangs ($t) {
 }
 
 # A request that keeps a worker until the row is over.
-sub occupy ( $t, $row ) {
+sub occupy ( $t, $row, $uri = "/r$row->{number}" ) {
     unlink $t->dir . '/hanging';
-    my $sent = $t->send("/r$row->{number}");
+    my $sent = $t->send($uri);
     hangs($t);
     return $sent;
+}
+
+# Ends it.
+sub release ( $t, $row, @ ) {
+    unlink $t->dir . '/hanging';
+    is $t->read( $row->{held} )->{status}, 200, 'the worker is free again';
 }
 
 # The only worker of the one at one.sock, and its queue.

@@ -35,6 +35,19 @@ TEST(Confirm, LooksForWhoListens) {
               HasSubstr("# nothing: nobody listens"));
 }
 
+TEST(Confirm, ResolvesTheNameThatMoved) {
+  Evidence evidence;
+  SetMoved("api.example", "192.0.2.1", "192.0.2.2", &evidence);
+  EXPECT_EQ(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
+            "getent ahosts api.example");
+  SetMoved("$(reboot)", "192.0.2.1", "192.0.2.2", &evidence);
+  EXPECT_EQ(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
+            "nginx -t && nginx -s reload");
+  SetMoved(std::string(255, 'n'), "192.0.2.1", "192.0.2.2", &evidence);
+  EXPECT_EQ(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
+            "nginx -t && nginx -s reload");
+}
+
 TEST(Confirm, LooksAtThePath) {
   EXPECT_EQ(Of(Finding::kSocketAbsent, "unix:/run/php/fpm.sock")[0],
             "ls -l /run/php/");

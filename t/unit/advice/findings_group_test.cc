@@ -84,22 +84,33 @@ TEST(FindingsGroupTest, EveryServerAndWhyItWasOut) {
 TEST(FindingsGroupTest, NameThatMoved) {
   FindingScene scene = {{.cause = Cause::kConnectionTimeout},
                         {.peer = "192.0.2.1:80"}};
-  SetMoved("192.0.2.1", "198.51.100.1, 198.51.100.2", &scene.evidence);
+  SetMoved("app.example", "192.0.2.1", "198.51.100.1, 198.51.100.2",
+           &scene.evidence);
   EXPECT_EQ(Says(scene, Finding::kNameMoved),
-            "nginx connects to 192.0.2.1:80, as the name was when the "
-            "configuration was loaded; it resolves to 198.51.100.1, "
-            "198.51.100.2 now: reload nginx");
-  scene.text.peer = "198.51.100.2:80";  // this one is still right
-  EXPECT_EQ(NamesOf(scene), "");
-  scene.text.peer = "192.0.2.1:80";
-  scene.evidence.named_count = 9;  // it may be among those not told
-  EXPECT_EQ(NamesOf(scene), "");
-  scene.evidence.named_count = 2;
-  scene.text.peer = "unix:/run/a.sock";
-  EXPECT_EQ(NamesOf(scene), "");
-  scene.text.peer = "192.0.2.1:80";
+            "app.example was 192.0.2.1 when the configuration was loaded, and "
+            "nginx still connects there; it is 198.51.100.1, 198.51.100.2 "
+            "now: reload nginx");
+  scene.evidence.named_count = 9;
+  scene.evidence.moved_seconds = 95;
+  scene.evidence.follows = Seen::kYes;
+  EXPECT_EQ(Says(scene, Finding::kNameMoved),
+            "app.example was 192.0.2.1 when the configuration was loaded, and "
+            "nginx still connects there; it is 198.51.100.1, 198.51.100.2 "
+            "(and 7 more) now, for 95 s at least: reload nginx, or use "
+            "\"server ... resolve\"");
   scene.failure.cause = Cause::kHeaderTooBig;
   EXPECT_EQ(NamesOf(scene), "");
+}
+
+TEST(FindingsGroupTest, LongNameThatMovedIsNotCut) {
+  FindingScene scene = {{.cause = Cause::kReadTimeout}, {}};
+  SetMoved(std::string(255, 'n'), "2001:db8:1111:2222:3333:4444:5555:6666",
+           "2001:db8:1111:2222:3333:4444:5555:7777", &scene.evidence);
+  scene.evidence.named_count = 9;
+  scene.evidence.moved_seconds = INT32_MAX;
+  scene.evidence.follows = Seen::kYes;
+  const std::string text = Says(scene, Finding::kNameMoved);
+  EXPECT_EQ(text.substr(text.size() - 20), "\"server ... resolve\"");
 }
 
 FindingScene Exhausted(int number, Evidence evidence) {
@@ -208,6 +219,10 @@ TEST(FindingsGroupTest, NotRetriedForOtherReasons) {
   EXPECT_EQ(
       WhyNotRetried({.not_retried = NotRetried::kTimeout, .next_limit = 5000}),
       "no other server was asked: proxy_next_upstream_timeout 5s is used up");
+  EXPECT_EQ(WhyNotRetried({.protocol = Protocol::kUwsgi,
+                           .not_retried = NotRetried::kStreamed}),
+            "no other server was asked: the request's body was passed on as "
+            "it came and is not kept (uwsgi_request_buffering off)");
   EXPECT_EQ(WhyNotRetried({.not_retried = NotRetried::kBegun}),
             "no other server was asked: the response was on its way to the "
             "client");

@@ -38,7 +38,8 @@ Evidence Servers() {
 
 Evidence Moved() {
   Evidence evidence;
-  SetMoved("192.0.2.10", "198.51.100.20", &evidence);
+  SetMoved("app.example", "192.0.2.10", "198.51.100.20", &evidence);
+  evidence.moved_seconds = 95;
   return evidence;
 }
 

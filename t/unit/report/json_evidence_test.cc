@@ -93,6 +93,31 @@ TEST(EvidenceJson, TellsThePath) {
             "\"gid\":65534,\"confinement\":\"none\"}");
 }
 
+TEST(EvidenceJson, TellsTheCertificate) {
+  Evidence evidence;
+  evidence.not_before_s = -1;  // before 1970
+  evidence.not_after_s = 1700000000;
+  evidence.verify_error = 0;
+  evidence.chain_length = 2;
+  evidence.verify_depth = 1;
+  evidence.sni = Seen::kNo;
+  EXPECT_EQ(Text(evidence),
+            "{\"not_before_s\":-1,\"not_after_s\":1700000000,"
+            "\"verify_error\":0,\"chain_length\":2,\"verify_depth\":1,"
+            "\"sni\":false}");
+}
+
+TEST(EvidenceJson, TellsWhereANameHasMoved) {
+  Evidence evidence;
+  SetMoved("app", "192.0.2.1", "192.0.2.2", &evidence);
+  evidence.moved_seconds = 0;
+  evidence.follows = Seen::kYes;
+  EXPECT_EQ(
+      Text(evidence),
+      "{\"named\":\"moved\",\"names\":\"app 192.0.2.1 -\\u003e 192.0.2.2\","
+      "\"names_count\":1,\"moved_seconds\":0,\"follows\":true}");
+}
+
 TEST(EvidenceJson, TellsTheMachine) {
   Evidence evidence;
   evidence.oom_kills = 1;

@@ -66,6 +66,7 @@ TEST(LongQuestions, TwiceASecondUnlessTheyAreShort) {
   questions.Took(LongQuestions::kUnixListeners, 30);
   EXPECT_FALSE(questions.Take(LongQuestions::kInetListeners, 999));
   EXPECT_FALSE(questions.Take(LongQuestions::kConnections, 999));
+  EXPECT_FALSE(questions.Take(LongQuestions::kInetPort, 999));
   for (int i = 0; i < 100; ++i) {
     EXPECT_TRUE(questions.Take(LongQuestions::kUnixListeners, 999));
   }

@@ -37,6 +37,29 @@ TEST(ProbeListener, PortClosed) {
   });
 }
 
+TEST(ProbeListener, WhetherTheServiceIsStillThereIsAskedAgain) {
+  InNetwork([] {
+    Fd listener = ListenAt("127.0.0.1:3001");
+    Prober* prober = new Prober;
+    ProbeRequest request = {.cause = Cause::kClosedBeforeResponse,
+                            .peer = "127.0.0.1:3001",
+                            .now_ms = kNow};
+    Evidence evidence;
+    prober->Probe(request, &evidence);
+    EXPECT_EQ(evidence.listening, Seen::kYes);
+    prober->AskAgain(request, &evidence);
+    EXPECT_EQ(evidence.listening, Seen::kYes);
+    listener.Close();
+    Evidence refused = evidence;
+    prober->AskAgain(request, &evidence);
+    EXPECT_EQ(evidence.listening, Seen::kNo);
+    request.cause = Cause::kConnectionRefused;  // there it says nothing new
+    prober->AskAgain(request, &refused);
+    EXPECT_EQ(refused.listening, Seen::kYes);
+    delete prober;
+  });
+}
+
 TEST(ProbeListener, PortClosedNamesTheNearest) {
   InNetwork([] {
     std::vector<Fd> listeners;

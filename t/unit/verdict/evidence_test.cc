@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/match.h"
 #include "gtest/gtest.h"
 
 namespace upstream_502 {
@@ -56,12 +57,12 @@ TEST(EvidenceTest, TheFirstItemIsCutAndNoByteOfItIsControl) {
 TEST(EvidenceTest, TheMoreTellingTextStays) {
   Evidence evidence;
   AppendItem(Named::kPorts, "3000", &evidence);
-  SetMoved("192.0.2.1", "192.0.2.2", &evidence);
+  SetMoved("app", "192.0.2.1", "192.0.2.2", &evidence);
   EXPECT_EQ(evidence.named, Named::kMoved);
-  EXPECT_EQ(evidence.Text(), "192.0.2.1 -> 192.0.2.2");
+  EXPECT_EQ(evidence.Text(), "app 192.0.2.1 -> 192.0.2.2");
   AppendItem(Named::kPorts, "3000", &evidence);
   AppendItem(Named::kNothing, "x", &evidence);
-  EXPECT_EQ(evidence.Text(), "192.0.2.1 -> 192.0.2.2");
+  EXPECT_EQ(evidence.Text(), "app 192.0.2.1 -> 192.0.2.2");
   EXPECT_EQ(evidence.named_count, 1);
 }
 
@@ -127,31 +128,64 @@ TEST(EvidenceTest, OtherTextIsNoServer) {
   }
 }
 
-TEST(EvidenceTest, SameAddressesHaveNotMoved) {
+TEST(EvidenceTest, NameThatStillHasTheAddressHasNotMoved) {
   Evidence evidence;
-  SetMoved("192.0.2.1, 192.0.2.2", "192.0.2.2, 192.0.2.1", &evidence);
-  SetMoved("192.0.2.1", "", &evidence);
-  SetMoved("", "192.0.2.1", &evidence);
+  SetMoved("app", "192.0.2.1", "192.0.2.2, 192.0.2.1", &evidence);
+  SetMoved("app", "192.0.2.1", "", &evidence);
+  SetMoved("app", "", "192.0.2.1", &evidence);
+  SetMoved("", "192.0.2.1", "192.0.2.2", &evidence);
   EXPECT_EQ(evidence.named, Named::kNothing);
-  SetMoved("192.0.2.1, 192.0.2.2", "192.0.2.2", &evidence);
-  EXPECT_EQ(evidence.Text(), "192.0.2.1, 192.0.2.2 -> 192.0.2.2");
-  EXPECT_EQ(evidence.named_count, 1);
+  EXPECT_EQ(MovedOf(evidence).name, "");
 }
 
-TEST(EvidenceTest, OfManyAddressesTheNewOnesMatter) {
-  std::string then = "192.0.2.1";
+TEST(EvidenceTest, MovedNameIsReadBack) {
+  Evidence evidence;
+  SetMoved("app.example", "192.0.2.1", "192.0.2.2, 192.0.2.3", &evidence);
+  EXPECT_EQ(evidence.Text(), "app.example 192.0.2.1 -> 192.0.2.2, 192.0.2.3");
+  EXPECT_EQ(evidence.named_count, 2);
+  const Moved moved = MovedOf(evidence);
+  EXPECT_EQ(moved.name, "app.example");
+  EXPECT_EQ(moved.old, "192.0.2.1");
+  EXPECT_EQ(moved.now, "192.0.2.2, 192.0.2.3");
+}
+
+TEST(EvidenceTest, OtherTextIsNoMovedName) {
+  for (const absl::string_view text :
+       {"", " ", "->", " -> ", "app 192.0.2.1", "app -> ", "app ->"}) {
+    Evidence evidence;
+    AppendItem(Named::kMoved, text, &evidence);
+    EXPECT_EQ(MovedOf(evidence).now, "") << text;
+  }
+  Evidence evidence;
+  AppendItem(Named::kHosts, "app 192.0.2.1 -> 192.0.2.2", &evidence);
+  EXPECT_EQ(MovedOf(evidence).now, "");
+}
+
+TEST(EvidenceTest, OfManyAddressesAsManyAsFit) {
   std::string now = "198.51.100.1";
   for (int i = 2; i < 100; ++i) {
-    then += ", 192.0.2." + std::to_string(i);
     now += ", 198.51.100." + std::to_string(i);
   }
   Evidence evidence;
-  SetMoved(then, now, &evidence);
+  SetMoved("app", "192.0.2.1", now, &evidence);
   EXPECT_EQ(evidence.named_count, 99);
   EXPECT_LE(evidence.Text().size(), Evidence::kTextRoom);
-  EXPECT_EQ(evidence.Text().substr(0, 25), "192.0.2.1 -> 198.51.100.1");
-  SetMoved(std::string(65536, 'a'), std::string(65536, 'b'), &evidence);
+  EXPECT_EQ(evidence.Text().substr(0, 29), "app 192.0.2.1 -> 198.51.100.1");
+}
+
+TEST(EvidenceTest, LongNamesLeaveRoomForTheAddresses) {
+  const std::string then = "2001:db8:1111:2222:3333:4444:5555:6666";
+  const std::string now = "2001:db8:1111:2222:3333:4444:5555:7777";
+  Evidence evidence;
+  SetMoved(std::string(255, 'n'), then, now, &evidence);
+  EXPECT_EQ(evidence.Text().size(), Evidence::kTextRoom);
+  EXPECT_EQ(MovedOf(evidence).old, then);
+  EXPECT_EQ(MovedOf(evidence).now, now);
+  EXPECT_TRUE(absl::EndsWith(MovedOf(evidence).name, "n..."));
+  SetMoved(std::string(65536, 'n'), std::string(65536, 'a'),
+           std::string(65536, 'b'), &evidence);
   EXPECT_LE(evidence.Text().size(), Evidence::kTextRoom);
+  EXPECT_EQ(MovedOf(evidence).now, std::string(42, 'b') + "...");
 }
 
 }  // namespace
