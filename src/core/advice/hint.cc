@@ -160,7 +160,7 @@ std::string Client(const Failure& failure) {
       gone ? ""
            : absl::StrCat("; the client got ", error ? "" : "a cut ",
                           failure.client_status),
-      stays ? "; nginx does not stop using such a server" : "");
+      stays ? "; nginx does not stop using it" : "");
 }
 
 // Servers' own limits on a request's header.

@@ -327,7 +327,7 @@ TEST(Checks, KnowThisMachineWhereItWasSeen) {
   evidence.where = Where::kThisMachine;
   EXPECT_THAT(upstream_502::Checks({.cause = Cause::kConnectionRefused},
                                    {.peer = "192.0.2.7:80"}, &evidence)[0],
-              "ss -ltnp 'sport = :80'");
+              Not(HasSubstr("# on")));
 }
 
 TEST(Checks, AreThereForEveryCause) {

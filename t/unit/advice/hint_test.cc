@@ -236,9 +236,7 @@ TEST(HintTest, SaysThatAServerStaysWhoseBodiesAreCut) {
                      .group_size = 2};
   const std::string hint = Hint(failure, {});
   EXPECT_TRUE(absl::StrContains(
-      hint,
-      "; the client got a cut 200; nginx does not stop using such a "
-      "server"))
+      hint, "; the client got a cut 200; nginx does not stop using it"))
       << hint;
   EXPECT_LE(hint.size(), 300U) << hint;
   failure.group_size = 1;

@@ -242,6 +242,7 @@ class Scene {
     event.failure.response_time = static_cast<int32_t>(failed.response_time);
     event.failure.bytes_received = failed.bytes_received;
     event.failure.received_status = failed.received_status;
+    event.failure.event_stream = failed.event_stream & 1U;
     event.failure.bytes_sent = failed.bytes_sent;
     event.failure.reused = failed.reused ? 1 : 0;
     event.failure.not_retried = failed.not_retried;

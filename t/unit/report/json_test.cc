@@ -115,8 +115,8 @@ TEST(JsonRenderer, ListsOnlyStatusesOfGrpcThatCame) {
   Report report = SampleReport();
   EXPECT_EQ(JsonOf(report)["upstreams"].elements.at(1)["grpc_responses"].Keys(),
             "");
-  report.snapshot.upstreams[1].grpc_statuses[0] = 1;
-  report.snapshot.upstreams[1].grpc_statuses[13] = 2;
+  report.snapshot.upstreams[2].grpc_statuses[0] = 1;
+  report.snapshot.upstreams[2].grpc_statuses[13] = 2;
   const Json json = JsonOf(report);
   const Json& counts = json["upstreams"].elements.at(1)["grpc_responses"];
   EXPECT_EQ(counts.Keys(), "1 14");

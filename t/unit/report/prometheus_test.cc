@@ -122,7 +122,7 @@ TEST(PrometheusRenderer, HasFindingsOnlyWhereTheyWereMade) {
 
 TEST(PrometheusRenderer, HasStatusesOfGrpcOnlyWhereTheyCame) {
   Report report = SampleReport();
-  report.snapshot.upstreams[1].grpc_statuses[13] = 2;
+  report.snapshot.upstreams[2].grpc_statuses[13] = 2;
   const Exposition metrics(Prometheus(report), false);
   EXPECT_EQ(metrics.Count("grpc_responses_total"), 1U);
   EXPECT_EQ(
@@ -215,7 +215,7 @@ TEST(OpenMetricsRenderer, NamesFamiliesWithoutTheirSuffix) {
   EXPECT_EQ(metrics.TypeOf("build"), "info");
   EXPECT_EQ(metrics.TypeOf("last_failure_timestamp_seconds"), "gauge");
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 15U);
+  EXPECT_EQ(metrics.families(), 16U);
 }
 
 TEST(OpenMetricsRenderer, HasTheSamplesOfTheOtherFormat) {
@@ -235,7 +235,7 @@ TEST(OpenMetricsRenderer, SurvivesHostileNames) {
   for (const std::string& text :
        {OpenMetrics(NastyReport()), Prometheus(NastyReport())}) {
     const Exposition metrics(text, text.find("# EOF\n") == text.size() - 6);
-    EXPECT_EQ(metrics.families(), 15U);
+    EXPECT_EQ(metrics.families(), 16U);
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       EXPECT_EQ(line.find('\r'), absl::string_view::npos);
       EXPECT_EQ(line.find('\xff'), absl::string_view::npos);

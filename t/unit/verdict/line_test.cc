@@ -192,6 +192,7 @@ TEST(RecognizeLineTest, LinesOfFiltersAreOfAResponse) {
            "invalid range in slice response",
            "no complete length in slice response",
            "unexpected range in slice response: 0-9",
+           "missing slice response",
            "inflate() failed: 0, -3",
            "too big subrequest response: 100",
        }) {
@@ -202,7 +203,6 @@ TEST(RecognizeLineTest, LinesOfFiltersAreOfAResponse) {
            "upstream sent too big header",
            "no port in upstream \"x\"",
            "auth request unexpected status: 302",
-           "missing slice response",
            "unexpected status code 401",
        }) {
     EXPECT_FALSE(IsOfResponse(RecognizeLine(message))) << message;
