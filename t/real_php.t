@@ -114,11 +114,17 @@ my @GONE =
   ( cause => 'reset_before_response', phase => 'header', errno => 104 );
 
 # A request that keeps the pool's only worker until the row is over.
-sub occupy ( $t, $row ) {
+sub occupy ( $t, $row, $uri = "/r$row->{number}" ) {
     unlink $t->dir . '/hanging';
-    my $sent = $t->send("/r$row->{number}");
+    my $sent = $t->send($uri);
     wait_for 'a script to hang', sub { -e $t->dir . '/hanging' };
     return $sent;
+}
+
+# Its script ends, and it has its answer.
+sub release ( $t, $row, @ ) {
+    unlink $t->dir . '/hanging';
+    is $t->read( $row->{held} )->{status}, 200, 'the pool is free again';
 }
 
 sub occupy_and_fill ( $t, $row ) {
@@ -136,7 +142,9 @@ my @rows = (
         tcp => 'kill',
         'a worker is killed',
         @GONE,
-        hint => qr/was killed.*PHP-FPM: .*a segfault/,
+        hint    => qr/was killed.*PHP-FPM: .*a segfault/,
+        finding => 'still_listening',
+        unsaid  => 'service_gone',
     ),
     row(
         ends => 'kill',
@@ -187,12 +195,35 @@ my @rows = (
     ),
     row(
         one => 'hang',
-        'the only worker is busy',
-        status => 504,
-        cause  => 'read_timeout',
-        phase  => 'header',
-        errno  => 110,
-        hint   => qr/fastcgi_read_timeout 500ms ran out.*pm\.max_children/,
+        'a script is slow',
+        before   => sub ( $t, $row ) { unlink $t->dir . '/hanging'; 0 },
+        status   => 504,
+        cause    => 'read_timeout',
+        phase    => 'header',
+        errno    => 110,
+        hint     => qr/fastcgi_read_timeout 500ms ran out.*pm\.max_children/,
+        finding  => 'no_answer',
+        says     => 'has read all of the request, and no answer came within 500ms',
+        unsaid   => [qw(not_accepted not_read queue_full)],
+        evidence => { accepted => 1 },
+    ),
+    row(
+        one => 'well',
+        'the pool is exhausted: its only worker is busy',
+        server => 'location /occupy {
+            fastcgi_param REQUEST_METHOD GET;
+            fastcgi_param SCRIPT_FILENAME %%DIR%%/hang.php;
+            fastcgi_pass %%one%%; }',
+        before   => sub ( $t, @ ) { return occupy( $t, {}, '/occupy' ) },
+        after    => \&release,
+        status   => 504,
+        cause    => 'read_timeout',
+        phase    => 'header',
+        errno    => 110,
+        finding  => 'not_accepted',
+        says     => '/one\.sock, the service never did; 1 waits for it',
+        unsaid   => [qw(no_answer not_read)],
+        evidence => { accepted => 0, queue => 1 },
     ),
     row(
         one => 'hang',
@@ -207,7 +238,9 @@ my @rows = (
             [ qr/MemAvailable/ => qr/^\d+ processes of / ],
             [ qr/grep -rsnE/   => qr/fpm\.conf:\d+:pm\.max_children = 1$/m ],
         ],
-        after => \&fits,
+        after   => \&fits,
+        finding => 'queue_full',
+        says    => 'room for 1\b',
     ),
     row(
         locked => 'well',
@@ -216,6 +249,8 @@ my @rows = (
         phase => 'connect',
         errno => 13,
         hint  => qr/listen\.owner, listen\.group, listen\.mode/,
+        finding => 'no_permission',
+        says    => 'may not write to \S+/locked\.sock',
     ),
     row(
         lost => 'well',
@@ -225,6 +260,8 @@ my @rows = (
         phase  => 'connect',
         errno  => 2,
         hint   => qr/PHP-FPM: listen in the pool's file/,
+        finding => 'socket_hidden',
+        says    => 'its file was removed or replaced',
     ),
     row(
         tcp => 'hang_inside',
@@ -238,9 +275,11 @@ my @rows = (
             wait_for 'a script to hang', sub { -e $t->dir . '/hanging' };
             $fpm->stop;
         },
-        phase => 'body',
-        errno => 104,
-        hint  => qr/PHP-FPM: request_terminate_timeout/,
+        phase   => 'body',
+        errno   => 104,
+        hint    => qr/PHP-FPM: request_terminate_timeout/,
+        finding => 'service_gone',
+        unsaid  => 'still_listening',
     ),
     row(
         tcp => 'well',
@@ -249,6 +288,7 @@ my @rows = (
         phase => 'connect',
         errno => 111,
         hint  => qr/PHP-FPM: systemctl status/,
+        finding => 'port_closed',
     ),
     row(
         ends => 'well',
@@ -257,6 +297,7 @@ my @rows = (
         phase => 'connect',
         errno => 111,
         hint  => qr/left behind.*PHP-FPM: systemctl status/,
+        finding => 'socket_stale',
     ),
     row(
         tcp => 'well',

@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "incident_log.h"
+#include "measure.h"
 #include "probe.h"
 #include "retry.h"
 #include "servers.h"
@@ -50,12 +51,6 @@ struct Peer {
 };
 
 uint32_t Worker() { return static_cast<uint32_t>(ngx_worker); }
-
-int32_t Milliseconds(ngx_msec_t value) {
-  return value == kUnsetTime
-             ? -1
-             : static_cast<int32_t>(std::min<ngx_msec_t>(value, INT32_MAX));
-}
 
 int64_t TimeOf(const State& state) {
   return std::max(Milliseconds(state.response_time), 0);
@@ -192,31 +187,6 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
   if (element.last && run.rc == 0 && IsCutFastcgi(u)) {
     attempt->rc = NGX_HTTP_BAD_GATEWAY;  // what nginx says of other cut bodies
   }
-}
-
-// What nginx's own limit that decided was set to; -1 where none did.
-int64_t ValueOf(Limit limit, const ngx_http_upstream_conf_t* conf) {
-  switch (conf == nullptr ? Limit::kNone : limit) {
-    case Limit::kNone:
-      return -1;
-    case Limit::kConnectTimeout:
-      return Milliseconds(conf->connect_timeout);
-    case Limit::kSendTimeout:
-      return Milliseconds(conf->send_timeout);
-    case Limit::kReadTimeout:
-      return Milliseconds(conf->read_timeout);
-    case Limit::kBufferSize:
-      return static_cast<int64_t>(conf->buffer_size);
-  }
-  return -1;
-}
-
-void AddTimes(const State& state, Failure* failure) {
-  failure->connect_time = Milliseconds(state.connect_time);
-  failure->header_time = Milliseconds(state.header_time);
-  failure->response_time = Milliseconds(state.response_time);
-  failure->bytes_sent = static_cast<uint64_t>(state.bytes_sent);
-  failure->bytes_received = static_cast<uint64_t>(state.bytes_received);
 }
 
 // The peer's name for as long as the request. A zone's peer may change its

@@ -12,9 +12,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "upstream_502/advice/hint.h"
 #include "upstream_502/report/text_event.h"
+#include "upstream_502/report/text_grpc.h"
 #include "upstream_502/report/text_incident.h"
 #include "upstream_502/words/format.h"
 
@@ -203,22 +203,6 @@ void AppendCauses(const UpstreamStats& upstream,
   }
 }
 
-// The answers that a gRPC client takes for failures; nginx passes them on.
-void AppendGrpc(const UpstreamStats& upstream, std::string* out) {
-  std::vector<std::string> statuses;
-  for (const size_t i : ByCount(upstream.grpc_statuses, kGrpcStatusCount)) {
-    statuses.push_back(absl::StrCat(GrpcStatusName(i + 1), " (", i + 1, ") ",
-                                    upstream.grpc_statuses[i]));
-  }
-  if (!statuses.empty()) {
-    AppendWrapped("", 2,
-                  absl::StrCat("answered by ", Shorten(upstream.name, 40),
-                               " with a grpc-status that is not OK: ",
-                               absl::StrJoin(statuses, ", ")),
-                  out);
-  }
-}
-
 void AppendFindings(const FindingCounts& counts, std::string* out) {
   const std::vector<size_t> findings = ByCount(counts, kFindingCount);
   if (findings.empty()) {
@@ -365,14 +349,11 @@ void AppendVerdict(const Snapshot& snapshot, std::string* out) {
     return;
   }
   const bool clean = snapshot.totals.failures == 0;
-  const bool refused = std::any_of(
-      upstreams.begin(), upstreams.end(), [](const UpstreamStats& upstream) {
-        return upstream.grpc_statuses != GrpcCounts{};
-      });
   absl::StrAppend(out, "\n",
-                  !clean    ? "no failure in the upstreams asked for\n"
-                  : refused ? "no attempt failed\n"
-                            : "nothing is wrong: no attempt failed\n");
+                  !clean ? "no failure in the upstreams asked for\n"
+                  : HasGrpcFailures(upstreams)
+                      ? "no attempt failed\n"
+                      : "nothing is wrong: no attempt failed\n");
 }
 
 // "healthy: a (10 requests), b (…)" over as many lines as it takes.
@@ -423,15 +404,6 @@ Part LastIncidents(const std::vector<Incident>& incidents) {
                   out);
     }
     AppendTextIncident(incidents[i], out);
-  });
-}
-
-// Of upstreams that have no block of their own.
-Part GrpcAnswers(const std::vector<UpstreamStats>& upstreams) {
-  return Each(upstreams.size(), [&upstreams](size_t i, std::string* out) {
-    if (IsListed(upstreams[i]) && !IsTroubled(upstreams[i])) {
-      AppendGrpc(upstreams[i], out);
-    }
   });
 }
 

@@ -50,7 +50,7 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
     EXPECT_EQ(metrics.TypeOf(gauge), "gauge") << gauge;
   }
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 16U);
+  EXPECT_EQ(metrics.families(), 19U);
 }
 
 TEST(PrometheusRenderer, CountsPerUpstreamAndPeer) {
@@ -215,7 +215,7 @@ TEST(OpenMetricsRenderer, NamesFamiliesWithoutTheirSuffix) {
   EXPECT_EQ(metrics.TypeOf("build"), "info");
   EXPECT_EQ(metrics.TypeOf("last_failure_timestamp_seconds"), "gauge");
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 16U);
+  EXPECT_EQ(metrics.families(), 19U);
 }
 
 TEST(OpenMetricsRenderer, HasTheSamplesOfTheOtherFormat) {
@@ -235,7 +235,7 @@ TEST(OpenMetricsRenderer, SurvivesHostileNames) {
   for (const std::string& text :
        {OpenMetrics(NastyReport()), Prometheus(NastyReport())}) {
     const Exposition metrics(text, text.find("# EOF\n") == text.size() - 6);
-    EXPECT_EQ(metrics.families(), 16U);
+    EXPECT_EQ(metrics.families(), 19U);
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       EXPECT_EQ(line.find('\r'), absl::string_view::npos);
       EXPECT_EQ(line.find('\xff'), absl::string_view::npos);
