@@ -89,11 +89,13 @@ TEST(ParseQuery, ReadsIncidentAndWindow) {
   EXPECT_EQ(Parsed("window=1h").window, Window::kHour);
   EXPECT_EQ(Parsed("window=1d").window, Window::kDay);
   EXPECT_EQ(Parsed("window=7d").window, Window::kWeek);
-  EXPECT_EQ(Complaint("window=2h"),
-            "invalid value \"2h\" of argument \"window\", must be 1h, 1d or 7d");
-  EXPECT_EQ(Complaint("incident=last"),
-            "invalid value \"last\" of argument \"incident\", must be the id of "
-            "an incident");
+  EXPECT_EQ(
+      Complaint("window=2h"),
+      "invalid value \"2h\" of argument \"window\", must be 1h, 1d or 7d");
+  EXPECT_EQ(
+      Complaint("incident=last"),
+      "invalid value \"last\" of argument \"incident\", must be the id of "
+      "an incident");
 }
 
 TEST(ParseQuery, TakesOnlyDigitsForANumber) {
