@@ -40,7 +40,8 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
   for (const char* counter :
        {"requests_total", "attempts_total", "responses_total",
         "rescued_requests_total", "failures_total", "peer_failures_total",
-        "findings_total", "zone_overflow_total", "events_total"}) {
+        "findings_total", "incidents_total", "zone_overflow_total",
+        "events_total"}) {
     EXPECT_EQ(metrics.TypeOf(counter), "counter") << counter;
   }
   for (const char* gauge :
@@ -49,7 +50,7 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
     EXPECT_EQ(metrics.TypeOf(gauge), "gauge") << gauge;
   }
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 15U);
+  EXPECT_EQ(metrics.families(), 18U);
 }
 
 TEST(PrometheusRenderer, CountsPerUpstreamAndPeer) {
@@ -117,6 +118,21 @@ TEST(PrometheusRenderer, HasFindingsOnlyWhereTheyWereMade) {
   EXPECT_EQ(metrics.Count("findings_total"), 1U);
   EXPECT_EQ(metrics["findings_total{upstream=\"php\",finding=\"port_closed\"}"],
             "9");
+}
+
+TEST(PrometheusRenderer, NamesTheNewestIncident) {
+  Report report = SampleReport();
+  UpstreamStats& php = report.snapshot.upstreams[2];
+  php.incidents = 5;
+  php.last_incident = 9;
+  php.incident_open = true;
+  const std::string text = RenderAll(*MakePrometheusRenderer(report));
+  const Exposition metrics(text, false);
+  EXPECT_EQ(metrics["incidents_total{upstream=\"php\"}"], "5");
+  EXPECT_EQ(metrics["incident_open{upstream=\"php\"}"], "1");
+  EXPECT_EQ(metrics["incident_id{upstream=\"php\"}"], "9");
+  EXPECT_EQ(metrics["incident_open{upstream=\"api\"}"], "0");
+  EXPECT_EQ(metrics["incident_id{upstream=\"api\"}"], "0");
 }
 
 TEST(PrometheusRenderer, AccumulatesTheHistogram) {
@@ -204,7 +220,7 @@ TEST(OpenMetricsRenderer, NamesFamiliesWithoutTheirSuffix) {
   EXPECT_EQ(metrics.TypeOf("build"), "info");
   EXPECT_EQ(metrics.TypeOf("last_failure_timestamp_seconds"), "gauge");
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 15U);
+  EXPECT_EQ(metrics.families(), 18U);
 }
 
 TEST(OpenMetricsRenderer, HasTheSamplesOfTheOtherFormat) {
@@ -224,7 +240,7 @@ TEST(OpenMetricsRenderer, SurvivesHostileNames) {
   for (const std::string& text :
        {OpenMetrics(NastyReport()), Prometheus(NastyReport())}) {
     const Exposition metrics(text, text.find("# EOF\n") == text.size() - 6);
-    EXPECT_EQ(metrics.families(), 15U);
+    EXPECT_EQ(metrics.families(), 18U);
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       EXPECT_EQ(line.find('\r'), absl::string_view::npos);
       EXPECT_EQ(line.find('\xff'), absl::string_view::npos);
