@@ -93,7 +93,7 @@ TEST(RequestJson, NeedsNoFailure) {
                             .client_status = 502});
   EXPECT_EQ(json.Keys(),
             "gateway origin causes failures hint findings evidence event "
-            "attempts rescued client_status");
+            "incident attempts rescued client_status");
   EXPECT_EQ(json["origin"].text, "config");
   EXPECT_TRUE(json["causes"].IsNull());
   EXPECT_EQ(json["failures"].text, "0");
