@@ -29,7 +29,8 @@ TEST(ReportIncident, TheLastSpanIsOpen) {
 }
 
 TEST(ReportIncident, FindingsComeWithWhatTheirEventsSay) {
-  const auto found = FoundIn(SampleIncident(1));
+  const Incident incident = SampleIncident(1);
+  const auto found = FoundIn(incident);
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].finding, Finding::kPortClosed);
   EXPECT_EQ(found[0].text, "nothing listens on port 9000");
