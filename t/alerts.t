@@ -210,6 +210,7 @@ my %expected = map { join( ' ', @$_[ 0, 1 ] ) => $_->[2] } (
     [ cut       => 'ResponsesCutShort',  'body_incomplete' ],
     [ secure    => 'CertificateInvalid', 'tls_certificate_invalid' ],
     [ exhausted => 'LocalExhaustion',    'local_exhausted' ],
+    [ down      => 'Incident',           '' ],
     [ ''        => 'ZoneFull',           '' ],
     [ ''        => 'PoolNearlyFull',     '' ],
 );
@@ -253,6 +254,9 @@ subtest 'the right alerts fire' => sub {
         like $summary, qr/\b\Q$upstream\E\b.*: \Q$cause\E$/,
           "$summary: names upstream and cause"
           if $cause;
+        like $annotations->{incident}, qr/^\?incident=\d+ on /,
+          'and names the incident'
+          if $key eq 'down Outage';
         my ( $page, $anchor ) = split /#/, $runbook;
         like Upstream502::Nginx::slurp("$FindBin::Bin/../$page"),
           qr/^#+ \Q$anchor\E$/m, "$runbook is there";

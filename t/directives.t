@@ -54,6 +54,18 @@ my @bad = (
         'upstream_502_zone', 'events=-1', 'events='
     ],
     [
+        http => 'upstream_502_zone a:4m incidents=0;',
+        'upstream_502_zone', 'incidents=0', 'incidents='
+    ],
+    [
+        http => 'upstream_502_zone a:4m events=10 incidents=10001;',
+        'upstream_502_zone', 'incidents=10001', 'from 1 to 10000'
+    ],
+    [
+        http => 'upstream_502_zone a:4m incidents=x events=10;',
+        'upstream_502_zone', 'incidents=x', 'incidents='
+    ],
+    [
         http => 'upstream_502_zone a:4m color=red;',
         'upstream_502_zone', 'color=red', 'events='
     ],
@@ -105,6 +117,8 @@ for my $case (@bad) {
 # Wrong by nginx's own rules.
 my @refused = (
     [ server => 'upstream_502_zone a:4m;',            qr/is not allowed here/ ],
+    [ server => 'upstream_502_incident_log on;',      qr/is not allowed here/ ],
+    [ http => 'upstream_502_incident_log maybe;',     qr/invalid value "maybe"/ ],
     [ http   => 'upstream_502_status json;',          qr/is not allowed here/ ],
     [ server => 'upstream_502_status json;',          qr/is not allowed here/ ],
     [ http   => 'upstream_502 on; upstream_502 off;', qr/is duplicate/ ],
@@ -154,6 +168,8 @@ my @good = (
     [ http => '' ],
     [ http => 'upstream_502_zone a:2m;' ],
     [ http => 'upstream_502_zone a:1048576 events=10;' ],
+    [ http => 'upstream_502_zone a:2m incidents=10 events=10;' ],
+    [ http => 'upstream_502_incident_log on;' ],
     [ http => 'upstream_502 off; upstream_502_record_uri full;' ],
     [
         http   => 'upstream_502_evidence off;',

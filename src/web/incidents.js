@@ -45,7 +45,7 @@ function spell(one, now) {
 }
 
 function makeIncident(one, view) {
-  const summary = el('summary', null, el('b', {class: 'id'}, `#${one.id}`),
+  const summary = el('summary', null, el('span', {class: 'id'}, `#${one.id}`),
                      el('span', {class: 'badge'}),
                      el('span', {class: 'where'}, el('b', null, one.upstream)),
                      el('span', {class: 'when'}), el('span', {class: 'what'}));

@@ -40,7 +40,8 @@ function readHash() {
   view.openIncidents =
       new Set([...all('incident'), ...(one ? [one] : [])].map(Number));
   view.openIncidents.forEach((id) => loadIncident(id, view));
-  const wanted = params.get('window');
+  const wanted = params.get('window') ||
+      new URLSearchParams(location.search).get('window');
   view.window = kWindows[wanted] ? wanted : one ? '7d' : '1h';
   view.filter = {q: params.get('q') || '', cause: params.get('cause') || '',
                  only: params.get('in') || '', seen: params.has('seen')};
@@ -194,6 +195,7 @@ function source(wanted) {
   const params = new URLSearchParams(location.search);
   params.set('format', 'json');
   params.set('limit', view.limit);
+  params.delete('window');
   for (const [name, value] of Object.entries(wanted)) {
     params.set(name, value);
   }

@@ -25,6 +25,7 @@ my @BUDGETS = (
     [ 'memory per peer, bytes'                 => '<= 1024', '%.0f' ],
     [ 'memory per upstream, bytes'             => '<= 6144', '%.0f' ],
     [ 'memory per event, bytes'                => '<= 768',  '%.0f' ],
+    [ 'memory per incident, bytes'             => '<= 1024', '%.0f' ],
     [ 'private memory, a million requests, KiB' => '<= 64',   '%+.0f' ],
 );
 

@@ -94,13 +94,14 @@ sub start_once ($server) {
     return %took;
 }
 
-# Bytes of shared memory for a peer, an upstream and an event: nginx -t says.
+# Bytes of shared memory for a peer, an upstream, an event and an incident:
+# nginx -t says.
 sub row_bytes ( $dir, $variant ) {
     my $nginx = Bench::Nginx->new( $dir, $variant );
     my @command = $nginx->command('-t');
     my $said = qx(@command 2>&1);
     return map { ( $_ => $said =~ /(\d+) bytes per $_/ ? $1 : die $said ) }
-      qw(peer upstream event);
+      qw(peer upstream event incident);
 }
 
 # Reads the statistics a few times in each format: bytes, milliseconds of CPU

@@ -29,6 +29,7 @@ struct IncidentFinding {
 };
 
 // The most frequent first; where there are as many, as its events tell them.
+// Valid as long as `incident`.
 std::vector<IncidentFinding> FoundIn(const Incident& incident);
 
 // Its causes, the most frequent first.

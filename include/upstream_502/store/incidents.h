@@ -28,7 +28,7 @@ struct IncidentFailure {
   int64_t time_ms;    // of the failure
 };
 
-// A view of the ring; cheap to copy.
+// A view of the ring; `arena` must outlive it.
 class Incidents {
  public:
   explicit Incidents(const Arena& arena) : arena_(arena) {}
@@ -74,7 +74,7 @@ class Incidents {
                  const IncidentFailure& failure);
   Told Describe(const IncidentSlot& slot, uint64_t id) const;
 
-  Arena arena_;
+  const Arena& arena_;
 };
 
 // Whether an incident whose last failure was at `end` is over.

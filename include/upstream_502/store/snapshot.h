@@ -84,7 +84,7 @@ struct UpstreamStats {
   GrpcCounts grpc_statuses{};
   History<Minute, kHistoryMinutes> history;
   std::vector<Minute> hours;   // oldest first; empty unless they were wanted
-  uint64_t incidents = 0;      // of those on record
+  uint64_t incidents = 0;      // so far
   uint64_t last_incident = 0;  // id of the newest on record; 0: none
   bool incident_open = false;  // that one
   // Causes of the last kPeerMinutes minutes and the running one, summed.

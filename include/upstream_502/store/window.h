@@ -38,6 +38,7 @@ inline constexpr int64_t kIncidentQuietMs = 5 * kMinuteMs;
 // The time line of an incident: its first minutes one by one, then coarser.
 // Where each span begins, in minutes after the incident; the last one is open.
 inline constexpr size_t kIncidentSpans = 40;
+inline constexpr uint32_t kIncidentMinutes = 20;  // of those one by one
 inline constexpr std::array<uint32_t, kIncidentSpans> kIncidentSpanStarts = {
     0,  1,  2,   3,   4,   5,   6,   7,   8,   9,   10,   11,  12, 13,
     14, 15, 16,  17,  18,  19,  20,  25,  30,  35,  40,   45,  50, 55,

@@ -17,7 +17,6 @@ void AppendEventMembers(const Event& event, JsonObject* object) {
   constexpr uint16_t kNoStatus = 0;
   const Failure& failure = event.failure;
   object->Number("id", event.id);
-  object->NumberUnless(0, "incident", event.incident);
   object->Number("time", failure.time_ms);
   object->Text("upstream", event.upstream);
   object->TextOrNull("peer", event.peer);
@@ -45,6 +44,7 @@ void AppendEventMembers(const Event& event, JsonObject* object) {
   object->TextOrNull("uri", event.uri);
   object->TextOrNull("request_id", event.request_id);
   object->TextOrNull("message", event.message);
+  object->NumberUnless(0, "incident", event.incident);
   object->Text("hint", Hint(event));
   AppendJsonArray(Findings(event), object->Key("findings"),
                   [](const Found& found, std::string* out) {

@@ -229,13 +229,11 @@ void Metrics::AddIncidents() {
       }));
   AddHead("incident_id", "gauge",
           "The newest incident of an upstream, as the status location names "
-          "it.");
+          "it; 0 where there is none.");
   parts_.push_back(
       Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
-        if (upstreams[u].last_incident > 0) {
-          AppendSample("incident_id", {{"upstream", upstreams[u].name}},
-                       upstreams[u].last_incident, out);
-        }
+        AppendSample("incident_id", {{"upstream", upstreams[u].name}},
+                     upstreams[u].last_incident, out);
       }));
 }
 

@@ -370,14 +370,16 @@ bool Copier::Next(size_t work) {
     CopyEvent(arena_, id, *slot, &snapshot_->events);
   }
   for (; next_incident_ < arena_.capacity.incidents; ++next_incident_) {
-    if (done >= work) {
+    const IncidentSlot& slot = arena_.incidents[next_incident_];
+    if (slot.id.load(kRelaxed) == 0) {
+      continue;
+    }
+    if (done++ >= work) {
       return true;
     }
     Incident incident;
-    if (ReadIncident(arena_, arena_.incidents[next_incident_], now_ms_,
-                     &incident)) {
+    if (ReadIncident(arena_, slot, now_ms_, &incident)) {
       snapshot_->incidents.push_back(std::move(incident));
-      ++done;
     }
   }
   SettleIncidents(snapshot_);

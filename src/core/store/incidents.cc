@@ -117,6 +117,9 @@ void AddOne(Word* word) { word->fetch_add(1, kRelaxed); }
 size_t SpanAt(int64_t since_start) {
   const auto minute =
       static_cast<uint32_t>(std::max(since_start, int64_t{0}) / kMinuteMs);
+  if (minute < kIncidentMinutes) {
+    return minute;
+  }
   const auto* after = std::upper_bound(kIncidentSpanStarts.begin(),
                                        kIncidentSpanStarts.end(), minute);
   return static_cast<size_t>(after - kIncidentSpanStarts.begin()) - 1;

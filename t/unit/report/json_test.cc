@@ -48,13 +48,14 @@ TEST(JsonReader, RefusesWhatIsNotJson) {
 TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
   const Json json = JsonOf(SampleReport());
   EXPECT_EQ(json.Keys(),
-            "schema server zone totals upstreams diagnoses events");
+            "schema server zone totals upstreams diagnoses incidents events");
   EXPECT_EQ(json["schema"].text, "1");
   EXPECT_EQ(json["server"].Keys(),
             "hostname nginx_version module_version pid time start_time "
             "load_time generation");
   EXPECT_EQ(json["zone"].Keys(),
-            "name size peers peers_max events events_max overflow");
+            "name size peers peers_max events events_max incidents "
+            "incidents_max overflow");
   EXPECT_EQ(json["totals"].Keys(),
             "requests attempts failures rescued responses origins causes "
             "findings history");
@@ -63,8 +64,8 @@ TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
   const Json& upstream = json["upstreams"].elements.at(1);
   EXPECT_EQ(upstream.Keys(),
             "name protocol requests attempts failures rescued responses causes "
-            "errno_classes findings grpc_responses history time_to_failure "
-            "peers");
+            "errno_classes findings incidents grpc_responses history "
+            "time_to_failure peers");
   EXPECT_EQ(upstream["history"].Keys(),
             "interval_ms start requests failures responses_502");
   EXPECT_EQ(upstream["time_to_failure"].Keys(), "le counts sum count");
@@ -271,7 +272,8 @@ TEST(AppendEventJson, HasEveryKeyWhateverIsKnown) {
       "id time upstream peer protocol cause phase errno errno_name errno_class "
       "attempt attempts status client_status rescued received_status "
       "connect_time header_time response_time bytes_sent bytes_received reused "
-      "limit method host uri request_id message hint findings evidence";
+      "limit method host uri request_id message incident hint findings "
+      "evidence";
   EXPECT_EQ(JsonOf(SampleEvent(1)).Keys(), kKeys);
   EXPECT_EQ(JsonOf(SampleBareEvent(1)).Keys(), kKeys);
   EXPECT_EQ(JsonOf(Event{}).Keys(), kKeys);
@@ -348,6 +350,41 @@ TEST(AppendEventJson, IsOneLine) {
   AppendEventJson(event, &out);
   EXPECT_FALSE(absl::StrContains(out, "\n"));
   EXPECT_FALSE(absl::StrContains(out, "\r"));
+}
+
+TEST(JsonRenderer, HistoryIsThatOfTheWindow) {
+  Report report = SampleReport();
+  Snapshot& snapshot = report.snapshot;
+  snapshot.totals.hours_start = 1700000000000 / kHourMs * kHourMs;
+  snapshot.totals.requests_hours.resize(kHistoryHours, 7);
+  for (auto& hours : snapshot.totals.causes_hours) {
+    hours.resize(kHistoryHours);
+  }
+  snapshot.totals.causes_hours[0].back() = 5;
+  for (UpstreamStats& upstream : snapshot.upstreams) {
+    upstream.hours.resize(kHistoryHours);
+    upstream.hours.back() = {9, 8, 7};
+  }
+  for (const Window window : {Window::kDay, Window::kWeek}) {
+    report.window = window;
+    const Json json = JsonOf(report);
+    const Json& totals = json["totals"]["history"];
+    const size_t hours = HoursOf(window);
+    EXPECT_EQ(totals["interval_ms"].text, "3600000");
+    EXPECT_EQ(
+        totals["start"].text,
+        absl::StrCat(snapshot.totals.hours_start +
+                     static_cast<int64_t>(kHistoryHours - hours) * kHourMs));
+    EXPECT_EQ(totals["requests"].elements.size(), hours);
+    EXPECT_EQ(totals["causes"].Keys(), CauseName(static_cast<Cause>(0)));
+    const Json& history = json["upstreams"].elements[0]["history"];
+    EXPECT_EQ(history["interval_ms"].text, "3600000");
+    EXPECT_EQ(history["start"].text, totals["start"].text);
+    EXPECT_EQ(history["requests"].elements.size(), hours);
+    EXPECT_EQ(history["requests"].elements.back().text, "9");
+    EXPECT_EQ(history["failures"].elements.back().text, "8");
+    EXPECT_EQ(history["responses_502"].elements.back().text, "7");
+  }
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
   for (const char* counter :
        {"requests_total", "attempts_total", "responses_total",
         "rescued_requests_total", "failures_total", "peer_failures_total",
-        "findings_total", "grpc_responses_total", "zone_overflow_total",
+        "findings_total", "incidents_total", "grpc_responses_total",
+        "zone_overflow_total",
         "events_total"}) {
     EXPECT_EQ(metrics.TypeOf(counter), "counter") << counter;
   }
@@ -128,6 +129,21 @@ TEST(PrometheusRenderer, HasStatusesOfGrpcOnlyWhereTheyCame) {
   EXPECT_EQ(
       metrics["grpc_responses_total{upstream=\"php\",grpc_status=\"14\"}"],
       "2");
+}
+
+TEST(PrometheusRenderer, NamesTheNewestIncident) {
+  Report report = SampleReport();
+  UpstreamStats& php = report.snapshot.upstreams[2];
+  php.incidents = 5;
+  php.last_incident = 9;
+  php.incident_open = true;
+  const std::string text = RenderAll(*MakePrometheusRenderer(report));
+  const Exposition metrics(text, false);
+  EXPECT_EQ(metrics["incidents_total{upstream=\"php\"}"], "5");
+  EXPECT_EQ(metrics["incident_open{upstream=\"php\"}"], "1");
+  EXPECT_EQ(metrics["incident_id{upstream=\"php\"}"], "9");
+  EXPECT_EQ(metrics["incident_open{upstream=\"api\"}"], "0");
+  EXPECT_EQ(metrics["incident_id{upstream=\"api\"}"], "0");
 }
 
 TEST(PrometheusRenderer, AccumulatesTheHistogram) {

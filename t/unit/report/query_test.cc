@@ -61,7 +61,7 @@ TEST(ParseQuery, UndoesUrlEncoding) {
 TEST(ParseQuery, NamesAnUnknownArgument) {
   EXPECT_EQ(Complaint("fromat=json"),
             "unknown argument \"fromat\", must be format, upstream, peer, "
-            "cause, finding, since or limit");
+            "cause, finding, incident, window, since or limit");
   Complaint("=");
   Complaint("Limit=5");
 }
@@ -81,6 +81,21 @@ TEST(ParseQuery, NamesABadValueAndWhatIsAllowed) {
   EXPECT_NE(finding.find("\"closed\""), std::string::npos);
   EXPECT_NE(finding.find("port_closed, "), std::string::npos);
   EXPECT_NE(finding.find("only_large"), std::string::npos);
+}
+
+TEST(ParseQuery, ReadsIncidentAndWindow) {
+  EXPECT_EQ(Parsed("incident=7").incident, 7U);
+  EXPECT_FALSE(Parsed("").incident.has_value());
+  EXPECT_EQ(Parsed("window=1h").window, Window::kHour);
+  EXPECT_EQ(Parsed("window=1d").window, Window::kDay);
+  EXPECT_EQ(Parsed("window=7d").window, Window::kWeek);
+  EXPECT_EQ(
+      Complaint("window=2h"),
+      "invalid value \"2h\" of argument \"window\", must be 1h, 1d or 7d");
+  EXPECT_EQ(
+      Complaint("incident=last"),
+      "invalid value \"last\" of argument \"incident\", must be the id of "
+      "an incident");
 }
 
 TEST(ParseQuery, TakesOnlyDigitsForANumber) {
@@ -202,6 +217,52 @@ TEST(Apply, CutsEventsByIdAndNumber) {
   // The limit counts what the other filters left.
   EXPECT_EQ(Left("limit=1&upstream=php"),
             "php[127.0.0.1:9000 127.0.0.1:9001 ] 11 ");
+}
+
+TEST(Apply, LeavesOneIncidentItsUpstreamAndItsEvents) {
+  Snapshot snapshot = SampleReport().snapshot;
+  Apply(Parsed("incident=2"), &snapshot);
+  ASSERT_EQ(snapshot.incidents.size(), 1U);
+  EXPECT_EQ(snapshot.incidents[0].id, 2U);
+  ASSERT_EQ(snapshot.upstreams.size(), 1U);
+  EXPECT_EQ(snapshot.upstreams[0].name, "php");
+  ASSERT_EQ(snapshot.events.size(), 1U);
+  EXPECT_EQ(snapshot.events[0].incident, 2U);
+  Apply(Parsed("incident=3"), &snapshot);
+  EXPECT_TRUE(snapshot.incidents.empty());
+  EXPECT_TRUE(snapshot.upstreams.empty());
+  EXPECT_TRUE(snapshot.events.empty());
+}
+
+TEST(Apply, LeavesTheIncidentsThatAFilterNames) {
+  const auto left = [](absl::string_view args) {
+    Snapshot snapshot = SampleReport().snapshot;
+    Apply(Parsed(args), &snapshot);
+    return snapshot.incidents.size();
+  };
+  EXPECT_EQ(left(""), 2U);
+  EXPECT_EQ(left("upstream=php"), 2U);
+  EXPECT_EQ(left("upstream=api"), 0U);
+  EXPECT_EQ(left("cause=read_timeout"), 2U);
+  EXPECT_EQ(left("cause=dns_error"), 0U);
+  EXPECT_EQ(left("finding=port_closed"), 2U);
+  EXPECT_EQ(left("finding=oom_kill"), 0U);
+  EXPECT_EQ(left("peer=127.0.0.1:9000"), 2U);
+  EXPECT_EQ(left("peer=127.0.0.1:9009"), 0U);
+}
+
+TEST(Apply, KeepsTheFirstEventOfAnIncident) {
+  Snapshot snapshot = SampleReport().snapshot;
+  snapshot.events.clear();
+  for (uint64_t id = 20; id > 0; --id) {
+    snapshot.events.push_back(SampleEvent(id));
+    snapshot.events.back().incident = 2;
+  }
+  Apply(Parsed("incident=2&limit=3"), &snapshot);
+  ASSERT_EQ(snapshot.events.size(), 3U);
+  EXPECT_EQ(snapshot.events[0].id, 20U);
+  EXPECT_EQ(snapshot.events[1].id, 19U);
+  EXPECT_EQ(snapshot.events[2].id, 1U);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ TEST(RequestJson, HasTheKeysOfTheContractInItsOrder) {
       "cause phase errno errno_name errno_class attempt attempts status "
       "client_status rescued received_status connect_time header_time "
       "response_time bytes_sent bytes_received reused limit method host uri "
-      "request_id message hint findings evidence";
+      "request_id message incident hint findings evidence";
   const Event event = SampleEvent(7);
   EXPECT_EQ(JsonOf({.event = &event}).Keys(), kKeys);
   const Event bare = SampleBareEvent(7);
@@ -93,7 +93,7 @@ TEST(RequestJson, NeedsNoFailure) {
                             .client_status = 502});
   EXPECT_EQ(json.Keys(),
             "gateway origin causes failures hint findings evidence event "
-            "attempts rescued client_status");
+            "incident attempts rescued client_status");
   EXPECT_EQ(json["origin"].text, "config");
   EXPECT_TRUE(json["causes"].IsNull());
   EXPECT_EQ(json["failures"].text, "0");

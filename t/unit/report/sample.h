@@ -129,6 +129,33 @@ inline Event SampleBareEvent(uint64_t id) {
   return event;
 }
 
+// Over for an hour; the newest event that says why is gone.
+inline Incident SampleIncident(uint64_t id) {
+  Incident incident;
+  incident.id = id;
+  incident.upstream = "php";
+  incident.protocol = Protocol::kFastcgi;
+  incident.start = kSampleNow - 3900000;
+  incident.end = kSampleNow - 3600000;
+  incident.attempts = 50;
+  incident.failures = 40;
+  incident.rescued = 10;
+  incident.responses = {0, 28, 2};
+  CountOf(incident.causes, Cause::kConnectionRefused) = 38;
+  CountOf(incident.causes, Cause::kReadTimeout) = 2;
+  CountOf(incident.findings, Finding::kPortClosed) = 30;
+  CountOf(incident.findings, Finding::kNotRetried) = 5;
+  incident.spans[0] = 30;
+  incident.spans[5] = 10;
+  incident.peers = {{"127.0.0.1:9000", 38}, {"(other)", 2}};
+  incident.texts = {{Finding::kPortClosed, "nothing listens on port 9000"}};
+  incident.first_event = 3;
+  incident.last_event = 9;
+  incident.generation = 2;
+  incident.since_reload = true;
+  return incident;
+}
+
 inline Diagnosis SampleDiagnosis() {
   Diagnosis diagnosis;
   diagnosis.upstream = "php";
@@ -190,6 +217,11 @@ inline Report SampleReport() {
   CountOf(totals.causes_history, Cause::kConnectionRefused)[59] = 10;
 
   snapshot.events = {SampleBareEvent(12), SampleEvent(11)};
+  snapshot.incidents = {SampleIncident(2), SampleIncident(1)};
+  snapshot.incidents[0].open = true;
+  snapshot.incidents[0].start = kSampleNow - 10000;
+  snapshot.incidents[0].end = kSampleNow - 3250;
+  snapshot.events[1].incident = 2;
   report.diagnoses = {SampleDiagnosis()};
   return report;
 }
@@ -217,6 +249,10 @@ inline Report NastyReport() {
     event.evidence = SampleEvidence();
     event.evidence->text_size = Evidence::kTextRoom;
     longer.copy(event.evidence->text.data(), Evidence::kTextRoom);
+  }
+  for (Incident& incident : snapshot.incidents) {
+    incident.upstream += longer;
+    incident.texts[0].text = incident.peers[0].addr = longer;
   }
   for (Diagnosis& diagnosis : report.diagnoses) {
     diagnosis.upstream += longer;

@@ -1,8 +1,5 @@
 // Many at work in one store at once, and some of them killed.
 
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <atomic>
 #include <csignal>
@@ -15,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "store/shared_memory.h"
+#include "store/stepped_child.h"
 #include "upstream_502/store/copy.h"
 #include "upstream_502/store/store.h"
 
@@ -225,45 +223,6 @@ TEST(StoreProcesses, AreKilledWithoutHarm) {
   EXPECT_GE(after.events.size(), 64U);  // every slot is at work again
   EXPECT_LE(after.zone.peers, 21 + 50U);
 }
-
-// A child that is run instruction by instruction.
-class SteppedChild {
- public:
-  // `prepare` runs at full speed.
-  template <typename Prepare, typename Body>
-  SteppedChild(const Prepare& prepare, const Body& body)
-      : pid_(Fork([&] {
-          prepare();
-          if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) {
-            _exit(1);
-          }
-          raise(SIGSTOP);
-          body();
-        })) {
-    Wait();
-  }
-  ~SteppedChild() {
-    if (IsRunning()) {
-      kill(pid_, SIGKILL);
-      Wait();
-    }
-  }
-
-  bool IsRunning() const { return WIFSTOPPED(status_); }
-  bool EndedWell() const { return WIFEXITED(status_) && status_ == 0; }
-  void Step() { Resume(PTRACE_SINGLESTEP); }
-  void Finish() { Resume(PTRACE_CONT); }
-
- private:
-  void Resume(__ptrace_request request) {
-    ptrace(request, pid_, nullptr, nullptr);
-    Wait();
-  }
-  void Wait() { waitpid(pid_, &status_, 0); }
-
-  pid_t pid_;
-  int status_ = 0;
-};
 
 // What a process that is killed here and now leaves behind is in `memory`;
 // another one goes on with it.
