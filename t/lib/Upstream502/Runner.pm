@@ -161,6 +161,7 @@ sub check ( $t, $row ) {
     check_findings( $t, $row, $object );
     my $after = $t->status( join '&', $mine || (), 'since=' . newest($before) );
     check_events( $row, $want, $after, $logged );
+    check_stored( $after->{events}[0], $object ) if !$want->{quiet};
     check_counters( $row, $want, $before, $after );
     check_sites( $row,
         { events => $after->{events}, log => substr $t->error_log, $log } );
@@ -322,6 +323,13 @@ sub check_findings ( $t, $row, $object ) {
     my %wanted = %{ $row->{evidence} // {} };
     matches( $evidence->{$_}, $wanted{$_}, "evidence: $_" )
       for sort keys %wanted;
+}
+
+# What the request's variables said is what its last event has kept.
+sub check_stored ( $event, $object ) {
+    return if !$event || ( $object->{event} // 0 ) != $event->{id};
+    is_deeply $event->{$_}, $object->{$_}, "the event keeps its $_"
+      for qw(findings evidence);
 }
 
 # One, several or none.
