@@ -55,7 +55,7 @@ my %PLAY = (
 # Name, what is wrong with it, how many requests, and whether some are POSTs.
 my @SCENES = (
     [ healthy             => 'answers',                            6 ],
-    [ wrong_port          => 'nobody ever listened on that port',  4 ],
+    [ wrong_port          => 'listens, but on the next port',      4 ],
     [ stopped             => 'answered, then was stopped',         4 ],
     [ socket_missing      => 'its unix socket is not there',       4 ],
     [ socket_forbidden    => 'its unix socket is mode 0000',       4 ],
@@ -70,11 +70,15 @@ my @SCENES = (
     [ one_bad_of_three    => 'one peer of three is down',         9 ],
     [ all_down            => 'every peer is down',                4 ],
     [ no_resolver         => 'a name from a variable, no resolver', 4 ],
-    [ php                 => 'PHP-FPM, its one worker is busy',   6 ],
+    [ php_exhausted       => 'PHP-FPM, its one worker is busy',   4 ],
+    [ php_slow            => 'PHP-FPM, its script is slow',       4 ],
 );
 
 # Those whose trouble is that many come at once.
-my %AT_ONCE = map { $_ => 1 } qw(slow php);
+my %AT_ONCE = map { $_ => 1 } qw(slow php_exhausted php_slow);
+
+# Addresses of their own, so that what listens beside them is their own, too.
+my %HOST = ( wrong_port => '127.0.5.1', stopped => '127.0.5.2' );
 
 my $folder = File::Temp->newdir( 'upstream_502_demo.XXXXXX', TMPDIR => 1 );
 my $dir    = "$folder";
@@ -121,24 +125,31 @@ sub worker_user () {
     return ( 'nobody', scalar getgrgid $user[3] );
 }
 
-# A pool of one worker and a queue of one connection.
+# Two pools: one of a single worker, one with enough of them.
+sub pool ( $name, $workers ) {
+    my ( $user, $group ) = worker_user();
+    my $as = $user ? "user = $user\ngroup = $group\n" : '';
+    return <<"END";
+[$name]
+${as}listen = $dir/$name.sock
+listen.mode = 0666
+pm = static
+pm.max_children = $workers
+END
+}
+
 sub start_php () {
     my ($binary) = reverse sort glob '/usr/sbin/php-fpm[0-9]*'
       or die "no PHP-FPM: apt-get install php-fpm\n";
-    my ( $user, $group ) = worker_user();
-    my $as = $user ? "user = $user\ngroup = $group\n" : '';
-    write_file( 'busy.php', "<?php sleep(3); echo \"ok\\n\";\n" );
-    write_file( 'php-fpm.conf', <<"END" );
+    mkdir "$dir/php" or die "$dir/php: $!\n";
+    chmod 0777, "$dir/php";
+    write_file( 'php/busy.php',
+        '<?php touch(__DIR__ . "/busy"); sleep(3); echo "ok\n";' );
+    write_file( 'php-fpm.conf', <<"END" . pool( exhausted => 1 ) . pool( slow => 5 ) );
 [global]
 error_log = $dir/php-fpm.log
 daemonize = no
 
-[demo]
-${as}listen = $dir/php.sock
-listen.mode = 0666
-listen.backlog = 1
-pm = static
-pm.max_children = 1
 END
     $php = fork // die "fork: $!\n";
     if ( $php == 0 ) {
@@ -161,7 +172,8 @@ sub set_the_stage () {
 
     # Stopped later, so it needs a process of its own.
     my $doomed = farm('doomed');
-    $place{stopped} = '127.0.0.1:' . $doomed->tcp( stopped => $PLAY{healthy} );
+    $place{stopped} = "$HOST{stopped}:"
+      . $doomed->tcp( stopped => $PLAY{healthy}, host => $HOST{stopped} );
     $doomed->start;
 
     my $farm = farm('backends');
@@ -170,13 +182,16 @@ sub set_the_stage () {
     }
     $place{socket_forbidden} =
       'unix:' . $farm->unix( forbidden => ['read'], mode => 0 );
+    my $misplaced = $farm->tcp(
+        misplaced => $PLAY{healthy},
+        host      => $HOST{wrong_port}
+    );
     $farm->start;
 
-    for my $name (qw(wrong_port closed)) {
-        my ( $port, $socket ) = reserve_port();
-        push @held, $socket;
-        $place{$name} = "127.0.0.1:$port";
-    }
+    my ( $closed, $closed_socket ) = reserve_port();
+    push @held, $closed_socket;
+    $place{closed}     = "127.0.0.1:$closed";
+    $place{wrong_port} = "$HOST{wrong_port}:" . ( $misplaced + 1 );
     my $queue = "$dir/queue.sock";
     push @held, listen_unix( $queue, backlog => 1 );
     push @held, fill_unix_queue($queue);
@@ -228,6 +243,9 @@ sub main () {
     # What worked before is told apart from what never did.
     send_traffic( $port, 'stopped', 4 );
     $doomed->stop;
+
+    push @held, send_request( $port, uri => '/occupy' );
+    wait_for 'the pool to be busy', sub { -e "$dir/php/busy" };
 
     say "\nwhat is wrong, and what the clients see:\n";
     for my $scene (@SCENES) {

@@ -57,7 +57,7 @@ class LongQuestions {
   };
   static constexpr size_t kKinds = 4;
   static constexpr int kPerSecond = 2;
-  static constexpr int64_t kLongUs = 50;
+  static constexpr int64_t kLongUs = 100;
 
   bool Take(Kind kind, int64_t now_ms);
   void Took(Kind kind, int64_t us) { last_us_[kind] = us; }

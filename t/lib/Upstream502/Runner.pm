@@ -164,6 +164,7 @@ sub check ( $t, $row ) {
     check_findings( $t, $row, $object );
     my $after = $t->status( join '&', $mine || (), 'since=' . newest($before) );
     check_events( $row, $want, $after, $logged );
+    check_stored( $after->{events}[0], $object ) if !$want->{quiet};
     check_counters( $row, $want, $before, $after );
     check_sites( $row,
         { events => $after->{events}, log => substr $t->error_log, $log } );
@@ -341,6 +342,13 @@ sub check_advice ( $t, $row, $upstream ) {
         checks => \@checks,
         $row->{repair} ? ( repair => sub { $row->{repair}->( $t, $row ) } ) : ()
     );
+}
+
+# What the request's variables said is what its last event has kept.
+sub check_stored ( $event, $object ) {
+    return if !$event || ( $object->{event} // 0 ) != $event->{id};
+    is_deeply $event->{$_}, $object->{$_}, "the event keeps its $_"
+      for qw(findings evidence);
 }
 
 # One, several or none.

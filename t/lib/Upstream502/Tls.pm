@@ -5,10 +5,11 @@ package Upstream502::Tls;
 
 use v5.36;
 
-use Exporter qw(import);
+use Exporter     qw(import);
+use MIME::Base64 qw(decode_base64 encode_base64);
 use Upstream502::Nginx ();
 
-our @EXPORT_OK = qw(make_certificates);
+our @EXPORT_OK = qw(make_certificates make_named);
 
 # Writes into `dir`: ca.pem; good.pem and good.key for tls.test, signed by it;
 # expired.*, signed by it too; stranger.*, signed by nobody it knows; weak.*,
@@ -42,6 +43,77 @@ sub make_certificates ($dir) {
     }
     save( "$dir/chain.pem", Upstream502::Nginx::slurp("$dir/good.pem")
           . Upstream502::Nginx::slurp("$dir/weak.pem") );
+}
+
+# Certificates for names that no library would write: any bytes. Writes into
+# `dir` names-ca.pem, which has signed them, and for each of %names its .pem and
+# .key. Needs openssl.
+sub make_named ( $dir, %names ) {
+    require IO::Socket::SSL::Utils;
+    my @ca = certificate( subject => { commonName => 'names' }, CA => 1 );
+    save( "$dir/names-ca.pem",
+        IO::Socket::SSL::Utils::PEM_cert2string( $ca[0] ) );
+    save( "$dir/names-ca.key",
+        IO::Socket::SSL::Utils::PEM_key2string( $ca[1] ) );
+    for my $name ( keys %names ) {
+        my $place = 'Z' x length $names{$name};
+        my ( $cert, $key ) = certificate(
+            subject         => { commonName => 'names' },
+            subjectAltNames => [ [ DNS => $place ] ],
+            issuer          => \@ca,
+        );
+        my $pem = IO::Socket::SSL::Utils::PEM_cert2string($cert);
+        my ( $signed, $algorithm ) =
+          elements( decode_base64( $pem =~ s/-----.*//gr ) );
+        $signed =~ s/\Q$place/$names{$name}/ or die "no name to replace\n";
+        save( "$dir/$name.pem", to_pem( sign( $dir, $signed, $algorithm ) ) );
+        save( "$dir/$name.key", IO::Socket::SSL::Utils::PEM_key2string($key) );
+    }
+}
+
+# What a sequence in DER holds, each with its header.
+sub elements ($der) {
+    my ($length) = header_of($der);
+    my $inner = substr $der, $length;
+    my @elements;
+    while ( length $inner ) {
+        my ( $header, $content ) = header_of($inner);
+        push @elements, substr $inner, 0, $header + $content, '';
+    }
+    return @elements;
+}
+
+# Its length, and that of the content.
+sub header_of ($der) {
+    my ( undef, $length ) = unpack 'CC', $der;
+    return ( 2, $length ) if $length < 128;
+    my $size = $length - 128;
+    my $content = unpack 'N', substr "\0\0\0" . substr( $der, 2, $size ), -4;
+    return ( 2 + $size, $content );
+}
+
+sub der ( $tag, $content ) {
+    my $length = length $content;
+    my $bytes  = pack( 'N', $length ) =~ s/^\0+//r;
+    return pack( 'C', $tag )
+      . ( $length < 128 ? chr $length : chr( 128 + length $bytes ) . $bytes )
+      . $content;
+}
+
+sub sign ( $dir, $signed, $algorithm ) {
+    save( "$dir/signed.der", $signed );
+    system( qw(openssl dgst -sha256 -sign),
+        "$dir/names-ca.key", '-out', "$dir/signature.der",
+        "$dir/signed.der" ) == 0
+      or die "openssl dgst fails\n";
+    my $signature = Upstream502::Nginx::slurp("$dir/signature.der");
+    return der( 0x30, $signed . $algorithm . der( 0x03, "\0$signature" ) );
+}
+
+sub to_pem ($der) {
+    return "-----BEGIN CERTIFICATE-----\n"
+      . encode_base64($der)
+      . "-----END CERTIFICATE-----\n";
 }
 
 # The key is made here because RSA, the default, takes much longer.

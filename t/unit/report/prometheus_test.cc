@@ -41,8 +41,7 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
        {"requests_total", "attempts_total", "responses_total",
         "rescued_requests_total", "failures_total", "peer_failures_total",
         "findings_total", "incidents_total", "grpc_responses_total",
-        "zone_overflow_total",
-        "events_total"}) {
+        "zone_overflow_total", "events_total"}) {
     EXPECT_EQ(metrics.TypeOf(counter), "counter") << counter;
   }
   for (const char* gauge :

@@ -1,0 +1,116 @@
+#!/usr/bin/perl
+
+# Where the kernel cannot be asked: a sandbox that forbids it, no /proc, no
+# privileges. Causes are the same, what has to be seen is not said, and there
+# is no more in the error log than nginx puts there.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Upstream502::Namespace;
+use Upstream502::Net     qw(listen_tcp listen_unix);
+use Upstream502::Seccomp qw(can_seccomp);
+use Upstream502::Test;
+
+enter_namespace();
+
+# What each location fails with, and what the kernel's sockets tell of it.
+my %FAILS = (
+    refused => [ 'connection_refused',     qw(port_closed other_address) ],
+    stale   => [ 'connection_refused',     'socket_stale' ],
+    missing => [ 'socket_missing',         'socket_hidden' ],
+    closes  => [ 'closed_before_response', qw(service_gone still_listening) ],
+    hangs   => [ 'read_timeout',           qw(not_accepted not_read) ],
+    waits   => [ 'read_timeout',           qw(not_accepted not_read) ],
+);
+my @SOCKETS = qw(accepted unread_bytes listening queue named);
+
+my @perl = ( $^X, "-I$FindBin::Bin/lib" );
+my @WAYS = (
+    {
+        name => 'nothing is in the way',
+        sees => 1,
+    },
+    {
+        name => 'sock_diag is forbidden',
+        as   => [ @perl, qw(-MUpstream502::Seccomp -e without_netlink) ],
+        skip => can_seccomp() ? undef : 'the filter is for another processor',
+    },
+    {
+        name => 'there is no /proc',
+        as   => [
+            qw(unshare -m sh -c),
+            'mount -t tmpfs tmpfs /proc && exec "$@"', 'sh'
+        ],
+        sees   => 1,
+        unseen => [qw(oom_kills oom_seconds)],
+    },
+    {
+        name => 'nginx is nobody',
+        as   => [qw(setpriv --reuid nobody --regid nogroup --clear-groups)],
+        own  => 1,
+        sees => 1,
+        skip => $> == 0 ? undef : 'it is already',
+    },
+);
+
+for my $way (@WAYS) {
+    subtest $way->{name} => sub {
+        plan skip_all => $way->{skip} if $way->{skip};
+        play($way);
+    };
+}
+done_testing;
+
+sub play ($way) {
+    my $t = Upstream502::Test->new;
+    my ( $stale, $waits ) = map { $t->dir . "/$_.sock" } qw(stale waits);
+    close listen_unix($stale);
+    my @held = ( listen_tcp(), listen_unix($waits) );
+    $t->{address}{hangs} = '127.0.0.1:' . $held[0]->sockport;
+    $t->tcp( closes => [ 'read', 'close' ] );
+    my %to = (
+        missing => 'unix:%%DIR%%/none.sock',
+        refused => '127.0.7.9:80',
+        map { $_ => "unix:%%DIR%%/$_.sock" } qw(stale waits)
+    );
+    $t->conf(
+        http   => 'proxy_read_timeout 200ms;',
+        server => join '',
+        map { "location /$_ { proxy_pass http://"
+              . ( $to{$_} // "%%$_%%" ) . '; }' } keys %FAILS
+    );
+    if ( $way->{own} ) {
+        chown +( getpwnam 'nobody' )[ 2, 3 ], $t->dir;
+        chmod 0777, $stale, $waits;
+    }
+    $t->nginx->{as} = $way->{as} if $way->{as};
+    $t->start;
+    fails( $t, $way, $_ ) for sort keys %FAILS;
+    my @more = grep { !/ while (?:connecting to|reading response header from) upstream/ }
+      grep { /\[(?:warn|error|crit|alert|emerg)\]/ && !/"user" directive/ }
+      split /\n/, $t->error_log;
+    is "@more", '', 'nothing more is in the error log';
+    $t->finish;
+}
+
+sub fails ( $t, $way, $name ) {
+    my ( $cause, @findings ) = @{ $FAILS{$name} };
+    my $object   = $t->object( $t->get("/$name") );
+    my $evidence = $object->{evidence} // {};
+    my %found    = map { $_->{name} => $_->{text} } @{ $object->{findings} };
+    is $object->{cause}, $cause, "$name: $cause";
+    if ( $way->{sees} ) {
+        ok defined $evidence->{listening} || defined $evidence->{accepted},
+          "$name: sockets were looked at"
+          or diag explain $object;
+    }
+    else {
+        is $evidence->{$_}, undef, "$name: no $_" for @SOCKETS;
+        ok !$found{$_}, "$name: not found: $_" for @findings;
+    }
+    is $evidence->{$_}, undef, "$name: no $_" for @{ $way->{unseen} // [] };
+}

@@ -1,0 +1,123 @@
+#!/usr/bin/perl
+
+# A peer on another machine, in another network namespace: its sockets cannot be
+# seen, and those of this machine are not its own. What its packets tell is.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Upstream502::Namespace;
+use Upstream502::Net qw(listen_tcp wait_for);
+use Upstream502::Runner;
+use Upstream502::Service;
+use Upstream502::Wire;
+
+enter_namespace();
+
+my $FAR = '10.77.0.2';
+my ( $CLOSES, $HANGS, $REFUSES ) = ( 8001 .. 8003 );
+my $there;
+
+# Accepts at one port and closes when it has read; never accepts at another.
+my $SERVICE = <<'PERL';
+use IO::Socket::IP;
+my ( $closes, $hangs ) = map {
+    IO::Socket::IP->new( LocalHost => '0.0.0.0', LocalPort => $_,
+        Listen => 16, ReuseAddr => 1 ) or die "$_: $@";
+} @ARGV;
+$| = 1;
+print "listening\n";
+while ( my $c = $closes->accept ) { sysread $c, my $request, 65536 }
+PERL
+
+sub setup ($t) {
+    quietly('ip link add u502a type veth peer name u502b')
+      or plan skip_all => 'no pairs of network devices here';
+    $there = Upstream502::Service->new( $t->dir . '/there.log',
+        qw(unshare -n), $^X, '-e', $SERVICE, $CLOSES, $HANGS );
+    wait_for 'the other machine', sub { $there->log =~ /listening/ };
+    my $pid = $there->pid;
+    quietly($_) or die "$_\n"
+      for "ip link set u502b netns $pid",
+      'ip address add 10.77.0.1/24 dev u502a', 'ip link set u502a up',
+      inside("ip address add $FAR/24 dev u502b"),
+      inside('ip link set u502b up');
+}
+
+sub inside ($command) { return 'nsenter -n -t ' . $there->pid . " $command" }
+
+sub far ( $port, %row ) {
+    return {
+        conf => "proxy_read_timeout 300ms; proxy_pass http://$FAR:$port;",
+        peer => "$FAR:$port",
+        before =>
+          sub (@) { listen_tcp( host => '0.0.0.0', port => $port ) },
+        %row,
+    };
+}
+
+play(
+    [
+        far(
+            $REFUSES,
+            name     => 'nothing listens there, the same port is listened on here',
+            site     => 'B11a',
+            unsaid   => [qw(port_closed other_address rejected)],
+            evidence => { where => 'elsewhere', listening => undef },
+        ),
+        far(
+            $CLOSES,
+            name     => 'it closes',
+            site     => 'E5',
+            unsaid   => [qw(service_gone still_listening oom_kill)],
+            evidence => { where => 'elsewhere', listening => undef },
+        ),
+        far(
+            $HANGS,
+            name    => 'it does not answer',
+            site    => 'E6',
+            status  => 504,
+            finding => 'no_answer',
+            says    => "^the machine of $FAR:$HANGS has acknowledged all",
+            unsaid  => [qw(not_accepted not_read queue_full unacknowledged)],
+            evidence =>
+              { where => 'elsewhere', accepted => undef, unread_bytes => undef },
+        ),
+        far(
+            $HANGS,
+            name   => 'what carries data is lost on the way',
+            site   => 'E6',
+            status => 504,
+            conf   => "proxy_read_timeout 1500ms;
+                proxy_pass http://$FAR:$HANGS;",
+            before => sub ( $t, @ ) {
+                quietly(
+                    inside(
+                        'iptables -A INPUT -p tcp -m tcp --tcp-flags PSH PSH -j DROP'
+                    )
+                );
+                return;
+            },
+            after => sub (@) { quietly( inside('iptables -F INPUT') ) },
+            finding => 'unacknowledged',
+            says    => "^$FAR:$HANGS never acknowledged \\d+ bytes, sent \\d times",
+            unsaid  => [qw(no_answer not_accepted not_read)],
+            skip    => firewall('OUTPUT -d 127.0.9.9 -j DROP') ? undef
+            : 'iptables cannot be used',
+        ),
+        {
+            name => 'nobody answers there at all',
+            site => 'B13',
+            conf => 'proxy_connect_timeout 300ms;
+                proxy_pass http://10.77.0.9:80;',
+            peer    => '10.77.0.9:80',
+            status  => 504,
+            finding => 'syn_unanswered',
+            unsaid  => [qw(queue_full port_closed)],
+        },
+    ],
+    setup => \&setup
+);

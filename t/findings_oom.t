@@ -1,0 +1,92 @@
+#!/usr/bin/perl
+
+# A service that the kernel kills for want of memory, in a memory cgroup, and
+# one that somebody else kills.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+use Upstream502::Namespace;
+use Upstream502::Runner;
+
+my $group = memory_group()
+  // plan skip_all => 'no memory cgroup can be made here';
+END { rmdir $group if $group }
+
+enter_namespace();
+
+# A folder that takes processes, with room for 32 MB.
+sub memory_group () {
+    my %limit = (
+        '/sys/fs/cgroup/memory' => 'memory.limit_in_bytes',
+        '/sys/fs/cgroup'        => 'memory.max',
+    );
+    for my $root ( sort { $b cmp $a } keys %limit ) {
+        my $group = $ENV{TEST_MEMORY_GROUP} // "$root/upstream_502.$$";
+        next if !-d $group && !mkdir $group;
+        if ( put( "$group/$limit{$root}", 32 << 20 ) ) {
+            $ENV{TEST_MEMORY_GROUP} = $group;
+            return $group;
+        }
+        rmdir $group;
+    }
+    return undef;
+}
+
+sub put ( $path, $text ) {
+    open my $file, '>', $path or return 0;
+    syswrite $file, $text or return 0;
+    return close $file;
+}
+
+# Reads a request, then wants more memory than there is, or none at all.
+my $SERVICE = <<'PERL';
+use IO::Socket::IP;
+my ( $group, $port ) = @ARGV;
+my $listener = IO::Socket::IP->new( LocalHost => '127.0.0.1',
+    LocalPort => $port, Listen => 4 ) or die $@;
+while ( my $client = $listener->accept ) {
+    fork and next;
+    sysread $client, my $request, 65536;
+    kill KILL => $$ if $request =~ /killed/;
+    open my $file, '>', "$group/cgroup.procs" or die $!;
+    print $file $$;
+    close $file;
+    my $memory = 'x' x ( 200 << 20 );
+}
+PERL
+
+my @KILLED = (
+    cause   => 'closed_before_response',
+    phase   => 'header',
+    finding => 'still_listening',
+);
+
+play(
+    [
+        {
+            name => 'a worker is killed',
+            conf => 'proxy_pass http://127.0.0.1:8097/killed;',
+            @KILLED,
+            unsaid   => 'oom_kill',
+            evidence => { oom_kills => 0 },
+        },
+        {
+            name => 'a worker is killed for want of memory',
+            conf => 'proxy_pass http://127.0.0.1:8097/wants;',
+            @KILLED,
+            before   => sub (@) { sleep 1.1; return },  # counted once a second
+            finding  => 'oom_kill',
+            says     => '^the kernel killed \d+ process(?:es)? of this machine',
+            evidence => { oom_kills => qr/^[1-9]/ },
+        },
+    ],
+    setup => sub ($t) {
+        $t->{address}{memory} = '127.0.0.1:8097';
+        $t->service( memory => [ $^X, '-e', $SERVICE, $group, 8097 ] );
+    }
+);
