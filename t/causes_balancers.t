@@ -269,13 +269,13 @@ my @TARGETS = (
     {
         name     => 'an address in a variable',
         conf     => 'set $target PEER; proxy_pass http://$target;',
-        upstream => 'PEER',
+        target   => 'PEER',
     },
     {
         name => 'a name in a variable',
         conf => 'resolver %%dns%% ipv6=off; set $target host.test;
             proxy_pass http://$target:PORT;',
-        upstream => 'host.test:PORT',
+        target => 'host.test:PORT',
     },
     {
         name     => 'an upstream in a variable',
@@ -287,7 +287,7 @@ my @TARGETS = (
         name     => 'a unix socket in a variable',
         unix     => 1,
         conf     => 'set $target PEER; proxy_pass http://$target;',
-        upstream => 'PEER',
+        target   => 'PEER',
     },
 );
 

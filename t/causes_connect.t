@@ -54,7 +54,7 @@ sub dns ( $name, %row ) {
         site => 'A23a',
         conf => "resolver %%dns%% ipv6=off; resolver_timeout 300ms;
             set \$target $name.test; proxy_pass http://\$target;",
-        upstream => "$name.test",
+        target => "$name.test",
         %row,
     };
 }
@@ -64,7 +64,7 @@ my @names = (
         name     => 'variable target, no resolver',
         site     => 'A22',
         conf     => 'set $target name.test; proxy_pass http://$target;',
-        upstream => 'name.test',
+        target   => 'name.test',
         message  => qr/^no resolver defined to resolve name\.test$/,
     },
     dns(
@@ -94,14 +94,14 @@ my @names = (
         site => 'B11a',
         conf => 'resolver %%dns%% ipv6=off; set $target host.test;
             proxy_pass http://$target:%%PORT_resolved%%;',
-        upstream => 'host.test:%%PORT_resolved%%',
-        peer     => '127.0.0.1:%%PORT_resolved%%',
+        target => 'host.test:%%PORT_resolved%%',
+        peer   => '127.0.0.1:%%PORT_resolved%%',
     },
     {
         name     => 'an address in a variable, nobody listens',
         site     => 'B11a',
         conf     => 'set $target %%closed%%; proxy_pass http://$target;',
-        upstream => '%%closed%%',
+        target   => '%%closed%%',
         peer     => '%%closed%%',
     },
     {
@@ -109,13 +109,13 @@ my @names = (
         b    => $OK,
         conf => 'resolver %%dns%% ipv6=off; set $target host.test;
             proxy_pass http://$target:%%PORT_b%%;',
-        upstream => 'host.test:%%PORT_b%%',
+        target => 'host.test:%%PORT_b%%',
     },
     {
         name     => 'an address in a variable that answers',
         b        => $OK,
         conf     => 'set $target %%b%%; proxy_pass http://$target;',
-        upstream => '%%b%%',
+        target   => '%%b%%',
     },
 );
 

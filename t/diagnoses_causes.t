@@ -144,7 +144,7 @@ subtest 'a name does not exist' => sub {
     $checks->command( dig => "$dig +time=5" ) if $dig;
     ask('/dns');
     $checks->expect(
-        'api.nosuch.test' => severity => 'outage',
+        '(localhost /dns)' => severity => 'outage',
         cause                         => 'dns_error',
         peers                         => [],
         confirm                       => [

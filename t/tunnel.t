@@ -58,12 +58,12 @@ my @cases = (
         'connection_refused', 'connect', 'pair', 'connection_refused, -'
     ],
     [ down => 502, 'no_live_upstreams', 'select',  'down' ],
-    [ nx   => 502, 'dns_error',         'resolve', 'nx.test:%%PORT_nobody%%' ],
+    [ nx   => 502, 'dns_error',         'resolve', '(nx.test)' ],
     [
         resolved => 502,
-        'connection_refused', 'connect', 'host.test:%%PORT_nobody%%'
+        'connection_refused', 'connect', '(resolved.test)'
     ],
-    [ unresolved => 502, 'resolver_missing', 'resolve', qr/^unresolved/ ],
+    [ unresolved => 502, 'resolver_missing', 'resolve', '(unresolved.test)' ],
     [ bad        => 500, 'internal_error',   qr/./,     qr/./ ],
     [ hold       => 200, 'body_timeout',     'body',    '%%hold%%' ],
     [ rst        => 200, 'body_incomplete',  'body',    '%%rst%%' ],

@@ -30,6 +30,7 @@ struct Run {
   int64_t now;
   int rc;
   absl::string_view name;
+  absl::string_view target;
   uint32_t row;
   uint32_t end;  // behind its last element
 };
@@ -77,10 +78,10 @@ Run MakeRun(Context* context, int rc) {
     run.name = View(context->hook->name);
     run.row = context->hook->row;
   } else {
-    run.name = View(UpstreamName(run.request, run.upstream));
-    run.row = run.name.empty()
-                  ? kNoUpstream
-                  : run.store->FindOrAddUpstream(run.name, Protocol::kUnknown);
+    const CountedAs counted = HowCounted(run.request, run.upstream);
+    run.name = counted.name;
+    run.target = counted.target;
+    run.row = RowOf(*run.store, counted);
   }
   return run;
 }
@@ -239,6 +240,7 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
       failure.cause == Cause::kBodyTimeout && IsEventStream(run.upstream);
   AddRetries(run, element, note->attempt, &note->failure);
   note->upstream = run.name;
+  note->target = run.target;
   note->peer = KeepPeer(run, peer);
   note->rows = {run.row, peer.row};
   ngx_log_debug4(NGX_LOG_DEBUG_HTTP, run.request->connection->log, 0,

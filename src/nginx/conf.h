@@ -14,6 +14,7 @@ namespace upstream_502 {
 
 struct UpstreamHook;
 
+enum class VariableNames : ngx_uint_t { kLocation, kResolved };
 enum class RecordUri : ngx_uint_t { kOff, kPath, kFull };
 
 // Reports on their way out of this worker.
@@ -35,12 +36,14 @@ struct MainConf {
   ngx_flag_t asks;  // the kernel about failures, in some location
   ngx_flag_t incident_log;
   ngx_event_t incident_timer;  // looks for those that are over
+  ngx_array_t* locations;      // all of them, see place.h
 };
 
 struct LocConf {
   ngx_flag_t enable;
   ngx_flag_t evidence;
-  ngx_uint_t record_uri;  // RecordUri
+  ngx_uint_t variable_names;  // VariableNames
+  ngx_uint_t record_uri;      // RecordUri
   ngx_flag_t proxy_status;
   ngx_flag_t proxy_details;
   ngx_str_t proxy_name;  // as it stands in the field: a token

@@ -6,10 +6,12 @@
 
 #include <iterator>
 
+#include "absl/types/span.h"
 #include "access.h"
 #include "bridge.h"
 #include "capture.h"
 #include "conf.h"
+#include "place.h"
 #include "status.h"
 #include "upstream_502/report/proxy_status.h"
 
@@ -164,21 +166,32 @@ char* SetEvidence(ngx_conf_t* cf, ngx_command_t*, void* data) {
   return SetFlag(cf, &static_cast<LocConf*>(data)->evidence);
 }
 
-char* SetRecordUri(ngx_conf_t* cf, ngx_command_t*, void* data) {
-  auto* conf = static_cast<LocConf*>(data);
+// One of `names`, by its number.
+char* SetOneOf(ngx_conf_t* cf, absl::Span<const absl::string_view> names,
+               const char* allowed, ngx_uint_t* value) {
   const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
-  if (conf->record_uri != NGX_CONF_UNSET_UINT) {
+  if (*value != NGX_CONF_UNSET_UINT) {
     static char duplicate[] = "is duplicate";
     return duplicate;
   }
-  constexpr absl::string_view kNames[] = {"off", "path", "full"};
-  for (ngx_uint_t i = 0; i < std::size(kNames); ++i) {
-    if (View(args[1]) == kNames[i]) {
-      conf->record_uri = i;
-      return kConfOk;
-    }
+  const auto* found = std::find(names.begin(), names.end(), View(args[1]));
+  if (found == names.end()) {
+    return BadValue(cf, args[1], allowed);
   }
-  return BadValue(cf, args[1], "\"path\", \"full\" or \"off\"");
+  *value = static_cast<ngx_uint_t>(found - names.begin());
+  return kConfOk;
+}
+
+char* SetVariableNames(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  constexpr absl::string_view kNames[] = {"location", "resolved"};
+  return SetOneOf(cf, kNames, "\"location\" or \"resolved\"",
+                  &static_cast<LocConf*>(data)->variable_names);
+}
+
+char* SetRecordUri(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  constexpr absl::string_view kNames[] = {"off", "path", "full"};
+  return SetOneOf(cf, kNames, "\"path\", \"full\" or \"off\"",
+                  &static_cast<LocConf*>(data)->record_uri);
 }
 
 char* SetProxyStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
@@ -242,6 +255,15 @@ ngx_command_t commands[] = {
         .post = nullptr,
     },
     {
+        .name = ngx_string("upstream_502_variable_names"),
+        .type = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
+                NGX_CONF_TAKE1,
+        .set = SetVariableNames,
+        .conf = NGX_HTTP_LOC_CONF_OFFSET,
+        .offset = 0,
+        .post = nullptr,
+    },
+    {
         .name = ngx_string("upstream_502_status"),
         .type = NGX_HTTP_LOC_CONF | NGX_CONF_ANY,
         .set = SetStatus,
@@ -299,6 +321,7 @@ void* CreateLocConf(ngx_conf_t* cf) {
   }
   conf->enable = NGX_CONF_UNSET;
   conf->evidence = NGX_CONF_UNSET;
+  conf->variable_names = NGX_CONF_UNSET_UINT;
   conf->record_uri = NGX_CONF_UNSET_UINT;
   conf->proxy_status = NGX_CONF_UNSET;
   conf->proxy_details = 0;
@@ -313,10 +336,13 @@ void* CreateLocConf(ngx_conf_t* cf) {
 char* MergeLocConf(ngx_conf_t* cf, void* parent, void* child) {
   auto& prev = *static_cast<LocConf*>(parent);
   auto& conf = *static_cast<LocConf*>(child);
+  constexpr auto kLocation = static_cast<ngx_uint_t>(VariableNames::kLocation);
   constexpr auto kPath = static_cast<ngx_uint_t>(RecordUri::kPath);
 
   ngx_conf_merge_value(conf.enable, prev.enable, 1);
   ngx_conf_merge_value(conf.evidence, prev.evidence, 1);
+  ngx_conf_merge_uint_value(conf.variable_names, prev.variable_names,
+                            kLocation);
   ngx_conf_merge_uint_value(conf.record_uri, prev.record_uri, kPath);
 
   if (conf.proxy_status == NGX_CONF_UNSET) {
@@ -339,7 +365,8 @@ char* MergeLocConf(ngx_conf_t* cf, void* parent, void* child) {
   } else if ((conf.status_names = KeepServerNames(cf)) == nullptr) {
     return kConfError;
   }
-  return LogErrors(cf, core->error_log) ? kConfOk : kConfError;
+  return KeepLocation(cf) && LogErrors(cf, core->error_log) ? kConfOk
+                                                            : kConfError;
 }
 
 }  // namespace upstream_502

@@ -62,10 +62,7 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
   if (outcome.failure != nullptr) {
     row = outcome.failure->rows.upstream;
   } else if (outcome.origin == Origin::kCache) {
-    const ngx_str_t name = UpstreamName(r, r->upstream);
-    row = name.len == 0
-              ? kNoUpstream
-              : store.FindOrAddUpstream(View(name), Protocol::kUnknown);
+    row = RowOf(store, HowCounted(r, r->upstream));
   }
   store.AddResponse(row, outcome.status, outcome.origin, NowMs());
 }
@@ -133,6 +130,7 @@ FailureText CompleteFailure(ngx_http_request_t* r, const Outcome& outcome,
   failure.method = MethodNumber(*context.request);
   return {
       .upstream = note->upstream,
+      .target = note->target,
       .peer = note->peer,
       .method = failure.method != 0 ? absl::string_view()
                                     : View(context.request->method_name),

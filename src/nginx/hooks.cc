@@ -6,6 +6,7 @@
 
 #include "absl/types/span.h"
 #include "bridge.h"
+#include "place.h"
 #include "servers.h"
 
 namespace upstream_502 {
@@ -34,6 +35,11 @@ ngx_str_t ConfiguredName(ngx_pool_t* pool,
   const bool written = (upstream.flags & NGX_HTTP_UPSTREAM_CREATE) == 0 &&
                        upstream.no_port == 0 && upstream.port != 0;
   return MakeName(pool, upstream.host, upstream.port, written);
+}
+
+// Whether the name of a target stands for an address, or was one.
+bool HasAddress(const ngx_http_upstream_resolved_t& resolved) {
+  return resolved.naddrs > 0 || resolved.sockaddr != nullptr;
 }
 
 }  // namespace
@@ -84,6 +90,13 @@ void RegisterUpstreams(MainConf* conf) {
   }
 }
 
+uint32_t RowOf(Store& store, const CountedAs& counted) {
+  return counted.name.empty()
+             ? kNoUpstream
+             : store.FindOrAddUpstream(counted.name, Protocol::kUnknown,
+                                       counted.kind);
+}
+
 UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   const ngx_http_upstream_srv_conf_t* upstream = u->upstream;
   // Before it is needed (out of the cache, say) it stands in the location.
@@ -93,16 +106,24 @@ UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   return FindHook(*GetMainConf(r), upstream);
 }
 
-ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
+CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   const UpstreamHook* hook = HookOf(r, u);
   if (hook != nullptr) {
-    return hook->name;
+    return {.name = View(hook->name)};
   }
-  if (u->resolved != nullptr && u->resolved->host.data != nullptr) {
-    return MakeName(r->pool, u->resolved->host, u->resolved->port,
-                    u->resolved->no_port == 0 && u->resolved->port != 0);
+  const ngx_http_upstream_resolved_t* resolved = u->resolved;
+  absl::string_view target;
+  if (resolved != nullptr && resolved->host.data != nullptr) {
+    target = View(MakeName(r->pool, resolved->host, resolved->port,
+                           resolved->no_port == 0 && resolved->port != 0));
   }
-  return {0, nullptr};
+  // In brackets stand names that are this module's own.
+  if (!target.empty() && target[0] != '(' && HasAddress(*resolved) &&
+      AskingConf(r, u)->variable_names ==
+          static_cast<ngx_uint_t>(VariableNames::kResolved)) {
+    return {target, UpstreamKind::kResolved, target};
+  }
+  return {View(PlaceName(r, u)), UpstreamKind::kPlace, target};
 }
 
 }  // namespace upstream_502

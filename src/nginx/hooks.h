@@ -6,7 +6,9 @@
 
 #include "ngx_cxx.h"
 
+#include "absl/strings/string_view.h"
 #include "conf.h"
+#include "upstream_502/store/kind.h"
 #include "upstream_502/words/text.h"
 
 namespace upstream_502 {
@@ -58,9 +60,20 @@ inline UpstreamHook* FindHook(const MainConf& conf,
 // The hook of `u`'s upstream; nullptr for a target from a variable.
 UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u);
 
-// The name of `u`'s upstream as users wrote it: the hook's where there is one,
-// else in the request's pool. Empty where it has none.
-ngx_str_t UpstreamName(ngx_http_request_t* r, const ngx_http_upstream_t* u);
+// By which name an upstream is counted.
+struct CountedAs {
+  absl::string_view name;
+  UpstreamKind kind = UpstreamKind::kConfigured;
+  absl::string_view target = {};  // see FailureText
+};
+
+// How `u`'s upstream is: as users wrote it, where it is configured. Where it
+// comes from a variable, by the place that asks, or by what it resolved to, if
+// that is wanted and it did; in the request's pool.
+CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u);
+
+// Its row, made where there is none.
+uint32_t RowOf(Store& store, const CountedAs& counted);
 
 }  // namespace upstream_502
 

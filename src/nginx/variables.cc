@@ -145,6 +145,7 @@ Event EventOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
   event.incident = IncidentOf(r, outcome);
   event.failure = note.failure;
   event.upstream = Bounded(text.upstream);
+  event.target = Bounded(text.target);
   event.peer = Bounded(text.peer);
   event.method = Bounded(
       note.failure.method == 0 ? text.method : kMethods[note.failure.method]);

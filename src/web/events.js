@@ -91,7 +91,9 @@ function fillEvent(body, event) {
   definitions(facts, [
     ['Event', link],
     ['Time', new Date(event.time).toISOString()],
-    ['Upstream', event.upstream], ['Peer', or(event.peer)],
+    ['Upstream', event.upstream],
+    ['Target', event.target === null ? undefined : event.target],
+    ['Peer', or(event.peer)],
     ['Protocol', event.protocol],
     ['Cause', event.cause], ['Phase', event.phase],
     ['errno', event.errno === null ? '–' :

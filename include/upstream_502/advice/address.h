@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "upstream_502/words/failure.h"
 
 namespace upstream_502 {
 
@@ -24,6 +25,8 @@ PeerAddress ParsePeer(absl::string_view text);
 
 // The group's name where it is a host's: neither an address nor a path.
 std::string HostName(absl::string_view upstream);
+// The same of a failure, which may name a target beside the group.
+std::string HostName(const FailureText& text);
 
 // Whether `text` is printable ASCII without a blank.
 bool IsPrintable(absl::string_view text);

@@ -50,7 +50,11 @@ Part Once(std::function<void(std::string* out)> write);
 // A part of `count` items.
 Part Each(size_t count, std::function<void(size_t i, std::string* out)> write);
 
-// A part with one item per peer of each upstream.
+// What stands for the peers of a place, which a client may choose.
+inline constexpr absl::string_view kVariablePeer = "(variable)";
+
+// A part with one item per peer of each upstream; those of a place are one,
+// with attempts, failures, causes and last failure.
 Part EachPeer(const std::vector<UpstreamStats>& upstreams,
               std::function<void(const UpstreamStats& upstream,
                                  const PeerStats& peer, std::string* out)>

@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "upstream_502/store/kind.h"
 #include "upstream_502/store/layout.h"
 
 namespace upstream_502 {
@@ -91,11 +92,17 @@ struct Arena {
 // How rows begin their lives. Names are no longer than their rows have room
 // for.
 void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,
-                  Protocol protocol);
+                  Protocol protocol,
+                  UpstreamKind kind = UpstreamKind::kConfigured);
 void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,
               absl::string_view addr);
 
-// Their names, whatever another process may have left there.
+// What another process may have left there, within bounds.
+inline UpstreamKind KindOf(const UpstreamRow& row) {
+  const uint8_t kind = row.kind.load(std::memory_order_relaxed);
+  return kind < kUpstreamKindCount ? static_cast<UpstreamKind>(kind)
+                                   : UpstreamKind::kConfigured;
+}
 inline absl::string_view NameOf(const UpstreamRow& row) {
   return {row.name, std::min<size_t>(row.name_length, kUpstreamNameMax)};
 }

@@ -19,6 +19,7 @@ struct Event {
   uint64_t incident = 0;  // that it belongs to; 0: none on record
   Failure failure;
   std::string upstream;
+  std::string target;
   std::string peer;
   std::string method;
   std::string host;
@@ -31,6 +32,7 @@ struct Event {
 // Its text, as hints and checks take it. Valid as long as `event`.
 inline FailureText TextOf(const Event& event) {
   return {.upstream = event.upstream,
+          .target = event.target,
           .peer = event.peer,
           .method = event.method,
           .host = event.host,

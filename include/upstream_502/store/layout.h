@@ -99,6 +99,7 @@ struct UpstreamRow {
   Time hour{0};          // and of `hours`
   std::atomic<uint8_t> protocol{0};
   std::atomic<uint8_t> seen{0};  // kept across a reset of the counters
+  std::atomic<uint8_t> kind{0};  // UpstreamKind
   char name[kUpstreamNameMax];
   Word incidents{0};
   Counter rescued{0};
@@ -193,6 +194,8 @@ struct alignas(kCacheLine) Header {
   Capacity capacity;
   Word upstreams{0};  // rows handed out
   Word peers{0};
+  Word resolved{0};      // rows of UpstreamKind::kResolved
+  Word chosen_peers{0};  // rows of peers that a client may have chosen
   Time start_time{0};
   Time load_time{0};
   Counter generation{0};

@@ -21,7 +21,8 @@ namespace upstream_502 {
 inline constexpr size_t kWord = sizeof(uint64_t);
 
 // Names are kept before the message and the URI, which share the rest.
-inline constexpr size_t kNameLimits[] = {128, kPeerNameMax, 16, 80, 36};
+// The last takes what others leave.
+inline constexpr size_t kNameLimits[] = {128, kPeerNameMax, 16, 80, 36, 80};
 inline constexpr size_t kNames = std::size(kNameLimits);
 
 // The lengths of evidence and texts, beside the number of the event among those
@@ -29,7 +30,6 @@ inline constexpr size_t kNames = std::size(kNameLimits);
 struct SlotLengths {
   uint32_t serial;
   uint8_t names[kNames];
-  uint8_t unused;
   uint16_t evidence;  // bytes; 0: the kernel was not asked
   uint16_t message;
   uint16_t uri;

@@ -14,6 +14,7 @@
 
 #include "upstream_502/store/event.h"
 #include "upstream_502/store/incident.h"
+#include "upstream_502/store/kind.h"
 #include "upstream_502/store/window.h"
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/finding.h"
@@ -73,6 +74,7 @@ struct UpstreamStats {
   std::string name;  // "(other)" when the zone was full; "(none)" for
                      // responses that no upstream was asked for
   Protocol protocol = Protocol::kUnknown;
+  UpstreamKind kind = UpstreamKind::kConfigured;
   uint64_t requests = 0;
   uint64_t attempts = 0;
   uint64_t failures = 0;

@@ -48,9 +48,11 @@ class Store {
   explicit operator bool() const { return arena_.header != nullptr; }
   const Arena& arena() const { return arena_; }
 
-  // The row of this upstream, kOtherUpstream when the table is full (each
-  // time counted as overflow). Names longer than kUpstreamNameMax are cut.
-  uint32_t FindOrAddUpstream(absl::string_view name, Protocol protocol);
+  // The row of this upstream, kOtherUpstream when the table, or what resolved
+  // ones may have of it, is full (each time counted as overflow). Names longer
+  // than kUpstreamNameMax are cut. What is configured stays so.
+  uint32_t FindOrAddUpstream(absl::string_view name, Protocol protocol,
+                             UpstreamKind kind = UpstreamKind::kConfigured);
 
   // The row of this peer of `upstream`, its "(other)" row when the table is
   // full.
@@ -111,6 +113,14 @@ class Store {
   }
 
  private:
+  uint32_t MakeUpstream(uint32_t hash, absl::string_view name,
+                        Protocol protocol, UpstreamKind kind);
+  uint32_t MakePeer(uint32_t hash, uint32_t upstream, absl::string_view addr);
+  void Claim(uint32_t upstream);
+  // Whether a client may have chosen the peers of `upstream`.
+  bool IsChosen(uint32_t upstream) const {
+    return KindOf(arena_.upstreams[upstream]) != UpstreamKind::kConfigured;
+  }
   // Begin the slot that `now_ms` falls into.
   [[gnu::cold]] static void OpenMinute(UpstreamRow* row, int64_t now_ms);
   [[gnu::cold]] static void OpenMinute(PeerRow* row, int64_t now_ms);

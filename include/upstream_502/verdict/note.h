@@ -30,7 +30,8 @@ struct Note {
   Failure failure;
   absl::Span<char> room = {};  // where its messages are kept
   absl::string_view upstream = {};
-  absl::string_view peer = {};  // set with the line where it is known then
+  absl::string_view target = {};  // see FailureText
+  absl::string_view peer = {};    // set with the line where it is known then
   FailureRows rows;
   // Where the kernel was asked; in the request's pool.
   Evidence* evidence = nullptr;

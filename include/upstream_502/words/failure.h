@@ -78,6 +78,8 @@ inline bool IsIdleEnd(const Failure& failure) {
 // escaped where they are rendered, nowhere else.
 struct FailureText {
   absl::string_view upstream = {};  // the name of the group
+  absl::string_view target = {};    // what a target that holds a variable
+                                    // resolved to; "" for any other
   absl::string_view peer = {};      // "127.0.0.1:9000", "unix:/run/app.sock";
                                     // "" where no peer was chosen
   absl::string_view method = {};    // "" where `Failure` tells

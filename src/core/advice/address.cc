@@ -69,6 +69,10 @@ std::string HostName(absl::string_view upstream) {
   return address ? "" : host;
 }
 
+std::string HostName(const FailureText& text) {
+  return HostName(text.target.empty() ? text.upstream : text.target);
+}
+
 bool IsPrintable(absl::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return c > ' ' && c < '\x7f'; });

@@ -51,7 +51,7 @@ class Advisor {
         text_(text),
         evidence_(evidence),
         address_(AddressOf(text.peer, evidence)),
-        name_(HostName(text.upstream)),
+        name_(HostName(text)),
         prefix_(DirectivePrefix(failure.protocol)),
         reading_(ReadingOf(failure, text)) {}
 

@@ -24,7 +24,7 @@ class Confirmer {
         text_(text),
         evidence_(evidence),
         address_(ParsePeer(text.peer)),
-        name_(HostName(text.upstream)),
+        name_(HostName(text)),
         prefix_(DirectivePrefix(failure.protocol)) {
     if (evidence != nullptr && evidence->where == Where::kThisMachine) {
       address_.loopback = true;

@@ -31,7 +31,7 @@ class Advisor {
           const PeerAddress& address, const Evidence* evidence)
       : failure_(failure),
         address_(address),
-        name_(HostName(text.upstream)),
+        name_(HostName(text)),
         prefix_(DirectivePrefix(failure.protocol)),
         reading_(ReadingOf(failure, text)),
         carried_(evidence == nullptr ? "" : CarriedName(*evidence)) {}

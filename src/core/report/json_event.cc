@@ -45,6 +45,7 @@ void AppendEventMembers(const Event& event, JsonObject* object) {
   object->TextOrNull("request_id", event.request_id);
   object->TextOrNull("message", event.message);
   object->NumberUnless(0, "incident", event.incident);
+  object->TextOrNull("target", event.target);
   object->Text("hint", Hint(event));
   AppendJsonArray(Findings(event), object->Key("findings"),
                   [](const Found& found, std::string* out) {

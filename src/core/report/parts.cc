@@ -34,6 +34,24 @@ Part Each(size_t count, std::function<void(size_t i, std::string* out)> write) {
   };
 }
 
+namespace {
+
+PeerStats SumOfPeers(const UpstreamStats& upstream) {
+  PeerStats sum;
+  sum.addr = std::string(kVariablePeer);
+  for (const PeerStats& peer : upstream.peers) {
+    sum.attempts += peer.attempts;
+    sum.failures += peer.failures;
+    for (size_t i = 0; i < kMaxCauses; ++i) {
+      sum.causes[i] += peer.causes[i];
+    }
+    sum.last_failure = std::max(sum.last_failure, peer.last_failure);
+  }
+  return sum;
+}
+
+}  // namespace
+
 Part EachPeer(const std::vector<UpstreamStats>& upstreams,
               std::function<void(const UpstreamStats& upstream,
                                  const PeerStats& peer, std::string* out)>
@@ -47,7 +65,13 @@ Part EachPeer(const std::vector<UpstreamStats>& upstreams,
     if (u == upstreams.size()) {
       return false;
     }
-    write(upstreams[u], upstreams[u].peers[p++], out);
+    const UpstreamStats& upstream = upstreams[u];
+    if (upstream.kind == UpstreamKind::kPlace) {
+      write(upstream, SumOfPeers(upstream), out);
+      p = upstream.peers.size();
+    } else {
+      write(upstream, upstream.peers[p++], out);
+    }
     return true;
   };
 }

@@ -80,6 +80,9 @@ void AppendTextEvent(const Event& event, std::string* out) {
       absl::StrCat(event.method, " ", event.host, event.uri);
   AppendShortened(absl::StripAsciiWhitespace(request), out);
   AppendShortened(event.message, out);
+  if (!event.target.empty() && event.target != event.upstream) {
+    AppendShortened(absl::StrCat("target ", event.target), out);
+  }
   for (const Found& found : Findings(event)) {
     AppendWrapped("    why: ", 9, found.text, out);
   }

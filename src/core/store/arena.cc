@@ -81,12 +81,13 @@ void Construct(T* first, size_t count) {
 }  // namespace
 
 void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,
-                  Protocol protocol) {
+                  Protocol protocol, UpstreamKind kind) {
   new (upstream) UpstreamRow;
   upstream->hash = hash;
   upstream->name_length = static_cast<uint32_t>(name.size());
   name.copy(upstream->name, name.size());
   upstream->protocol.store(static_cast<uint8_t>(protocol), kRelaxed);
+  upstream->kind.store(static_cast<uint8_t>(kind), kRelaxed);
 }
 
 void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,

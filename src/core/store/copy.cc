@@ -74,6 +74,7 @@ void CopyUpstream(const UpstreamRow& row, int64_t now_ms, bool hours,
       kProtocolCount) {  // a newer one's
     stats->protocol = Protocol::kUnknown;
   }
+  stats->kind = KindOf(row);
   for (const Shard& shard : row.shards) {
     stats->requests += shard.requests.load(kRelaxed);
     stats->attempts += shard.attempts.load(kRelaxed);

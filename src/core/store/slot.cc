@@ -82,14 +82,15 @@ Texts Fit(const FailureText& text, const FailureRows& rows,
       evidence == nullptr ? "" : EvidenceBytes(*evidence),
       {rows.upstream == FailureRows::kNone ? text.upstream : "",
        rows.peer == FailureRows::kNone ? text.peer : "", text.method, text.host,
-       text.request_id},
+       text.request_id, text.target},
       text.message,
       text.uri,
   };
   size_t left = kTextBytes - Padded(fit.evidence.size());
   for (size_t i = 0; i < kNames; ++i) {
-    if (fit.names[i].size() > kNameLimits[i]) {
-      fit.names[i] = CutUtf8(fit.names[i], kNameLimits[i]);
+    const size_t most = std::min(kNameLimits[i], left - kWord);
+    if (fit.names[i].size() > most) {
+      fit.names[i] = CutUtf8(fit.names[i], most);
     }
     left -= Padded(fit.names[i].size());
   }
@@ -141,9 +142,9 @@ void TakeTexts(const SlotPrefix& prefix, const char* in, Event* event) {
     return text;
   };
   event->evidence = EvidenceOf(take(prefix.lengths.evidence));
-  std::string* const names[kNames] = {&event->upstream, &event->peer,
-                                      &event->method, &event->host,
-                                      &event->request_id};
+  std::string* const names[kNames] = {&event->upstream,   &event->peer,
+                                      &event->method,     &event->host,
+                                      &event->request_id, &event->target};
   for (size_t i = 0; i < kNames; ++i) {
     *names[i] = std::string(take(prefix.lengths.names[i]));
   }
@@ -177,7 +178,6 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
   SlotLengths lengths = {
       .serial = serial,
       .names = {},
-      .unused = 0,
       .evidence = static_cast<uint16_t>(fit.evidence.size()),
       .message = static_cast<uint16_t>(fit.message.size()),
       .uri = static_cast<uint16_t>(fit.uri.size()),

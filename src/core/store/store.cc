@@ -40,17 +40,15 @@ void GiveBackRow(Word* used, uint32_t row) {
 // An index of rows: a slot holds a row plus one, or 0 while it is free.
 struct Index {
   Word* slots;
-  uint32_t size;  // a power of two, twice `capacity` at least
-  Word* used;     // rows handed out
-  uint32_t capacity;
+  uint32_t size;  // a power of two, twice as many as there are rows at least
 };
 
-// The row that `matches`, or else a new one that `fill` makes so; kNoRow when
+// The row that `matches`, or else a new one that `make` returns; kNoRow when
 // there is no more. Two processes may both make a row for a new key: the one
 // that loses the race gives its row back, and nobody ever waits.
-template <typename Matches, typename Fill>
+template <typename Matches, typename Make, typename GiveBack>
 uint32_t FindOrAdd(const Index& index, uint32_t hash, const Matches& matches,
-                   const Fill& fill) {
+                   const Make& make, const GiveBack& give_back) {
   uint32_t made = kNoRow;
   uint32_t at = FirstSlot(hash, index.size);
   for (uint32_t i = 0; i < index.size; ++i) {
@@ -58,11 +56,10 @@ uint32_t FindOrAdd(const Index& index, uint32_t hash, const Matches& matches,
     uint32_t stored = slot.load(std::memory_order_acquire);
     if (stored == 0) {
       if (made == kNoRow) {
-        made = TakeRow(index.used, index.capacity);
+        made = make();
         if (made == kNoRow) {
           return kNoRow;
         }
-        fill(made);
       }
       if (slot.compare_exchange_strong(stored, made + 1,
                                        std::memory_order_acq_rel,
@@ -72,7 +69,7 @@ uint32_t FindOrAdd(const Index& index, uint32_t hash, const Matches& matches,
     }
     if (matches(stored - 1)) {
       if (made != kNoRow) {
-        GiveBackRow(index.used, made);
+        give_back(made);
       }
       return stored - 1;
     }
@@ -136,25 +133,75 @@ size_t TimeBucket(uint64_t ms) {
 
 }  // namespace
 
-uint32_t Store::FindOrAddUpstream(absl::string_view name, Protocol protocol) {
+uint32_t Store::FindOrAddUpstream(absl::string_view name, Protocol protocol,
+                                  UpstreamKind kind) {
   name = CutUtf8(name, kUpstreamNameMax);
   const uint32_t hash = HashText(0, name.data(), name.size());
   const uint32_t row = FindOrAdd(
-      {arena_.upstream_index, arena_.capacity.upstream_index,
-       &arena_.header->upstreams, arena_.capacity.upstreams},
-      hash,
+      {arena_.upstream_index, arena_.capacity.upstream_index}, hash,
       [&](uint32_t other) {
         return Matches(arena_.upstreams[other], hash, name);
       },
+      [&] { return MakeUpstream(hash, name, protocol, kind); },
       [&](uint32_t made) {
-        FillUpstream(arena_.upstreams + made, hash, name, protocol);
-        FillPeer(arena_.peers + arena_.OtherPeer(made), 0, made, kOtherName);
+        GiveBackRow(&arena_.header->upstreams, made);
+        if (kind == UpstreamKind::kResolved) {
+          arena_.header->resolved.fetch_sub(1, kRelaxed);
+        }
       });
   if (row == kNoRow) {
     Add(&arena_.header->overflow);
     return kOtherUpstream;
   }
+  if (kind == UpstreamKind::kConfigured) {
+    Claim(row);
+  }
   return row;
+}
+
+uint32_t Store::MakePeer(uint32_t hash, uint32_t upstream,
+                         absl::string_view addr) {
+  Header& header = *arena_.header;
+  const bool chosen = IsChosen(upstream);
+  if (chosen && TakeRow(&header.chosen_peers,
+                        arena_.capacity.peers / kChosenShare) == kNoRow) {
+    return kNoRow;
+  }
+  const uint32_t row = TakeRow(&header.peers, arena_.capacity.peers);
+  if (row != kNoRow) {
+    FillPeer(arena_.peers + row, hash, upstream, addr);
+  } else if (chosen) {
+    header.chosen_peers.fetch_sub(1, kRelaxed);
+  }
+  return row;
+}
+
+uint32_t Store::MakeUpstream(uint32_t hash, absl::string_view name,
+                             Protocol protocol, UpstreamKind kind) {
+  Header& header = *arena_.header;
+  const bool chosen = kind == UpstreamKind::kResolved;
+  if (chosen && TakeRow(&header.resolved,
+                        arena_.capacity.upstreams / kChosenShare) == kNoRow) {
+    return kNoRow;
+  }
+  const uint32_t row = TakeRow(&header.upstreams, arena_.capacity.upstreams);
+  if (row != kNoRow) {
+    FillUpstream(arena_.upstreams + row, hash, name, protocol, kind);
+    FillPeer(arena_.peers + arena_.OtherPeer(row), 0, row, kOtherName);
+  } else if (chosen) {
+    header.resolved.fetch_sub(1, kRelaxed);
+  }
+  return row;
+}
+
+// What a client may have chosen stands in the configuration now.
+void Store::Claim(uint32_t upstream) {
+  const auto configured = static_cast<uint8_t>(UpstreamKind::kConfigured);
+  const uint8_t was =
+      arena_.upstreams[upstream].kind.exchange(configured, kRelaxed);
+  if (was == static_cast<uint8_t>(UpstreamKind::kResolved)) {
+    arena_.header->resolved.fetch_sub(1, kRelaxed);
+  }
 }
 
 uint32_t Store::FindOrAddPeer(uint32_t upstream, absl::string_view addr) {
@@ -164,14 +211,16 @@ uint32_t Store::FindOrAddPeer(uint32_t upstream, absl::string_view addr) {
   addr = CutUtf8(addr, kPeerNameMax);
   const uint32_t hash = HashText(upstream, addr.data(), addr.size());
   const uint32_t row = FindOrAdd(
-      {arena_.peer_index, arena_.capacity.peer_index, &arena_.header->peers,
-       arena_.capacity.peers},
-      hash,
+      {arena_.peer_index, arena_.capacity.peer_index}, hash,
       [&](uint32_t other) {
         return Matches(arena_.peers[other], hash, upstream, addr);
       },
+      [&] { return MakePeer(hash, upstream, addr); },
       [&](uint32_t made) {
-        FillPeer(arena_.peers + made, hash, upstream, addr);
+        GiveBackRow(&arena_.header->peers, made);
+        if (IsChosen(upstream)) {
+          arena_.header->chosen_peers.fetch_sub(1, kRelaxed);
+        }
       });
   if (row == kNoRow) {
     Add(&arena_.header->overflow);

@@ -10,7 +10,7 @@
 # sees does not matter), saved => 1 (another attempt answers: 200), rescued (1
 # where it is saved), attempts (one for each event past the look-up of names,
 # and the one that answers), failures, causes (the variable), message (a part of
-# it), origin (nginx), upstream, peer, protocol, reused, received_status, hint.
+# it), origin (nginx), upstream, target, peer, protocol, reused, received_status, hint.
 # gateway => 0: a 500 that is none of ours. quiet => 1: it is a subrequest's, of
 # which the request's own variables say nothing. passed => 1: nginx took what
 # came for a header. unconnected => 1: nginx learned
@@ -119,6 +119,13 @@ sub expectations ( $t, $row ) {
         && $pass =~ /_pass\s+(?:\w+:\/\/)?(u\d+|%%\w+%%)/ )
     {
         $want{upstream} = $t->expand($1);
+    }
+    # A target that holds a variable is counted under the place that asks.
+    if ( !exists $row->{upstream} && $pass =~ /_pass\s+[^;]*\$/ ) {
+        $want{upstream} = "(localhost /r$row->{number})";
+    }
+    if ( defined $want{target} ) {
+        $want{target} = $t->expand( local_names( $row, $want{target} ) );
     }
     if ( defined $want{upstream} ) {
         $want{upstream} = $t->expand( local_names( $row, $want{upstream} ) );

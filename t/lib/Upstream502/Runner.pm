@@ -389,7 +389,7 @@ sub check_events ( $row, $want, $status, $logged ) {
     my @times = map { $_->{time} } @events;
     is_deeply \@times, [ sort { $a <=> $b } @times ], 'in the order of time';
     my $last = $events[-1] // return;
-    for my $name (qw(upstream protocol received_status)) {
+    for my $name (qw(upstream target protocol received_status)) {
         is $last->{$name}, $want->{$name}, "last event: $name"
           if defined $want->{$name};
     }

@@ -272,7 +272,7 @@ TEST(AppendEventJson, HasEveryKeyWhateverIsKnown) {
       "id time upstream peer protocol cause phase errno errno_name errno_class "
       "attempt attempts status client_status rescued received_status "
       "connect_time header_time response_time bytes_sent bytes_received reused "
-      "limit method host uri request_id message incident hint findings "
+      "limit method host uri request_id message incident target hint findings "
       "evidence";
   EXPECT_EQ(JsonOf(SampleEvent(1)).Keys(), kKeys);
   EXPECT_EQ(JsonOf(SampleBareEvent(1)).Keys(), kKeys);
@@ -314,7 +314,7 @@ TEST(AppendEventJson, SaysNullForWhatIsNotKnown) {
   for (const char* key :
        {"peer", "errno", "errno_name", "errno_class", "status", "client_status",
         "received_status", "connect_time", "header_time", "response_time",
-        "limit", "method", "host", "uri", "request_id", "message",
+        "limit", "method", "host", "uri", "request_id", "message", "target",
         "evidence"}) {
     EXPECT_TRUE(json[key].IsNull()) << key;
   }

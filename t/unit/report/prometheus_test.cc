@@ -77,6 +77,21 @@ TEST(PrometheusRenderer, ListsConfiguredUpstreamsBeforeTheirFirstRequest) {
             "0");
 }
 
+TEST(PrometheusRenderer, HasOneSeriesForThePeersOfAPlace) {
+  Report report = SampleReport();
+  report.snapshot.upstreams[2].kind = UpstreamKind::kPlace;
+  const UpstreamStats& place = report.snapshot.upstreams[2];
+  ASSERT_GT(place.peers.size(), 1U);
+  const Exposition metrics(Prometheus(report), false);
+  EXPECT_EQ(metrics.Count("attempts_total{upstream=\"php\""), 1U);
+  EXPECT_EQ(metrics["attempts_total{upstream=\"php\",peer=\"(variable)\"}"],
+            std::to_string(place.attempts));
+  EXPECT_EQ(metrics["peer_failures_total{upstream=\"php\","
+                    "peer=\"(variable)\",cause=\"error_status\"}"],
+            "2");
+  EXPECT_EQ(metrics.Count("last_failure_timestamp_seconds"), 1U);
+}
+
 TEST(PrometheusRenderer, CountsResponsesNobodyWasAskedFor) {
   const Exposition metrics(Prometheus(SampleReport()), false);
   EXPECT_EQ(metrics["responses_total{upstream=\"(none)\",code=\"502\","

@@ -25,7 +25,7 @@ TEST(RequestJson, HasTheKeysOfTheContractInItsOrder) {
       "cause phase errno errno_name errno_class attempt attempts status "
       "client_status rescued received_status connect_time header_time "
       "response_time bytes_sent bytes_received reused limit method host uri "
-      "request_id message incident hint findings evidence";
+      "request_id message incident target hint findings evidence";
   const Event event = SampleEvent(7);
   EXPECT_EQ(JsonOf({.event = &event}).Keys(), kKeys);
   const Event bare = SampleBareEvent(7);

@@ -46,6 +46,7 @@ TEST(SlotEvidence, FitsBesideTextsThatAreAllHuge) {
   const std::string huge(65536, 'x');
   const Evidence evidence = SomeEvidence(std::string(Evidence::kTextRoom, 'e'));
   const Event event = RoundTrip({.upstream = huge,
+                                 .target = huge,
                                  .peer = huge,
                                  .method = huge,
                                  .host = huge,

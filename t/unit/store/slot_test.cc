@@ -26,6 +26,7 @@ TEST(EventSlot, GivesBackWhatWasWritten) {
   EXPECT_EQ(event.id, 42U);
   EXPECT_EQ(std::memcmp(&event.failure, &facts, sizeof(facts)), 0);
   EXPECT_EQ(event.upstream, "backend");
+  EXPECT_EQ(event.target, "backend.internal:8080");
   EXPECT_EQ(event.peer, "127.0.0.1:9000");
   EXPECT_EQ(event.method, "GET");
   EXPECT_EQ(event.host, "example.com");

@@ -28,6 +28,7 @@ inline Failure SomeFacts() {
 
 inline FailureText SomeText() {
   return {.upstream = "backend",
+          .target = "backend.internal:8080",
           .peer = "127.0.0.1:9000",
           .method = "GET",
           .host = "example.com",

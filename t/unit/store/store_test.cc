@@ -77,6 +77,38 @@ TEST_F(StoreTest, FindsARowAgainByItsName) {
   EXPECT_NE(store_.FindOrAddPeer(two, "127.0.0.1:80"), peer);
 }
 
+TEST_F(StoreTest, KeepsNamesThatClientsChooseWithinTheirShare) {
+  const uint32_t share = store_.arena().capacity.upstreams / kChosenShare;
+  const auto resolved = [this](uint32_t i) {
+    return store_.FindOrAddUpstream("host" + std::to_string(i), Protocol::kHttp,
+                                    UpstreamKind::kResolved);
+  };
+  for (uint32_t i = 0; i < share; ++i) {
+    EXPECT_NE(resolved(i), kOtherUpstream) << i;
+  }
+  EXPECT_EQ(resolved(share), kOtherUpstream);
+  EXPECT_NE(resolved(0), kOtherUpstream);
+  EXPECT_EQ(store_.arena().header->overflow.load(), 1U);
+  const uint32_t configured = store_.FindOrAddUpstream("u", Protocol::kHttp);
+  EXPECT_NE(configured, kOtherUpstream);
+  // What was resolved and is configured now makes room for another.
+  EXPECT_NE(store_.FindOrAddUpstream("host0", Protocol::kHttp), kOtherUpstream);
+  EXPECT_NE(resolved(share), kOtherUpstream);
+  EXPECT_EQ(resolved(share + 1), kOtherUpstream);
+}
+
+TEST_F(StoreTest, KeepsPeersThatClientsChooseWithinTheirShare) {
+  const uint32_t place =
+      store_.FindOrAddUpstream("(a /)", Protocol::kHttp, UpstreamKind::kPlace);
+  const uint32_t share = store_.arena().capacity.peers / kChosenShare;
+  for (uint32_t i = 0; i <= share; ++i) {
+    const uint32_t peer = store_.FindOrAddPeer(place, std::to_string(i));
+    EXPECT_EQ(store_.IsOther(peer), i == share) << i;
+  }
+  const uint32_t configured = store_.FindOrAddUpstream("u", Protocol::kHttp);
+  EXPECT_FALSE(store_.IsOther(store_.FindOrAddPeer(configured, "10.0.0.1:80")));
+}
+
 TEST_F(StoreTest, TellsNamesOfAnyLengthApart) {
   const uint32_t upstream = store_.FindOrAddUpstream("u", Protocol::kHttp);
   std::set<uint32_t> rows;
