@@ -19,6 +19,7 @@ namespace upstream_502 {
 namespace {
 
 constexpr size_t kDefaultZoneSize = 8 * 1024 * 1024;
+constexpr int64_t kDefaultInactiveMs = int64_t{24} * 60 * kMinuteMs;
 constexpr Rings kDefaultRings = {.events = 1024, .incidents = 128};
 constexpr uint32_t kMaxEvents = 1000000;
 constexpr uint32_t kMaxIncidents = 10000;
@@ -61,14 +62,31 @@ char* SetZoneOption(ngx_conf_t* cf, ngx_str_t option, Zone* zone) {
                : BadValue(cf, option,
                           "\"incidents=\" and a number from 1 to 10000");
   }
-  return BadValue(cf, option, "\"events=number\" or \"incidents=number\"");
+  if (Consume(option, "inactive=", &value)) {
+    const auto ms = static_cast<ngx_int_t>(ngx_parse_time(&value, 0));
+    zone->inactive = ms;
+    return ms >= kMinuteMs
+               ? kConfOk
+               : BadValue(cf, option,
+                          "\"inactive=\" and a time of one minute or more");
+  }
+  if (Consume(option, "state=", &value) && value.len != 0) {
+    zone->state = value;
+    return ngx_conf_full_name(cf->cycle, &zone->state, 0) == NGX_OK
+               ? kConfOk
+               : kConfError;
+  }
+  return BadValue(cf, option,
+                  "\"events=number\", \"incidents=number\", "
+                  "\"inactive=time\" or \"state=path\"");
 }
 
 char* SetZone(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   auto& zone = static_cast<MainConf*>(conf)->zone;
   auto* args = static_cast<ngx_str_t*>(cf->args->elts);
   constexpr const char* kSyntax =
-      "\"name:size [events=number] [incidents=number]\"";
+      "\"name:size [events=number] [incidents=number] [inactive=time] "
+      "[state=path]\"";
 
   if (zone.name.len != 0) {
     static char duplicate[] = "is duplicate";
@@ -84,6 +102,7 @@ char* SetZone(ngx_conf_t* cf, ngx_command_t*, void* conf) {
     return BadValue(cf, args[1], kSyntax);
   }
   zone.rings = kDefaultRings;
+  zone.inactive = kDefaultInactiveMs;
   for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
     char* const rc = SetZoneOption(cf, args[i], &zone);
     if (rc != kConfOk) {
@@ -308,6 +327,7 @@ char* InitMainConf(ngx_conf_t* cf, void* data) {
     ngx_str_set(&zone.name, "upstream_502");
     zone.size = kDefaultZoneSize;
     zone.rings = kDefaultRings;
+    zone.inactive = kDefaultInactiveMs;
   }
   return Guarded(cf->log, kConfError, [cf, &zone] {
     return DeclareZone(cf, &zone) ? kConfOk : kConfError;

@@ -14,6 +14,7 @@
 #include "incident_log.h"
 #include "probe.h"
 #include "run.h"
+#include "state.h"
 #include "variables.h"
 
 namespace upstream_502 {
@@ -168,6 +169,9 @@ ngx_int_t InitModule(ngx_cycle_t* cycle) {
   return Guarded(cycle->log, ngx_int_t{NGX_OK}, [cycle]() -> ngx_int_t {
     MainConf* conf = CycleConf(cycle);
     if (conf != nullptr && conf->zone.store) {
+      if (!ngx_test_config) {
+        StartState(cycle, &conf->zone);
+      }
       conf->zone.store.NoteLoad(NowMs());
       RegisterUpstreams(conf);
     }
@@ -189,6 +193,13 @@ ngx_int_t InitProcess(ngx_cycle_t* cycle) {
 
 void ExitProcess(ngx_cycle_t* cycle) {
   Guarded(cycle->log, [] { StopProbing(); });
+}
+
+void ExitMaster(ngx_cycle_t* cycle) {
+  MainConf* conf = CycleConf(cycle);
+  if (conf != nullptr) {
+    Guarded(cycle, [&] { EndState(cycle, &conf->zone); });
+  }
 }
 
 ngx_http_module_t context = {
@@ -218,6 +229,6 @@ ngx_module_t ngx_http_upstream_502_module = {
     nullptr,                    // init thread
     nullptr,                    // exit thread
     upstream_502::ExitProcess,  // exit process
-    nullptr,                    // exit master
+    upstream_502::ExitMaster,   // exit master
     NGX_MODULE_V1_PADDING,
 };

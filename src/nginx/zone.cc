@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bridge.h"
+#include "state.h"
 
 namespace upstream_502 {
 namespace {
@@ -155,6 +156,9 @@ ngx_int_t InitZone(ngx_shm_zone_t* shm, void* data) {
                     "upstream_502_zone \"%V\" is too small", &zone->name);
       return NGX_ERROR;
     }
+    if (ngx_test_config && !CheckState(*zone, log)) {
+      return NGX_ERROR;
+    }
     if (old != nullptr) {
       const auto store = AttachTo(*shm, *zone);
       if (!store) {
@@ -214,6 +218,10 @@ void CloseMemory(void* data) {
     close(zone->memory_fd);
     zone->memory_fd = -1;
   }
+  if (zone->lock_fd != -1) {
+    close(zone->lock_fd);
+    zone->lock_fd = -1;
+  }
 }
 
 }  // namespace
@@ -252,6 +260,12 @@ bool DeclareZone(ngx_conf_t* cf, Zone* zone) {
     return false;
   }
   zone->memory_fd = -1;
+  zone->cycle = cf->cycle;
+  zone->lock_fd = -1;
+  if (running != nullptr && running->lock_fd != -1 &&
+      View(running->state) == View(zone->state)) {
+    zone->lock_fd = dup(running->lock_fd);
+  }
   zone->first = ngx_is_init_cycle(cf->cycle->old_cycle);
   cleanup->handler = CloseMemory;
   cleanup->data = zone;
@@ -260,6 +274,16 @@ bool DeclareZone(ngx_conf_t* cf, Zone* zone) {
   return true;
 }
 
-void ReleaseMasterResources(Zone* zone) { CloseMemory(zone); }
+void ReleaseMasterResources(Zone* zone) {
+  // The process that tends caches writes the state, and may outlive the master.
+  const ngx_fd_t lock = zone->lock_fd;
+  if (ngx_process == NGX_PROCESS_HELPER) {
+    zone->lock_fd = -1;
+  }
+  CloseMemory(zone);
+  if (ngx_process == NGX_PROCESS_HELPER) {
+    zone->lock_fd = lock;
+  }
+}
 
 }  // namespace upstream_502

@@ -15,6 +15,8 @@ struct Zone {
   ngx_str_t name;
   size_t size;
   Rings rings;
+  int64_t inactive;      // ms after which a row may make room
+  ngx_str_t state;       // the file's path; empty: there is none
   ngx_uint_t first;      // the first configuration of this process
   ngx_uint_t restarted;  // the running configuration's zone does not go on
   ngx_uint_t serial;     // of the memory, among those of this process
@@ -22,6 +24,12 @@ struct Zone {
   Store store;
   // Holds the memory for the new binary of an upgrade; -1: none.
   ngx_fd_t memory_fd;
+  const ngx_cycle_t* cycle;
+  // Of the state, see state.h: -1 where it is not locked, and so not written.
+  ngx_fd_t lock_fd;
+  bool saved;          // once, and then
+  uint64_t saved_sum;  // as this
+  bool save_failed;    // the last time
 };
 
 // The smallest size that holds such rings.

@@ -86,7 +86,6 @@ struct Arena {
 
  private:
   explicit Arena(Header* memory);
-  bool IsWithinBounds() const;
 };
 
 // How rows begin their lives. Names are no longer than their rows have room
@@ -96,6 +95,11 @@ void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,
                   UpstreamKind kind = UpstreamKind::kConfigured);
 void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,
               absl::string_view addr);
+
+// Where the search for `hash` begins in an index; `slots` is a power of two.
+inline uint32_t FirstSlot(uint32_t hash, uint32_t slots) {
+  return static_cast<uint32_t>(uint64_t{hash} * slots >> 32);
+}
 
 // What another process may have left there, within bounds.
 inline UpstreamKind KindOf(const UpstreamRow& row) {

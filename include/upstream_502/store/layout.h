@@ -199,6 +199,7 @@ struct alignas(kCacheLine) Header {
   Time start_time{0};
   Time load_time{0};
   Counter generation{0};
+  Counter restarts{0};  // times it was read from a file
   Counter overflow{0};
   Counter overflow_told{0};  // at the last warning
   Time overflow_warned{0};

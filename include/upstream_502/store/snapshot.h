@@ -105,6 +105,7 @@ struct ServerInfo {
   int64_t start_time = 0;   // counting since
   int64_t load_time = 0;    // this configuration was loaded
   uint64_t generation = 0;  // configurations loaded since start_time, from 1
+  uint64_t restarts = 0;    // of nginx since start_time that it went on over
 };
 
 struct ZoneInfo {

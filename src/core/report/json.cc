@@ -92,6 +92,7 @@ void AppendServer(const ServerInfo& server, std::string* out) {
   object.Number("start_time", server.start_time);
   object.Number("load_time", server.load_time);
   object.Number("generation", server.generation);
+  object.Number("restarts", server.restarts);
   object.Close();
 }
 

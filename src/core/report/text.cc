@@ -68,9 +68,14 @@ void AppendHeader(const Snapshot& snapshot, std::string* out) {
       "", 2,
       absl::StrCat("counting since ", FormatDateTime(server.start_time),
                    " UTC (", FormatDuration(server.time - server.start_time),
-                   "), configuration generation ", server.generation,
-                   " loaded ", FormatDuration(server.time - server.load_time),
-                   " ago"),
+                   "), ",
+                   server.restarts == 0
+                       ? ""
+                       : absl::StrCat("over ", server.restarts,
+                                      server.restarts == 1 ? " restart, "
+                                                           : " restarts, "),
+                   "configuration generation ", server.generation, " loaded ",
+                   FormatDuration(server.time - server.load_time), " ago"),
       out);
   if (zone.overflow > 0) {
     AppendWrapped("", 2,

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <new>
 
+#include "upstream_502/store/check.h"
+
 namespace upstream_502 {
 namespace {
 
@@ -149,7 +151,7 @@ absl::optional<Arena> Arena::Attach(void* memory, size_t size,
     return absl::nullopt;
   }
   Arena arena(header);
-  if (!arena.IsWithinBounds()) {
+  if (!IsSound(arena)) {
     return absl::nullopt;
   }
   return arena;
@@ -167,31 +169,6 @@ RowBytes Arena::BytesPerRow() const {
       .event = sizeof(EventSlot),
       .incident = sizeof(IncidentSlot),
   };
-}
-
-bool Arena::IsWithinBounds() const {
-  for (uint32_t i = 0; i < capacity.upstream_index; ++i) {
-    const uint32_t row = IndexedUpstream(i);
-    if (row != kNoPeer && (row >= capacity.upstreams ||
-                           upstreams[row].name_length > kUpstreamNameMax)) {
-      return false;
-    }
-  }
-  for (uint32_t i = 0; i < capacity.peer_index; ++i) {
-    const uint32_t row = IndexedPeer(i);
-    if (row != kNoPeer &&
-        (row >= capacity.peers || peers[row].upstream >= capacity.upstreams ||
-         peers[row].addr_length > kPeerNameMax)) {
-      return false;
-    }
-  }
-  for (uint32_t row : {kOtherUpstream, kNoUpstream}) {
-    if (upstreams[row].name_length > kUpstreamNameMax) {
-      return false;
-    }
-  }
-  return header->upstreams.load(kRelaxed) <= capacity.upstreams &&
-         header->peers.load(kRelaxed) <= capacity.peers;
 }
 
 namespace {

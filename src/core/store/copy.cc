@@ -339,6 +339,7 @@ Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot,
   snapshot->server.start_time = header.start_time.load(kRelaxed);
   snapshot->server.load_time = header.load_time.load(kRelaxed);
   snapshot->server.generation = header.generation.load(kRelaxed);
+  snapshot->server.restarts = header.restarts.load(kRelaxed);
   upstreams_ = PublishedUpstreams(arena_);
   peers_ = PublishedPeers(arena_);
   snapshot->upstreams.reserve(upstreams_.size());

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "upstream_502/store/check.h"
 #include "upstream_502/store/evidence_bytes.h"
 #include "upstream_502/words/escape.h"
 #include "upstream_502/words/text.h"
@@ -105,7 +106,8 @@ Texts Fit(const FailureText& text, const FailureRows& rows,
 
 // Values of a newer binary may be unknown to this one.
 bool IsKnown(const Failure& failure) {
-  return static_cast<size_t>(failure.cause) < kCauseCount &&
+  return IsTime(failure.time_ms) &&
+         static_cast<size_t>(failure.cause) < kCauseCount &&
          failure.method < std::size(kMethods) &&
          (failure.line == 0 || IsUsualLine(failure.line)) &&
          static_cast<size_t>(failure.phase) < kPhaseCount &&

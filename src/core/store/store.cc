@@ -13,11 +13,6 @@ namespace {
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr uint32_t kNoRow = UINT32_MAX;
 
-// Where the search for `hash` begins; `slots` is a power of two.
-uint32_t FirstSlot(uint32_t hash, uint32_t slots) {
-  return static_cast<uint32_t>(uint64_t{hash} * slots >> 32);
-}
-
 // The next unused row, or kNoRow. Whoever takes a row that was given back
 // must see it abandoned: hence acquire and release.
 uint32_t TakeRow(Word* used, uint32_t capacity) {

@@ -52,7 +52,7 @@ TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
   EXPECT_EQ(json["schema"].text, "1");
   EXPECT_EQ(json["server"].Keys(),
             "hostname nginx_version module_version pid time start_time "
-            "load_time generation");
+            "load_time generation restarts");
   EXPECT_EQ(json["zone"].Keys(),
             "name size peers peers_max events events_max incidents "
             "incidents_max overflow");

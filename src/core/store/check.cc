@@ -1,0 +1,207 @@
+// Looks at every number in the memory that leads somewhere.
+
+#include "upstream_502/store/check.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "upstream_502/words/text.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+// Ids are handed out one by one: none comes near.
+constexpr uint64_t kIdMax = uint64_t{1} << 60;
+
+bool IsTime(const Time& time) {
+  return upstream_502::IsTime(time.load(kRelaxed));
+}
+
+bool IsSound(const UpstreamRow& row) {
+  return row.name_length <= kUpstreamNameMax && IsTime(row.minute) &&
+         IsTime(row.recent) && IsTime(row.hour) &&
+         std::all_of(
+             std::begin(row.early), std::end(row.early),
+             [](const EarlyFailure& early) { return IsTime(early.time); });
+}
+
+bool IsSound(const PeerRow& row, const Capacity& capacity) {
+  return row.upstream < capacity.upstreams && row.addr_length <= kPeerNameMax &&
+         IsTime(row.minute) && IsTime(row.first_failure) &&
+         IsTime(row.last_failure) &&
+         std::all_of(
+             std::begin(row.shards), std::end(row.shards),
+             [](const Shard& shard) { return IsTime(shard.last_success); });
+}
+
+bool IsSound(const IncidentSlot& slot, const Capacity& capacity) {
+  return IsTime(slot.start) && IsTime(slot.end) &&
+         slot.id.load(kRelaxed) < kIdMax &&
+         slot.upstream.load(kRelaxed) < capacity.upstreams;
+}
+
+bool IsSound(const Header& header) {
+  const Capacity& capacity = header.capacity;
+  for (const Time* time :
+       {&header.start_time, &header.load_time, &header.overflow_warned,
+        &header.minute, &header.hour}) {
+    if (!IsTime(*time)) {
+      return false;
+    }
+  }
+  const uint32_t upstreams = header.upstreams.load(kRelaxed);
+  return upstreams > kNoUpstream && upstreams <= capacity.upstreams &&
+         header.peers.load(kRelaxed) <= capacity.peers &&
+         header.resolved.load(kRelaxed) <= capacity.upstreams &&
+         header.chosen_peers.load(kRelaxed) <= capacity.peers &&
+         header.events.load(kRelaxed) < kIdMax &&
+         header.events_floor.load(kRelaxed) < kIdMax &&
+         header.incidents.load(kRelaxed) < kIdMax &&
+         header.incidents_floor.load(kRelaxed) < kIdMax;
+}
+
+// What an upstream's row and that of its "(other)" peer say.
+bool IsUpstreamSound(const Arena& arena, uint32_t row) {
+  const PeerRow& other = arena.peers[arena.OtherPeer(row)];
+  return IsSound(arena.upstreams[row]) && IsSound(other, arena.capacity);
+}
+
+// The rows that an index names, each once.
+std::vector<uint32_t> RowsOf(const Word* index, uint32_t size, uint32_t rows) {
+  std::vector<bool> known(rows);
+  std::vector<uint32_t> found;
+  for (uint32_t i = 0; i < size; ++i) {
+    const uint32_t row = index[i].load(kRelaxed) - 1;
+    if (row < rows && !known[row]) {
+      known[row] = true;
+      found.push_back(row);
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void Clear(Word* index, uint32_t size) {
+  for (uint32_t i = 0; i < size; ++i) {
+    index[i].store(0, kRelaxed);
+  }
+}
+
+void Put(Word* index, uint32_t size, uint32_t hash, uint32_t row) {
+  uint32_t at = FirstSlot(hash, size);
+  while (index[at].load(kRelaxed) != 0) {
+    at = (at + 1) & (size - 1);
+  }
+  index[at].store(row + 1, kRelaxed);
+}
+
+// Drops what has the name of another one: `name` tells it.
+template <typename Name>
+void KeepOneOfEach(std::vector<uint32_t>* rows, const Name& name) {
+  const auto before = [&name](uint32_t a, uint32_t b) {
+    return std::make_pair(name(a), a) < std::make_pair(name(b), b);
+  };
+  std::sort(rows->begin(), rows->end(), before);
+  const auto end = std::unique(
+      rows->begin(), rows->end(),
+      [&name](uint32_t a, uint32_t b) { return name(a) == name(b); });
+  rows->erase(end, rows->end());
+}
+
+uint32_t Highest(const std::vector<uint32_t>& rows, uint32_t least) {
+  return rows.empty()
+             ? least
+             : std::max(least, *std::max_element(rows.begin(), rows.end()) + 1);
+}
+
+void MendUpstreams(Arena* arena) {
+  const Capacity& capacity = arena->capacity;
+  std::vector<uint32_t> rows = RowsOf(
+      arena->upstream_index, capacity.upstream_index, capacity.upstreams);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [](uint32_t row) { return row <= kNoUpstream; }),
+             rows.end());
+  KeepOneOfEach(
+      &rows, [arena](uint32_t row) { return NameOf(arena->upstreams[row]); });
+  Clear(arena->upstream_index, capacity.upstream_index);
+  uint32_t resolved = 0;
+  for (const uint32_t row : rows) {
+    UpstreamRow& upstream = arena->upstreams[row];
+    const absl::string_view name = NameOf(upstream);
+    upstream.hash = HashText(0, name.data(), name.size());
+    arena->peers[arena->OtherPeer(row)].upstream = row;
+    resolved += KindOf(upstream) == UpstreamKind::kResolved ? 1U : 0U;
+    Put(arena->upstream_index, capacity.upstream_index, upstream.hash, row);
+  }
+  arena->header->upstreams.store(Highest(rows, kNoUpstream + 1), kRelaxed);
+  arena->header->resolved.store(resolved, kRelaxed);
+}
+
+void MendPeers(Arena* arena) {
+  const Capacity& capacity = arena->capacity;
+  std::vector<uint32_t> rows =
+      RowsOf(arena->peer_index, capacity.peer_index, capacity.peers);
+  const uint32_t upstreams = arena->header->upstreams.load(kRelaxed);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [&](uint32_t row) {
+                              return arena->peers[row].upstream >= upstreams;
+                            }),
+             rows.end());
+  KeepOneOfEach(&rows, [arena](uint32_t row) {
+    const PeerRow& peer = arena->peers[row];
+    return std::make_pair(peer.upstream, NameOf(peer));
+  });
+  Clear(arena->peer_index, capacity.peer_index);
+  uint32_t chosen = 0;
+  for (const uint32_t row : rows) {
+    PeerRow& peer = arena->peers[row];
+    const absl::string_view addr = NameOf(peer);
+    peer.hash = HashText(peer.upstream, addr.data(), addr.size());
+    chosen +=
+        KindOf(arena->upstreams[peer.upstream]) != UpstreamKind::kConfigured
+            ? 1U
+            : 0U;
+    Put(arena->peer_index, capacity.peer_index, peer.hash, row);
+  }
+  arena->header->peers.store(Highest(rows, 0), kRelaxed);
+  arena->header->chosen_peers.store(chosen, kRelaxed);
+}
+
+}  // namespace
+
+bool IsSound(const Arena& arena) {
+  const Capacity& capacity = arena.capacity;
+  if (!IsSound(*arena.header) || !IsUpstreamSound(arena, kOtherUpstream) ||
+      !IsUpstreamSound(arena, kNoUpstream)) {
+    return false;
+  }
+  for (uint32_t i = 0; i < capacity.upstream_index; ++i) {
+    const uint32_t row = arena.IndexedUpstream(i);
+    if (row != kNoPeer && (row <= kNoUpstream || row >= capacity.upstreams ||
+                           !IsUpstreamSound(arena, row))) {
+      return false;
+    }
+  }
+  for (uint32_t i = 0; i < capacity.peer_index; ++i) {
+    const uint32_t row = arena.IndexedPeer(i);
+    if (row != kNoPeer &&
+        (row >= capacity.peers || !IsSound(arena.peers[row], capacity))) {
+      return false;
+    }
+  }
+  for (uint32_t i = 0; i < capacity.incidents; ++i) {
+    if (!IsSound(arena.incidents[i], capacity)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void Mend(Arena* arena) {
+  MendUpstreams(arena);
+  MendPeers(arena);
+}
+
+}  // namespace upstream_502

@@ -1,0 +1,235 @@
+// Reads the statistics when nginx starts, and has them written.
+
+#include "ngx_cxx.h"
+
+#include "state.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
+#include "bridge.h"
+#include "system/state_file.h"
+#include "upstream_502/store/check.h"
+#include "upstream_502/store/image.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr ngx_msec_t kSaveEveryMs = 60000;
+// An nginx that is just ending writes the file first: as long as nginx itself
+// tries to get a port that is in use.
+constexpr int kLockTries = 30;
+constexpr ngx_msec_t kLockWaitMs = 100;
+// As much as is copied and written at once: zeroes are left out by it.
+constexpr size_t kChunkWords = 512;
+
+std::string PathOf(const Zone& zone) { return std::string(View(zone.state)); }
+
+// Whom the process that writes belongs to.
+StateUser UserOf(const ngx_cycle_t* cycle) {
+  const auto* conf = reinterpret_cast<const ngx_core_conf_t*>(
+      ngx_get_conf(cycle->conf_ctx, ngx_core_module));
+  if (geteuid() != 0 || conf->user == static_cast<ngx_uid_t>(NGX_CONF_UNSET)) {
+    return {geteuid(), getegid(), nullptr};
+  }
+  return {conf->user, conf->group, conf->username};
+}
+
+void Say(const Zone& zone, ngx_uint_t level, ngx_log_t* log,
+         absl::string_view what) {
+  ngx_log_error(level, log, 0, "upstream_502_zone \"%V\": state \"%V\" %*s",
+                &zone.name, &zone.state, what.size(), what.data());
+}
+
+off_t FileSize(const Arena& arena) {
+  return static_cast<off_t>(kImageOffset + arena.header->size);
+}
+
+absl::string_view BytesOf(const void* data, size_t size) {
+  return {static_cast<const char*>(data), size};
+}
+
+// Writes the memory as it is now; `sum` becomes that of what was written.
+absl::Status Write(const Arena& arena, StateFile* file, uint64_t* sum) {
+  std::array<uint64_t, kChunkWords> chunk;
+  const size_t words = arena.header->size / sizeof(uint64_t);
+  *sum = 0;
+  for (size_t at = 0; at < words; at += kChunkWords) {
+    const absl::Span<uint64_t> part(chunk.data(),
+                                    std::min(kChunkWords, words - at));
+    CopyWords(arena, at, part);
+    *sum = AddWords(*sum, part);
+    if (std::all_of(part.begin(), part.end(),
+                    [](uint64_t word) { return word == 0; })) {
+      continue;
+    }
+    const absl::Status status =
+        file->Write(static_cast<off_t>(kImageOffset + at * sizeof(uint64_t)),
+                    BytesOf(part.data(), part.size() * sizeof(uint64_t)));
+    if (!status.ok()) {
+      return status;
+    }
+  }
+  const ImageHead head = HeadOf(arena, *sum);
+  return file->Write(0, BytesOf(&head, sizeof(head)));
+}
+
+absl::Status Replace(const Zone& zone, const StateUser& user, uint64_t* sum) {
+  const Arena& arena = zone.store.arena();
+  absl::StatusOr<StateFile> file = StateFile::Create(PathOf(zone), user);
+  if (!file.ok()) {
+    return file.status();
+  }
+  const absl::Status status = Write(arena, &*file, sum);
+  return status.ok() ? file->Commit(FileSize(arena)) : status;
+}
+
+// Unless nothing has changed since. What fails is said once.
+void Save(Zone* zone, const StateUser& user, ngx_log_t* log) {
+  if (zone->lock_fd == -1 ||
+      (zone->saved && SumOf(zone->store.arena()) == zone->saved_sum)) {
+    return;
+  }
+  const absl::Status status = Replace(*zone, user, &zone->saved_sum);
+  zone->saved = status.ok();
+  if (!status.ok() && !zone->save_failed) {
+    Say(*zone, NGX_LOG_WARN, log,
+        absl::StrCat(absl::string_view(status.message()),
+                     ", a restart will lose what is counted"));
+  }
+  zone->save_failed = !status.ok();
+}
+
+// nginx runs it in its cache manager; it returns when to be run again.
+ngx_msec_t Tend(void* data) {
+  auto* zone = static_cast<Zone*>(data);
+  auto* cycle = const_cast<ngx_cycle_t*>(ngx_cycle);
+  Guarded(cycle, [&] { Save(zone, UserOf(cycle), cycle->log); });
+  return kSaveEveryMs;
+}
+
+// An entry of the list by which nginx decides whether to start that process.
+// Added when directories are made already: nginx would make this one its own.
+bool AddToManager(ngx_cycle_t* cycle, Zone* zone) {
+  auto* path =
+      static_cast<ngx_path_t*>(ngx_pcalloc(cycle->pool, sizeof(ngx_path_t)));
+  auto** place = path == nullptr
+                     ? nullptr
+                     : static_cast<ngx_path_t**>(ngx_array_push(&cycle->paths));
+  if (place == nullptr) {
+    return false;
+  }
+  path->name = zone->state;
+  path->manager = Tend;
+  path->data = zone;
+  *place = path;
+  return true;
+}
+
+bool Lock(ngx_cycle_t* cycle, Zone* zone) {
+  for (int tries = zone->first ? kLockTries : 1; zone->lock_fd == -1;) {
+    const absl::StatusOr<int> fd = LockState(PathOf(*zone));
+    if (fd.ok()) {
+      zone->lock_fd = *fd;
+    } else if (fd.status().code() != absl::StatusCode::kUnavailable ||
+               --tries == 0) {
+      Say(*zone, NGX_LOG_WARN, cycle->log,
+          absl::StrCat(absl::string_view(fd.status().message()),
+                       ", it is left alone"));
+      return false;
+    } else {
+      ngx_msleep(kLockWaitMs);
+    }
+  }
+  return true;
+}
+
+// Puts what the file holds in the place of a store that nobody has used yet.
+// What is wrong with it, where it is no state: then the store is as it was.
+absl::Status Read(int fd, Zone* zone) {
+  Arena arena = zone->store.arena();
+  const size_t size = arena.header->size;
+  ImageHead head;
+  absl::Status status = ReadState(fd, 0, &head, sizeof(head));
+  if (!status.ok()) {
+    return status;
+  }
+  const absl::string_view why = WhyNoImage(head, size);
+  if (!why.empty()) {
+    return absl::InternalError(why);
+  }
+  void* memory = arena.header;
+  status = ReadState(fd, kImageOffset, memory, size);
+  if (status.ok() && arena.header->size == size && SumOf(arena) == head.sum) {
+    const absl::optional<Store> store =
+        Store::Attach(memory, size, zone->rings);
+    if (store) {
+      arena = store->arena();
+      Mend(&arena);
+      arena.header->restarts.fetch_add(1, std::memory_order_relaxed);
+      zone->store = *store;
+      return status;
+    }
+  }
+  zone->store = Store::Create(memory, size, zone->rings, NowMs());
+  return status.ok() ? absl::InternalError("is corrupt") : status;
+}
+
+void Load(ngx_cycle_t* cycle, Zone* zone) {
+  RemoveLeftovers(PathOf(*zone));
+  const absl::StatusOr<int> fd =
+      OpenState(PathOf(*zone), UserOf(cycle), FileSize(zone->store.arena()));
+  absl::Status status = fd.status();
+  if (fd.ok()) {
+    status = Read(*fd, zone);
+    close(*fd);
+  }
+  if (!status.ok()) {
+    Say(*zone, NGX_LOG_NOTICE, cycle->log,
+        absl::StrCat(absl::string_view(status.message()),
+                     ", statistics start afresh"));
+  }
+}
+
+}  // namespace
+
+bool CheckState(const Zone& zone, ngx_log_t* log) {
+  if (zone.state.len == 0) {
+    return true;
+  }
+  const absl::Status status =
+      CheckStateDirectory(PathOf(zone), UserOf(zone.cycle));
+  if (!status.ok()) {
+    Say(zone, NGX_LOG_EMERG, log,
+        absl::StrCat("cannot be written: ",
+                     absl::string_view(status.message())));
+  }
+  return status.ok();
+}
+
+void StartState(ngx_cycle_t* cycle, Zone* zone) {
+  if (zone->state.len == 0 || !Lock(cycle, zone)) {
+    return;
+  }
+  if (zone->first && !ngx_inherited) {
+    Load(cycle, zone);
+  }
+  if (!AddToManager(cycle, zone)) {
+    Say(*zone, NGX_LOG_WARN, cycle->log, "is only written when nginx ends");
+  }
+}
+
+void EndState(ngx_cycle_t* cycle, Zone* zone) {
+  // The binary of an upgrade goes on with it.
+  if (zone->state.len != 0 && zone->store && ngx_new_binary == 0) {
+    Save(zone, UserOf(cycle), cycle->log);
+  }
+}
+
+}  // namespace upstream_502

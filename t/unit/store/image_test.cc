@@ -1,0 +1,201 @@
+#include "upstream_502/store/image.h"
+
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "upstream_502/advice/diagnose.h"
+#include "upstream_502/report/json.h"
+#include "upstream_502/report/prometheus.h"
+#include "upstream_502/report/text.h"
+#include "upstream_502/store/check.h"
+#include "upstream_502/store/copy.h"
+#include "upstream_502/store/store.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr Rings kRings = {.events = 8, .incidents = 4};
+constexpr int64_t kNow = 1763675000000;
+
+class ImageTest : public testing::Test {
+ protected:
+  ImageTest()
+      : size_((Arena::MinimumSize(kRings) + 65535) / 4096 * 4096),
+        memory_(new (std::align_val_t{4096}) char[size_]()) {
+    store_ = Store::Create(memory_, size_, kRings, kNow);
+    for (const char* name : {"app", "php", "api"}) {
+      Use(name);
+    }
+    store_.NoteLoad(kNow);
+  }
+  ~ImageTest() override { operator delete[](memory_, std::align_val_t{4096}); }
+
+  void Use(const char* name) {
+    const uint32_t upstream = store_.FindOrAddUpstream(name, Protocol::kHttp);
+    for (const char* addr : {"127.0.0.1:9000", "unix:/run/app.sock"}) {
+      const uint32_t peer = store_.FindOrAddPeer(upstream, addr);
+      Failure failure = {.time_ms = kNow, .response_time = 3};
+      store_.AddRequest(upstream, 1, kNow, 2);
+      store_.AddAttempt(peer, 1, kNow, true);
+      store_.AddFailedAttempt(upstream, peer, 1, kNow, failure);
+      store_.AddResponse(upstream, 502, Origin::kNginx, kNow);
+      store_.WriteEvent(store_.ReserveEvents(1), failure,
+                        {.upstream = name, .peer = addr, .uri = "/"},
+                        {upstream, peer});
+    }
+  }
+
+  std::vector<uint64_t> Take() const {
+    std::vector<uint64_t> words(size_ / sizeof(uint64_t));
+    CopyWords(store_.arena(), 0, absl::MakeSpan(words));
+    return words;
+  }
+
+  // Everything that a reader of the status location sets going.
+  static void ReadAll(const Store& store) {
+    Report report;
+    Copy(store, kNow + 60000, &report.snapshot);
+    report.diagnoses = Diagnose(report.snapshot);
+    for (auto renderer : {MakeJsonRenderer(report), MakeTextRenderer(report),
+                          MakePrometheusRenderer(report)}) {
+      RenderAll(*renderer);
+    }
+  }
+
+  // What a restart does with these words; whether they were taken for a store.
+  bool Restart(const std::vector<uint64_t>& words) {
+    std::memcpy(memory_, words.data(), size_);
+    const absl::optional<Store> store = Store::Attach(memory_, size_, kRings);
+    if (!store) {
+      return false;
+    }
+    ReadAll(*store);  // as a reload finds it
+    Arena arena = store->arena();
+    Mend(&arena);
+    store_ = Store(arena);
+    ReadAll(store_);
+    Use("app");
+    Use("new");
+    ReadAll(store_);
+    return true;
+  }
+
+  size_t size_;
+  char* memory_;
+  Store store_;
+};
+
+TEST_F(ImageTest, SaysWhatItIsOf) {
+  const ImageHead head = HeadOf(store_.arena(), 7);
+  EXPECT_EQ(WhyNoImage(head, size_), "");
+  EXPECT_NE(WhyNoImage(head, size_ + 4096), "");
+  ImageHead other = head;
+  other.layout ^= 1;
+  EXPECT_NE(WhyNoImage(other, size_), "");
+  other = head;
+  other.magic = __builtin_bswap64(other.magic);  // of another machine
+  EXPECT_NE(WhyNoImage(other, size_), "");
+}
+
+TEST_F(ImageTest, SumTellsEveryBitAndEveryOrder) {
+  std::vector<uint64_t> words = Take();
+  const uint64_t sum = SumOf(store_.arena());
+  EXPECT_EQ(AddWords(0, words), sum);
+  words[7] ^= 1;
+  EXPECT_NE(AddWords(0, words), sum);
+  words[7] ^= 1;
+  std::swap(words[0], words[1]);
+  EXPECT_NE(AddWords(0, words), sum);
+}
+
+TEST_F(ImageTest, ComesBackWhole) {
+  Snapshot before;
+  Copy(store_, kNow, &before);
+  const std::vector<uint64_t> words = Take();
+  std::memcpy(memory_, words.data(), size_);
+  const absl::optional<Store> store = Store::Attach(memory_, size_, kRings);
+  ASSERT_TRUE(store);
+  Arena arena = store->arena();
+  Mend(&arena);
+  Snapshot after;
+  Copy(Store(arena), kNow, &after);
+  ASSERT_EQ(after.upstreams.size(), before.upstreams.size());
+  for (size_t i = 0; i < after.upstreams.size(); ++i) {
+    EXPECT_EQ(after.upstreams[i].name, before.upstreams[i].name);
+    EXPECT_EQ(after.upstreams[i].requests, before.upstreams[i].requests);
+    EXPECT_EQ(after.upstreams[i].peers.size(),
+              before.upstreams[i].peers.size());
+  }
+  ASSERT_EQ(after.events.size(), before.events.size());
+  EXPECT_EQ(after.events[0].peer, before.events[0].peer);
+  // Rows are found again, not made anew.
+  EXPECT_EQ(after.zone.peers, before.zone.peers);
+  Store(arena).FindOrAddPeer(
+      Store(arena).FindOrAddUpstream("php", Protocol::kHttp), "127.0.0.1:9000");
+  EXPECT_EQ(arena.header->peers.load(), before.zone.peers);
+}
+
+TEST_F(ImageTest, TakesARowThatIsNamedForOneInUse) {
+  // The count was copied before others made rows, the index after.
+  store_.arena().header->peers.store(1);
+  store_.arena().header->upstreams.store(2);
+  EXPECT_TRUE(Restart(Take()));
+  Snapshot snapshot;
+  Copy(store_, kNow, &snapshot);
+  uint64_t attempts = 0;
+  for (const UpstreamStats& upstream : snapshot.upstreams) {
+    for (const PeerStats& peer : upstream.peers) {
+      attempts += peer.attempts;
+    }
+  }
+  EXPECT_EQ(attempts, 3U * 2 * 2 + 2U * 2 * 2);  // 3 of before, 2 of Restart
+}
+
+// Whoever wrote the file may have made its sums right.
+TEST_F(ImageTest, IsReadSafelyWhateverIsInIt) {
+  const std::vector<uint64_t> words = Take();
+  std::mt19937_64 random(502);
+  const auto pick = [&random](uint64_t n) { return random() % n; };
+  std::vector<size_t> used;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] != 0) {
+      used.push_back(i);
+    }
+  }
+  const uint64_t kNasty[] = {0,          1,          UINT64_MAX, INT64_MAX,
+                             1ULL << 63, UINT32_MAX, 1ULL << 32, 0x7f7f7f7f};
+  size_t taken = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<uint64_t> spoilt = words;
+    for (uint64_t n = pick(3) + 1; n > 0; --n) {
+      uint64_t& word =
+          spoilt[pick(2) == 0 ? pick(words.size()) : used[pick(used.size())]];
+      word = pick(2) == 0 ? word ^ (uint64_t{0xff} << pick(57))
+                          : kNasty[pick(std::size(kNasty))];
+    }
+    taken += Restart(spoilt) ? 1 : 0;
+  }
+  EXPECT_GT(taken, 100U);
+  EXPECT_LT(taken, 3000U);
+}
+
+TEST_F(ImageTest, IsReadSafelyWithAnyByteChanged) {
+  const std::vector<uint64_t> words = Take();
+  const size_t header = sizeof(Header) / sizeof(uint64_t);
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == 0 && i > header && i % 61 != 0) {
+      continue;  // of a row or an event like many others
+    }
+    std::vector<uint64_t> spoilt = words;
+    spoilt[i] = ~spoilt[i];
+    Restart(spoilt);
+  }
+}
+
+}  // namespace
+}  // namespace upstream_502
