@@ -150,7 +150,7 @@ my $image;
 
 sub flip ( $at, $t ) {
     my $bytes = $image;
-    substr( $bytes, $at, 1 ) ^= "\x04";
+    substr( $bytes, $at, 1 ) =~ tr{\x00-\xff}{\x80-\xff\x00-\x7f};
     $t->write_raw( 'kept/state', $bytes );
 }
 
