@@ -115,11 +115,11 @@ void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
 
 uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
                   int64_t now) {
-  const uint32_t row = zone->store.FindOrAddPeer(upstream, peer);
+  const uint32_t row = zone->store.FindOrAddPeer(upstream, peer, now);
   if (zone->store.IsOther(row) && zone->store.TakeOverflowWarning(now)) {
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "upstream_502_zone \"%V\" is full, further peers are counted "
-                  "under \"(other)\"",
+                  "upstream_502_zone \"%V\" has no room, further peers are "
+                  "counted under \"(other)\"",
                   &zone->name);
   }
   return row;
@@ -190,12 +190,10 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
   }
 }
 
-// The peer's name for as long as the request. A zone's peer may change its
-// own before; a row never does.
+// The peer's name for as long as the request: a zone's peer may change its own
+// before, and a row may be another peer's by then.
 absl::string_view KeepPeer(const Run& run, const Peer& peer) {
-  return run.store->IsOther(peer.row)
-             ? View(PoolCopy(run.request->pool, peer.name))
-             : run.store->PeerName(peer.row);
+  return View(PoolCopy(run.request->pool, peer.name));
 }
 
 // What came of it: how many servers have had the request, and why no other one

@@ -172,6 +172,7 @@ ngx_int_t InitModule(ngx_cycle_t* cycle) {
       if (!ngx_test_config) {
         StartState(cycle, &conf->zone);
       }
+      conf->zone.store.SetInactive(conf->zone.inactive);
       conf->zone.store.NoteLoad(NowMs());
       RegisterUpstreams(conf);
     }

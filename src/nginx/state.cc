@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -177,6 +178,7 @@ absl::Status Read(int fd, Zone* zone) {
       return status;
     }
   }
+  std::memset(memory, 0, size);  // rows are looked at before they are in use
   zone->store = Store::Create(memory, size, zone->rings, NowMs());
   return status.ok() ? absl::InternalError("is corrupt") : status;
 }

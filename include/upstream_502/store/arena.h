@@ -77,7 +77,8 @@ struct Arena {
     return upstream_index[i].load(std::memory_order_acquire) - 1;
   }
   uint32_t IndexedPeer(uint32_t i) const {
-    return peer_index[i].load(std::memory_order_acquire) - 1;
+    const uint32_t named = peer_index[i].load(std::memory_order_acquire);
+    return named == kGone ? kNoPeer : named - 1;
   }
   // The row of the "(other)" peer of an upstream.
   uint32_t OtherPeer(uint32_t upstream) const {
@@ -95,6 +96,14 @@ void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,
                   UpstreamKind kind = UpstreamKind::kConfigured);
 void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,
               absl::string_view addr);
+
+inline bool IsRetired(const PeerRow& row) {
+  return (row.upstream.load(std::memory_order_acquire) & kRetired) != 0;
+}
+// The upstream that it counts for, retired or not.
+inline uint32_t HomeOf(const PeerRow& row) {
+  return row.upstream.load(std::memory_order_acquire) & ~kRetired;
+}
 
 // Where the search for `hash` begins in an index; `slots` is a power of two.
 inline uint32_t FirstSlot(uint32_t hash, uint32_t slots) {

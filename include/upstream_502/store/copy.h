@@ -41,6 +41,7 @@ class Copier {
   bool hours_;
   std::vector<uint32_t> upstreams_;           // rows by name
   std::vector<std::vector<uint32_t>> peers_;  // rows by upstream row
+  std::vector<std::vector<uint32_t>> retired_;
   size_t next_upstream_ = 0;
   bool summed_ = false;
   std::vector<std::pair<uint64_t, const EventSlot*>> events_;  // newest first

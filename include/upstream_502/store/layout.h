@@ -31,7 +31,7 @@ static_assert(Counter::is_always_lock_free && Word::is_always_lock_free &&
 
 inline constexpr uint64_t kMagic = 0x3230356d61657473;  // "steam502"
 // Raise it when the meaning of a field changes; sizes speak for themselves.
-inline constexpr uint32_t kLayoutVersion = 6;
+inline constexpr uint32_t kLayoutVersion = 7;
 
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kUpstreamShards = 8;
@@ -123,11 +123,18 @@ auto& GrpcStatusOf(Row& row, size_t status) {
       .grpc_statuses[(status - 1) / kUpstreamShards];
 }
 
+// With the upstream of a peer's row: nobody finds it any more, what it holds is
+// "(other)"'s.
+inline constexpr uint32_t kRetired = uint32_t{1} << 31;
+// In the place of a row that an index named: what is behind it is found still.
+inline constexpr uint32_t kGone = UINT32_MAX;
+
 struct PeerRow {
   Shard shards[kPeerShards];
   uint32_t hash;
-  uint32_t upstream;
-  uint32_t addr_length;
+  Word upstream;    // row, and whether it is kRetired,
+  Word retired{0};  // since when: Unix time, seconds
+  uint16_t addr_length;
   std::atomic<uint8_t> last_cause{0};
   Time minute{0};
   char addr[kPeerNameMax];
@@ -196,6 +203,11 @@ struct alignas(kCacheLine) Header {
   Word peers{0};
   Word resolved{0};      // rows of UpstreamKind::kResolved
   Word chosen_peers{0};  // rows of peers that a client may have chosen
+  Word hand{0};          // where the next row to use again is looked for
+  Time inactive{0};      // ms after which a peer's row may go; 0: never
+  Time sweep_after{0};   // when to look for such rows again,
+  Time barren_until{0};  // and for one to use again
+  Counter evicted{0};
   Time start_time{0};
   Time load_time{0};
   Counter generation{0};

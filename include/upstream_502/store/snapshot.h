@@ -117,6 +117,7 @@ struct ZoneInfo {
   uint64_t events_max = 0;
   uint64_t events_total = 0;
   uint64_t overflow = 0;
+  uint64_t evicted = 0;    // rows that made room for others
   uint64_t incidents = 0;  // on record now
   uint64_t incidents_max = 0;
 };

@@ -11,6 +11,7 @@
 #ifndef UPSTREAM_502_STORE_STORE_H_
 #define UPSTREAM_502_STORE_STORE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -26,6 +27,15 @@
 #include "upstream_502/words/text.h"
 
 namespace upstream_502 {
+
+// No process takes so long from finding a row to counting with it.
+inline constexpr int64_t kQuarantineMs = 10000;
+
+// As a row keeps it: 0 is never, the last value a row that is in use again.
+inline constexpr uint32_t kTakenAgain = UINT32_MAX;
+inline uint32_t RetiredAt(int64_t now_ms) {
+  return static_cast<uint32_t>(std::max<int64_t>(now_ms / 1000, 1));
+}
 
 // A view of the memory; cheap to copy. All methods may be called from any
 // number of processes at once, but Create only before the memory is shared.
@@ -55,8 +65,15 @@ class Store {
                              UpstreamKind kind = UpstreamKind::kConfigured);
 
   // The row of this peer of `upstream`, its "(other)" row when the table is
-  // full.
-  uint32_t FindOrAddPeer(uint32_t upstream, absl::string_view addr);
+  // full and nothing can make room at `now_ms`. To be counted with at once: the
+  // row may be another peer's kQuarantineMs after it made room.
+  uint32_t FindOrAddPeer(uint32_t upstream, absl::string_view addr,
+                         int64_t now_ms = 0);
+  // Rows of peers that nobody used for so many ms make room for others, the
+  // longest unused first; 0: never. What they counted goes to "(other)".
+  void SetInactive(int64_t ms) {
+    arena_.header->inactive.store(ms, std::memory_order_relaxed);
+  }
 
   // What is spoken with `upstream`; the first to say so is heard.
   void SetProtocol(uint32_t upstream, Protocol protocol);
@@ -107,15 +124,17 @@ class Store {
   // See Arena.
   void Reset(int64_t now_ms) { arena_.Reset(now_ms); }
 
-  // As it is kept in the row of a peer that FindOrAddPeer has returned.
-  absl::string_view PeerName(uint32_t row) const {
-    return NameOf(arena_.peers[row]);
-  }
-
  private:
   uint32_t MakeUpstream(uint32_t hash, absl::string_view name,
                         Protocol protocol, UpstreamKind kind);
-  uint32_t MakePeer(uint32_t hash, uint32_t upstream, absl::string_view addr);
+  uint32_t MakePeer(uint32_t hash, uint32_t upstream, absl::string_view addr,
+                    int64_t now_ms);
+  void GiveBackPeer(uint32_t row, uint32_t upstream, int64_t now_ms);
+  // Of evict.cc.
+  void MakeRoom(bool chosen, int64_t now_ms);
+  uint32_t FreeRows() const;
+  bool Retire(uint32_t slot, uint32_t row, int64_t now_ms);
+  uint32_t ReuseRow(int64_t now_ms);
   void Claim(uint32_t upstream);
   // Whether a client may have chosen the peers of `upstream`.
   bool IsChosen(uint32_t upstream) const {
@@ -195,8 +214,8 @@ inline bool Store::IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
     return false;
   }
   const PeerRow& row = arena_.peers[peer];
-  return row.upstream == upstream && row.addr_length == length &&
-         SameText(row.addr, addr, length);
+  return row.upstream.load(std::memory_order_acquire) == upstream &&
+         row.addr_length == length && SameText(row.addr, addr, length);
 }
 
 }  // namespace upstream_502

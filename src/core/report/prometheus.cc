@@ -290,6 +290,9 @@ void Metrics::AddZone() {
             "Times that something was counted under (other) because the zone "
             "was full.",
             zone.overflow);
+  AddNumber("zone_evicted_total", "counter",
+            "Peers that were not used for long and made room for others.",
+            zone.evicted);
   AddNumber("events_total", "counter", "Events recorded.", zone.events_total);
 }
 

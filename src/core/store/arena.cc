@@ -94,11 +94,12 @@ void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,
 
 void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,
               absl::string_view addr) {
-  new (peer) PeerRow;
+  new (peer) PeerRow;  // nobody takes it for theirs before it has an upstream
+  peer->upstream.store(kRetired, kRelaxed);
   peer->hash = hash;
-  peer->upstream = upstream;
-  peer->addr_length = static_cast<uint32_t>(addr.size());
+  peer->addr_length = static_cast<uint16_t>(addr.size());
   addr.copy(peer->addr, addr.size());
+  peer->upstream.store(upstream, std::memory_order_release);
 }
 
 Arena::Arena(Header* memory) : header(memory), capacity(memory->capacity) {
@@ -249,11 +250,17 @@ void Arena::Reset(int64_t now_ms) {
       Clear(peers + row);
     }
   }
+  for (uint32_t row = 0; row < header->peers.load(kRelaxed); ++row) {
+    if (peers[row].retired.load(kRelaxed) != 0) {
+      Clear(peers + row);
+    }
+  }
 
   Clear(&header->causes);
   Clear(&header->time_buckets);
   Clear(&header->time_sums);
   Clear(&header->overflow);
+  Clear(&header->evicted);
   Clear(&header->overflow_told);
   Forget(&header->minute, &header->minutes);
   Forget(&header->hour, &header->hours);

@@ -28,7 +28,7 @@ bool IsSound(const UpstreamRow& row) {
 }
 
 bool IsSound(const PeerRow& row, const Capacity& capacity) {
-  return row.upstream < capacity.upstreams && row.addr_length <= kPeerNameMax &&
+  return HomeOf(row) < capacity.upstreams && row.addr_length <= kPeerNameMax &&
          IsTime(row.minute) && IsTime(row.first_failure) &&
          IsTime(row.last_failure) &&
          std::all_of(
@@ -131,12 +131,34 @@ void MendUpstreams(Arena* arena) {
     UpstreamRow& upstream = arena->upstreams[row];
     const absl::string_view name = NameOf(upstream);
     upstream.hash = HashText(0, name.data(), name.size());
-    arena->peers[arena->OtherPeer(row)].upstream = row;
+    PeerRow& other = arena->peers[arena->OtherPeer(row)];
+    other.upstream.store(row, kRelaxed);
     resolved += KindOf(upstream) == UpstreamKind::kResolved ? 1U : 0U;
     Put(arena->upstream_index, capacity.upstream_index, upstream.hash, row);
   }
   arena->header->upstreams.store(Highest(rows, kNoUpstream + 1), kRelaxed);
   arena->header->resolved.store(resolved, kRelaxed);
+}
+
+// What no index names below `used`: it counts for "(other)" of its upstream, or
+// for nobody.
+void RetireOthers(Arena* arena, const std::vector<uint32_t>& rows,
+                  uint32_t used) {
+  std::vector<bool> named(used);
+  for (const uint32_t row : rows) {
+    named[row] = true;
+  }
+  for (uint32_t row = 0; row < used; ++row) {
+    PeerRow& peer = arena->peers[row];
+    if (named[row]) {
+      continue;
+    }
+    if (HomeOf(peer) >= arena->header->upstreams.load(kRelaxed)) {
+      FillPeer(&peer, 0, kOtherUpstream, {});
+    }
+    peer.upstream.fetch_or(kRetired, kRelaxed);
+    peer.retired.store(1, kRelaxed);
+  }
 }
 
 void MendPeers(Arena* arena) {
@@ -146,26 +168,30 @@ void MendPeers(Arena* arena) {
   const uint32_t upstreams = arena->header->upstreams.load(kRelaxed);
   rows.erase(std::remove_if(rows.begin(), rows.end(),
                             [&](uint32_t row) {
-                              return arena->peers[row].upstream >= upstreams;
+                              return arena->peers[row].upstream.load(
+                                         kRelaxed) >= upstreams;
                             }),
              rows.end());
   KeepOneOfEach(&rows, [arena](uint32_t row) {
     const PeerRow& peer = arena->peers[row];
-    return std::make_pair(peer.upstream, NameOf(peer));
+    return std::make_pair(peer.upstream.load(kRelaxed), NameOf(peer));
   });
   Clear(arena->peer_index, capacity.peer_index);
   uint32_t chosen = 0;
   for (const uint32_t row : rows) {
     PeerRow& peer = arena->peers[row];
     const absl::string_view addr = NameOf(peer);
-    peer.hash = HashText(peer.upstream, addr.data(), addr.size());
-    chosen +=
-        KindOf(arena->upstreams[peer.upstream]) != UpstreamKind::kConfigured
-            ? 1U
-            : 0U;
+    const uint32_t upstream = peer.upstream.load(kRelaxed);
+    peer.hash = HashText(upstream, addr.data(), addr.size());
+    peer.retired.store(0, kRelaxed);
+    chosen += KindOf(arena->upstreams[upstream]) != UpstreamKind::kConfigured
+                  ? 1U
+                  : 0U;
     Put(arena->peer_index, capacity.peer_index, peer.hash, row);
   }
-  arena->header->peers.store(Highest(rows, 0), kRelaxed);
+  const uint32_t used = Highest(rows, 0);
+  RetireOthers(arena, rows, used);
+  arena->header->peers.store(used, kRelaxed);
   arena->header->chosen_peers.store(chosen, kRelaxed);
 }
 

@@ -143,13 +143,22 @@ std::vector<uint32_t> PublishedUpstreams(const Arena& arena) {
   return rows;
 }
 
-// By upstream row.
+// By upstream row: those that the index names, once each, in order of their
+// names.
 std::vector<std::vector<uint32_t>> PublishedPeers(const Arena& arena) {
   const Capacity& capacity = arena.header->capacity;
   std::vector<std::vector<uint32_t>> peers(capacity.upstreams);
+  std::vector<bool> known(capacity.peers);
   for (uint32_t i = 0; i < capacity.peer_index; ++i) {
-    if (const uint32_t row = arena.IndexedPeer(i); row != kNoPeer) {
-      peers[arena.peers[row].upstream].push_back(row);
+    const uint32_t row = arena.IndexedPeer(i);
+    if (row >= capacity.peers || known[row]) {
+      continue;
+    }
+    const uint32_t upstream =
+        arena.peers[row].upstream.load(std::memory_order_acquire);
+    if (upstream < capacity.upstreams) {
+      known[row] = true;
+      peers[upstream].push_back(row);
     }
   }
   for (std::vector<uint32_t>& rows : peers) {
@@ -160,8 +169,47 @@ std::vector<std::vector<uint32_t>> PublishedPeers(const Arena& arena) {
   return peers;
 }
 
+// By upstream row: those that are retired, and count as its "(other)".
+std::vector<std::vector<uint32_t>> RetiredPeers(const Arena& arena) {
+  const Capacity& capacity = arena.header->capacity;
+  std::vector<std::vector<uint32_t>> peers(capacity.upstreams);
+  for (uint32_t row = 0; row < arena.header->peers.load(kRelaxed); ++row) {
+    const PeerRow& peer = arena.peers[row];
+    if (IsRetired(peer) && HomeOf(peer) < capacity.upstreams) {
+      peers[HomeOf(peer)].push_back(row);
+    }
+  }
+  return peers;
+}
+
+// Takes two rows of one peer together.
+void Merge(const PeerStats& from, PeerStats* to) {
+  to->attempts += from.attempts;
+  to->failures += from.failures;
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    to->causes[i] += from.causes[i];
+  }
+  for (size_t i = 0; i < kErrnoClassCount; ++i) {
+    to->errno_classes[i] += from.errno_classes[i];
+  }
+  if (to->first_failure == 0 ||
+      (from.first_failure != 0 && from.first_failure < to->first_failure)) {
+    to->first_failure = from.first_failure;
+  }
+  if (from.last_failure > to->last_failure) {
+    to->last_failure = from.last_failure;
+    to->last_cause = from.last_cause;
+  }
+  to->last_success = std::max(to->last_success, from.last_success);
+  for (size_t i = 0; i < kPeerMinutes; ++i) {
+    to->recent.buckets[i].attempts += from.recent.buckets[i].attempts;
+    to->recent.buckets[i].failures += from.recent.buckets[i].failures;
+  }
+}
+
 void CopyRow(const Arena& arena, uint32_t row,
-             const std::vector<uint32_t>& peers, int64_t now_ms, bool hours,
+             const std::vector<uint32_t>& peers,
+             const std::vector<uint32_t>& retired, int64_t now_ms, bool hours,
              Snapshot* snapshot) {
   const UpstreamRow& upstream = arena.upstreams[row];
   const bool configured = row != kOtherUpstream && row != kNoUpstream;
@@ -170,12 +218,23 @@ void CopyRow(const Arena& arena, uint32_t row,
   }
   UpstreamStats& stats = snapshot->upstreams.emplace_back();
   CopyUpstream(upstream, now_ms, hours, &stats);
-  stats.peers.resize(peers.size() + 1);
-  for (size_t i = 0; i < peers.size(); ++i) {
-    CopyPeer(arena.peers[peers[i]], now_ms, &stats.peers[i]);
+  stats.peers.reserve(peers.size() + 1);
+  for (const uint32_t each : peers) {
+    PeerStats peer;
+    CopyPeer(arena.peers[each], now_ms, &peer);
+    if (!stats.peers.empty() && stats.peers.back().addr == peer.addr) {
+      Merge(peer, &stats.peers.back());
+    } else {
+      stats.peers.push_back(std::move(peer));
+    }
   }
-  PeerStats& other = stats.peers.back();
+  PeerStats& other = stats.peers.emplace_back();
   CopyPeer(arena.peers[arena.OtherPeer(row)], now_ms, &other);
+  for (const uint32_t each : retired) {
+    PeerStats peer;
+    CopyPeer(arena.peers[each], now_ms, &peer);
+    Merge(peer, &other);
+  }
   if (other.attempts == 0 && other.failures == 0) {
     stats.peers.pop_back();
   }
@@ -315,7 +374,11 @@ void SettleIncidents(Snapshot* snapshot) {
 void FillZone(const Arena& arena, Snapshot* snapshot) {
   const Header& header = *arena.header;
   ZoneInfo& zone = snapshot->zone;
-  zone.peers = arena.header->peers.load(kRelaxed);
+  zone.peers = 0;
+  for (uint32_t i = 0; i < header.capacity.peer_index; ++i) {
+    zone.peers += arena.IndexedPeer(i) != kNoPeer ? 1U : 0U;
+  }
+  zone.evicted = header.evicted.load(kRelaxed);
   zone.peers_max = header.capacity.peers;
   zone.events =
       std::min<uint64_t>(snapshot->events.size(), header.capacity.events);
@@ -342,6 +405,7 @@ Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot,
   snapshot->server.restarts = header.restarts.load(kRelaxed);
   upstreams_ = PublishedUpstreams(arena_);
   peers_ = PublishedPeers(arena_);
+  retired_ = RetiredPeers(arena_);
   snapshot->upstreams.reserve(upstreams_.size());
 }
 
@@ -352,7 +416,8 @@ bool Copier::Next(size_t work) {
       return true;
     }
     const uint32_t row = upstreams_[next_upstream_];
-    CopyRow(arena_, row, peers_[row], now_ms_, hours_, snapshot_);
+    CopyRow(arena_, row, peers_[row], retired_[row], now_ms_, hours_,
+            snapshot_);
     done += kUpstreamWork + peers_[row].size();
   }
   if (!summed_) {

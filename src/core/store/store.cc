@@ -26,10 +26,11 @@ uint32_t TakeRow(Word* used, uint32_t capacity) {
   return kNoRow;
 }
 
-// Unless later rows were handed out meanwhile: then it stays unused.
-void GiveBackRow(Word* used, uint32_t row) {
+// False where later rows were handed out meanwhile.
+bool GiveBackRow(Word* used, uint32_t row) {
   uint32_t next = row + 1;
-  used->compare_exchange_strong(next, row, std::memory_order_acq_rel, kRelaxed);
+  return used->compare_exchange_strong(next, row, std::memory_order_acq_rel,
+                                       kRelaxed);
 }
 
 // An index of rows: a slot holds a row plus one, or 0 while it is free.
@@ -38,37 +39,71 @@ struct Index {
   uint32_t size;  // a power of two, twice as many as there are rows at least
 };
 
+// How often the way to a row may change under the feet of who adds one.
+constexpr int kTries = 8;
+
+// Goes from slot to slot: the row that `matches`, or else kNoRow, and in
+// `place` the slot where it would be, which held `held`: one that a row is gone
+// from, the first on the way, or the free one at its end.
+template <typename Matches>
+uint32_t Search(const Index& index, uint32_t hash, const Matches& matches,
+                Word** place, uint32_t* held) {
+  *place = nullptr;
+  uint32_t at = FirstSlot(hash, index.size);
+  for (uint32_t i = 0; i < index.size; ++i) {
+    Word& slot = index.slots[at];
+    const uint32_t stored = slot.load(std::memory_order_acquire);
+    if (stored != 0 && stored != kGone && matches(stored - 1)) {
+      return stored - 1;
+    }
+    if ((stored == 0 || stored == kGone) && *place == nullptr) {
+      *place = &slot;
+      *held = stored;
+    }
+    if (stored == 0) {
+      break;
+    }
+    at = (at + 1) & (index.size - 1);
+  }
+  return kNoRow;
+}
+
 // The row that `matches`, or else a new one that `make` returns; kNoRow when
 // there is no more. Two processes may both make a row for a new key: the one
-// that loses the race gives its row back, and nobody ever waits.
+// that loses the race gives its row back, and nobody ever waits. Where rows
+// went meanwhile, both may find a place: then the key has two rows, which
+// readers take together.
 template <typename Matches, typename Make, typename GiveBack>
 uint32_t FindOrAdd(const Index& index, uint32_t hash, const Matches& matches,
                    const Make& make, const GiveBack& give_back) {
   uint32_t made = kNoRow;
-  uint32_t at = FirstSlot(hash, index.size);
-  for (uint32_t i = 0; i < index.size; ++i) {
-    Word& slot = index.slots[at];
-    uint32_t stored = slot.load(std::memory_order_acquire);
-    if (stored == 0) {
-      if (made == kNoRow) {
-        made = make();
-        if (made == kNoRow) {
-          return kNoRow;
-        }
-      }
-      if (slot.compare_exchange_strong(stored, made + 1,
-                                       std::memory_order_acq_rel,
-                                       std::memory_order_acquire)) {
-        return made;
-      }
-    }
-    if (matches(stored - 1)) {
+  for (int tries = 0; tries < kTries; ++tries) {
+    Word* place;
+    uint32_t held;
+    const uint32_t found = Search(index, hash, matches, &place, &held);
+    if (found != kNoRow) {
       if (made != kNoRow) {
         give_back(made);
       }
-      return stored - 1;
+      return found;
     }
-    at = (at + 1) & (index.size - 1);
+    if (place == nullptr) {
+      break;
+    }
+    if (made == kNoRow) {
+      made = make();
+      if (made == kNoRow) {
+        return kNoRow;
+      }
+    }
+    if (place->compare_exchange_strong(held, made + 1,
+                                       std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+      return made;
+    }
+  }
+  if (made != kNoRow) {
+    give_back(made);
   }
   return kNoRow;
 }
@@ -80,7 +115,8 @@ bool Matches(const UpstreamRow& row, uint32_t hash, absl::string_view name) {
 
 bool Matches(const PeerRow& row, uint32_t hash, uint32_t upstream,
              absl::string_view addr) {
-  return row.hash == hash && row.upstream == upstream &&
+  return row.hash == hash &&
+         row.upstream.load(std::memory_order_acquire) == upstream &&
          row.addr_length == addr.size() &&
          SameText(row.addr, addr.data(), addr.size());
 }
@@ -155,20 +191,35 @@ uint32_t Store::FindOrAddUpstream(absl::string_view name, Protocol protocol,
 }
 
 uint32_t Store::MakePeer(uint32_t hash, uint32_t upstream,
-                         absl::string_view addr) {
+                         absl::string_view addr, int64_t now_ms) {
   Header& header = *arena_.header;
   const bool chosen = IsChosen(upstream);
+  MakeRoom(chosen, now_ms);
   if (chosen && TakeRow(&header.chosen_peers,
                         arena_.capacity.peers / kChosenShare) == kNoRow) {
     return kNoRow;
   }
-  const uint32_t row = TakeRow(&header.peers, arena_.capacity.peers);
+  uint32_t row = TakeRow(&header.peers, arena_.capacity.peers);
+  if (row == kNoRow) {
+    row = ReuseRow(now_ms);
+  }
   if (row != kNoRow) {
     FillPeer(arena_.peers + row, hash, upstream, addr);
   } else if (chosen) {
     header.chosen_peers.fetch_sub(1, kRelaxed);
   }
   return row;
+}
+
+void Store::GiveBackPeer(uint32_t row, uint32_t upstream, int64_t now_ms) {
+  PeerRow& peer = arena_.peers[row];
+  peer.upstream.store(upstream | kRetired, kRelaxed);
+  if (!GiveBackRow(&arena_.header->peers, row)) {
+    peer.retired.store(RetiredAt(now_ms), kRelaxed);
+  }
+  if (IsChosen(upstream)) {
+    arena_.header->chosen_peers.fetch_sub(1, kRelaxed);
+  }
 }
 
 uint32_t Store::MakeUpstream(uint32_t hash, absl::string_view name,
@@ -199,7 +250,8 @@ void Store::Claim(uint32_t upstream) {
   }
 }
 
-uint32_t Store::FindOrAddPeer(uint32_t upstream, absl::string_view addr) {
+uint32_t Store::FindOrAddPeer(uint32_t upstream, absl::string_view addr,
+                              int64_t now_ms) {
   if (upstream == kOtherUpstream) {
     return arena_.OtherPeer(upstream);  // its overflow is counted already
   }
@@ -210,13 +262,8 @@ uint32_t Store::FindOrAddPeer(uint32_t upstream, absl::string_view addr) {
       [&](uint32_t other) {
         return Matches(arena_.peers[other], hash, upstream, addr);
       },
-      [&] { return MakePeer(hash, upstream, addr); },
-      [&](uint32_t made) {
-        GiveBackRow(&arena_.header->peers, made);
-        if (IsChosen(upstream)) {
-          arena_.header->chosen_peers.fetch_sub(1, kRelaxed);
-        }
-      });
+      [&] { return MakePeer(hash, upstream, addr, now_ms); },
+      [&](uint32_t made) { GiveBackPeer(made, upstream, now_ms); });
   if (row == kNoRow) {
     Add(&arena_.header->overflow);
     return arena_.OtherPeer(upstream);
@@ -351,9 +398,7 @@ void Store::WriteEvent(uint64_t id, const Failure& failure,
   if (rows.upstream <= kNoUpstream) {
     rows.upstream = FailureRows::kNone;
   }
-  if (rows.peer >= arena_.capacity.peers) {
-    rows.peer = FailureRows::kNone;
-  }
+  rows.peer = FailureRows::kNone;  // its row may be another's by and by
   KeepRare(*slot, held);
   const auto serial = static_cast<uint32_t>(
       arena_.header->serials[static_cast<size_t>(failure.cause)].fetch_add(
