@@ -216,7 +216,8 @@ for my $spoilt (@SPOILT) {
         $spoil->($t);
         my $log = length $t->error_log;
         $t->nginx->start;
-        my @lines = grep { /upstream_502_zone "z": state/ } split /\n/,
+        my @lines =
+          grep { /\[notice\].*upstream_502_zone "z": state/ } split /\n/,
           substr $t->error_log, $log;
         is scalar @lines, 1, 'one line' or diag join "\n", @lines;
         like $lines[0], qr/\[notice\].*$said, statistics start afresh$/,

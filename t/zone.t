@@ -27,6 +27,7 @@ $t->conf(
     server => 'location = /peer { proxy_next_upstream off;
             proxy_pass http://many; }
         location = /upstream {
+            upstream_502_variable_names resolved;
             proxy_pass http://127.0.2.$arg_n:%%PORT_nobody%%; }
         keepalive_requests 100000;',
 );

@@ -1,0 +1,170 @@
+// Rows that come and go: sums stay exact, and what is used keeps its row.
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "upstream_502/store/copy.h"
+#include "upstream_502/store/store.h"
+
+namespace upstream_502 {
+namespace {
+
+constexpr int64_t kStart = 1763675000000;
+constexpr int64_t kHour = 60 * kMinuteMs;
+constexpr Rings kRings = {.events = 16, .incidents = 4};
+
+class EvictTest : public testing::Test {
+ protected:
+  explicit EvictTest(size_t size = size_t{5} << 20)
+      : memory_(new(std::align_val_t{4096}) char[size]()) {
+    store_ = Store::Create(memory_, size, kRings, kStart);
+    store_.SetInactive(24 * kHour);
+    upstream_ = store_.FindOrAddUpstream("app", Protocol::kHttp);
+  }
+  ~EvictTest() override { operator delete[](memory_, std::align_val_t{4096}); }
+
+  uint32_t Use(const std::string& addr, int64_t now_ms, bool fails = false) {
+    const uint32_t peer = store_.FindOrAddPeer(upstream_, addr, now_ms);
+    Count(peer, now_ms, fails);
+    return peer;
+  }
+  void Count(uint32_t peer, int64_t now_ms, bool fails = false) {
+    store_.AddRequest(upstream_, 0, now_ms, 1);
+    if (fails) {
+      store_.AddFailedAttempt(upstream_, peer, 0, now_ms, {.time_ms = now_ms});
+    } else {
+      store_.AddAttempt(peer, 0, now_ms, true);
+    }
+  }
+
+  UpstreamStats Take(int64_t now_ms) const {
+    Snapshot snapshot;
+    Copy(store_, now_ms, &snapshot);
+    return snapshot.upstreams.front();
+  }
+
+  // Its attempts are those of its peers.
+  static void ExpectBalance(const UpstreamStats& stats) {
+    uint64_t attempts = 0;
+    uint64_t failures = 0;
+    for (const PeerStats& peer : stats.peers) {
+      attempts += peer.attempts;
+      failures += peer.failures;
+    }
+    EXPECT_EQ(attempts, stats.attempts);
+    EXPECT_EQ(failures, stats.failures);
+  }
+
+  static bool Has(const UpstreamStats& stats, const std::string& addr) {
+    return std::any_of(
+        stats.peers.begin(), stats.peers.end(),
+        [&addr](const PeerStats& peer) { return peer.addr == addr; });
+  }
+
+  char* memory_;
+  Store store_;
+  uint32_t upstream_ = 0;
+};
+
+std::string Addr(uint32_t i) { return "10.0.0.1:" + std::to_string(i); }
+
+// 100,000 peers, each of which is used for some hours, through a zone for some
+// 3,000.
+TEST_F(EvictTest, LetsPeersComeAndGo) {
+  const uint32_t room = store_.arena().capacity.peers;
+  ASSERT_GT(room, 2000U);
+  constexpr uint32_t kPeers = 100000;
+  const uint32_t active = room / 8;  // at any time
+  const int64_t step = 36 * kHour / room;
+  std::mt19937 random(502);
+  int64_t now = kStart;
+  uint64_t most = 0;
+  for (uint32_t newest = 0; newest < kPeers; ++newest) {
+    now += step;
+    Use(Addr(newest), now, newest % 7 == 0);
+    for (int i = 0; i < 3; ++i) {
+      const uint32_t back =
+          static_cast<uint32_t>(random()) % std::min(active, newest + 1);
+      Use(Addr(newest - back), now, random() % 5 == 0);
+    }
+    if (newest % 5000 == 4999) {
+      const UpstreamStats stats = Take(now);
+      ExpectBalance(stats);
+      most = std::max<uint64_t>(most, stats.peers.size());
+      // Within the last hour.
+      for (int64_t at = 0; at * step < kHour; ++at) {
+        EXPECT_TRUE(Has(stats, Addr(newest - static_cast<uint32_t>(at))));
+      }
+    }
+  }
+  const UpstreamStats stats = Take(now);
+  ExpectBalance(stats);
+  EXPECT_EQ(stats.attempts, uint64_t{4} * kPeers);
+  EXPECT_LE(most, room + 1);
+  EXPECT_GT(store_.arena().header->evicted.load(), kPeers - 2 * room);
+  EXPECT_EQ(store_.arena().header->overflow.load(), 0U);
+}
+
+TEST_F(EvictTest, KeepsWhatIsUsed) {
+  const uint32_t room = store_.arena().capacity.peers;
+  for (uint32_t i = 0; i < room; ++i) {
+    Use(Addr(i), kStart);
+  }
+  // A full zone in which everything is used: no room.
+  const uint32_t late = Use("late", kStart + 23 * kHour);
+  EXPECT_TRUE(store_.IsOther(late));
+  EXPECT_EQ(store_.arena().header->evicted.load(), 0U);
+  Use(Addr(7), kStart + 23 * kHour);
+  Use("late", kStart + 25 * kHour);  // makes room,
+  EXPECT_GT(store_.arena().header->evicted.load(), 0U);
+  EXPECT_FALSE(store_.IsOther(Use("late", kStart + 26 * kHour)));
+  const UpstreamStats stats = Take(kStart + 26 * kHour);
+  EXPECT_TRUE(Has(stats, Addr(7)));
+  ExpectBalance(stats);
+}
+
+TEST_F(EvictTest, CountsForOtherWhatALateWriterAdds) {
+  const uint32_t room = store_.arena().capacity.peers;
+  const uint32_t held = Use(Addr(0), kStart);
+  for (uint32_t i = 1; i < room; ++i) {
+    Use(Addr(i), kStart + kHour);
+  }
+  const int64_t later = kStart + 26 * kHour;
+  Use("new", later);
+  EXPECT_FALSE(store_.IsPeer(held, upstream_, Addr(0).data(), Addr(0).size()));
+  Count(held, later);  // found before
+  UpstreamStats stats = Take(later);
+  EXPECT_FALSE(Has(stats, Addr(0)));
+  ExpectBalance(stats);
+  for (uint32_t i = 0; i < 100; ++i) {
+    Use("stranger" + std::to_string(i), later + 2 * kQuarantineMs);
+  }
+  stats = Take(later + kMinuteMs);
+  ExpectBalance(stats);
+  for (const PeerStats& peer : stats.peers) {
+    EXPECT_TRUE(peer.addr == kOtherName || peer.attempts == 1) << peer.addr;
+  }
+}
+
+TEST_F(EvictTest, FindsAReturningPeerAgain) {
+  const uint32_t row = Use("10.0.0.9:80", kStart);
+  EXPECT_EQ(Use("10.0.0.9:80", kStart + 100 * kHour), row);
+}
+
+TEST_F(EvictTest, NeverWithoutATime) {
+  store_.SetInactive(0);
+  const uint32_t room = store_.arena().capacity.peers;
+  for (uint32_t i = 0; i < room + 10; ++i) {
+    Use(Addr(i), kStart + i * kHour);
+  }
+  EXPECT_EQ(store_.arena().header->evicted.load(), 0U);
+  EXPECT_EQ(store_.arena().header->overflow.load(), 10U);
+}
+
+}  // namespace
+}  // namespace upstream_502
