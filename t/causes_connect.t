@@ -365,21 +365,21 @@ my @targets = map {
       : (
         target(
             $protocol, 'an address in a variable',
-            '$target', upstream => '%%closed%%',
+            '$target', target => '%%closed%%',
         ),
         target(
             $protocol, 'a name in a variable',
-            '$target', upstream => 'host.test:%%PORT_gone%%',
+            '$target', target => 'host.test:%%PORT_gone%%',
         ),
         target(
             $protocol, 'a name that cannot be resolved', '$target',
-            site     => 'A23a',
-            upstream => 'nx.test:%%PORT_gone%%',
+            site   => 'A23a',
+            target => 'nx.test:%%PORT_gone%%',
         )
       );
     for my $row (@variable) {
         $row->{conf} = 'resolver %%dns%% ipv6=off;
-            set $target ' . $row->{upstream} . "; $row->{conf}";
+            set $target ' . $row->{target} . "; $row->{conf}";
     }
     (
         target( $protocol, 'an address',      '%%closed%%' ),
