@@ -338,11 +338,7 @@ void AccountUselessElement(const Run& run, const Element& element,
   attempt.line = line;
   const Note* failed = Judge(run, element, peer, attempt, note);
   if (failed != nullptr) {
-    const uint64_t opened = run.store->AddFailedAttempt(
-        run.row, kNoPeer, Worker(), run.now, failed->failure);
-    if (opened != 0) {
-      LogOpened(GetMainConf(run.request), opened);
-    }
+    CountFailure(run, kNoPeer, *failed);
   }
 }
 
