@@ -48,13 +48,14 @@ TEST(JsonReader, RefusesWhatIsNotJson) {
 TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
   const Json json = JsonOf(SampleReport());
   EXPECT_EQ(json.Keys(),
-            "schema server zone totals upstreams diagnoses events");
+            "schema server zone totals upstreams diagnoses incidents events");
   EXPECT_EQ(json["schema"].text, "1");
   EXPECT_EQ(json["server"].Keys(),
             "hostname nginx_version module_version pid time start_time "
             "load_time generation");
   EXPECT_EQ(json["zone"].Keys(),
-            "name size peers peers_max events events_max overflow");
+            "name size peers peers_max events events_max incidents "
+            "incidents_max overflow");
   EXPECT_EQ(json["totals"].Keys(),
             "requests attempts failures rescued responses origins causes "
             "findings history");
@@ -63,8 +64,8 @@ TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
   const Json& upstream = json["upstreams"].elements.at(1);
   EXPECT_EQ(upstream.Keys(),
             "name protocol requests attempts failures rescued responses causes "
-            "errno_classes findings grpc_responses history time_to_failure "
-            "peers");
+            "errno_classes findings incidents grpc_responses history "
+            "time_to_failure peers");
   EXPECT_EQ(upstream["history"].Keys(),
             "interval_ms start requests failures responses_502");
   EXPECT_EQ(upstream["time_to_failure"].Keys(), "le counts sum count");
