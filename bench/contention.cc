@@ -113,7 +113,7 @@ class Contest {
   }
 
   Shared* memory_ = Map<Shared>(sizeof(Shared));
-  Store store_ = Store::Create(Map<char>(kZone), kZone, 64, kNow);
+  Store store_ = Store::Create(Map<char>(kZone), kZone, {64}, kNow);
   uint32_t upstream_ = 0;
   uint32_t peer_ = 0;
 };

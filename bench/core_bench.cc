@@ -31,7 +31,7 @@ class Zone {
   explicit Zone(uint32_t peers)
       : size_((size_t{4} << 20) + peers * size_t{4096}),
         memory_(std::aligned_alloc(4096, size_), std::free),
-        store_(Store::Create(memory_.get(), size_, kEvents, kNow)) {
+        store_(Store::Create(memory_.get(), size_, {kEvents}, kNow)) {
     for (uint32_t i = 0; i < peers; ++i) {
       AddPeer(i);
     }

@@ -85,6 +85,14 @@ location /secure {
 }
 location /first { proxy_pass http://first; }
 location = /metrics { access_log off; upstream_502_status prometheus; }
+location = /fpm { access_log off; default_type text/plain; return 200
+"phpfpm_active_processes{pool=\"www\"} 9
+phpfpm_total_processes{pool=\"www\"} 10
+phpfpm_max_children_reached{pool=\"www\"} 1
+phpfpm_active_processes{pool=\"spare\"} 5
+phpfpm_total_processes{pool=\"spare\"} 10
+phpfpm_max_children_reached{pool=\"spare\"} 1
+"; }
 location = /text {
     access_log off; upstream_502 off; proxy_pass http://127.0.0.1:%%PORT_http%%/metrics;
     proxy_set_header Accept "text/plain;version=0.0.4";
@@ -125,6 +133,9 @@ scrape_configs:
     static_configs: [{targets: ["$target", "$other"]}]
   - job_name: text
     metrics_path: /text
+    static_configs: [{targets: ["$target"]}]
+  - job_name: php
+    metrics_path: /fpm
     static_configs: [{targets: ["$target"]}]
 END
 
@@ -200,6 +211,7 @@ my %expected = map { join( ' ', @$_[ 0, 1 ] ) => $_->[2] } (
     [ secure    => 'CertificateInvalid', 'tls_certificate_invalid' ],
     [ exhausted => 'LocalExhaustion',    'local_exhausted' ],
     [ ''        => 'ZoneFull',           '' ],
+    [ ''        => 'PoolNearlyFull',     '' ],
 );
 
 # Of each alert, where it has fired: upstream => annotations. Both jobs have

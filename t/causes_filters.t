@@ -31,6 +31,7 @@ my $FIRST = part( 'bytes 0-9/20', 'ETag: "a"' );
 # The first slice is well; the client has the beginning of a response.
 sub later ( $site, $name, $script, %row ) {
     return {
+        checks          => [ [ qr/^curl .* -r 0-0 / => qr{^HTTP/1.1 \d} ] ],
         site            => $site,
         name            => "a later slice: $name",
         b               => sequence( $FIRST, $script ),
@@ -97,6 +98,9 @@ my @slices = (
             $SLICES",
         server  => 'location = %%loc%%/page { internal; return 200 page; }',
         outcome => 'open',
+        quiet   => 0,
+        received_status => undef,
+        passed          => 1,
     ),
     {
         name     => 'slices that fit',
@@ -117,6 +121,10 @@ sub kept ( $site, $name, $answer ) {
         args     => '?uri=%%loc%%/large',
         b        => answer($answer),
         server   => "location = %%loc%%/large { $LIMIT $PASS }",
+        checks   => [
+            [ qr/^curl .*size_download/ => qr/^(?:100|11)$/m ],
+            [ qr/^nginx -T/ => qr/subrequest_output_buffer_size 8;/ ],
+        ],
         upstream => undef,
         outcome  => 'open',
         status   => 200,
@@ -136,6 +144,10 @@ my @others = (
         name    => 'gunzip of what is no gzip',
         conf    => "gunzip on; proxy_http_version 1.1; $PASS",
         b       => answer( http_ok( 'x' x 1000, 'Content-Encoding: gzip' ) ),
+        checks  => [
+            [ qr/^curl .*\| gzip -t/ => qr/not in gzip format/ ],
+            [ qr/^curl .* -D -/      => qr/^Content-Encoding: gzip/m ],
+        ],
         outcome => 'open',
         status  => 200,
     },
@@ -146,6 +158,10 @@ my @others = (
         b    => answer(
             http_ok( $GZIP, 'Content-Encoding: gzip', 'Connection: close' )
         ),
+        checks  => [
+            [ qr/^curl .*\| gzip -t/ => qr/unexpected end of file/ ],
+            [ qr/^curl .* -D -/      => qr/^Content-Encoding: gzip/m ],
+        ],
         outcome => 'open',
         status  => 200,
     },

@@ -46,6 +46,9 @@ sub tls ( $certificate, %options ) {
     ];
 }
 
+# What OpenSSL says where a handshake fails, with a name and without.
+my @HANDSHAKE = ( [ qr/^openssl s_client/ => qr/no peer certificate available/ ] );
+
 # A row whose backend is to speak TLS.
 sub over_tls (%row) { return { conf => $TLS, %row } }
 
@@ -54,9 +57,10 @@ my $VERIFY = 'proxy_ssl_verify on; proxy_ssl_trusted_certificate
 
 my @handshake = (
     over_tls(
-        name => 'closed inside the handshake',
-        site => 'C6a',
-        b    => [ 'read_some', 'close' ],
+        name   => 'closed inside the handshake',
+        site   => 'C6a',
+        b      => [ 'read_some', 'close' ],
+        checks => [ @HANDSHAKE, [ qr/for v in/ => qr/(?:\Atls1: |^tls1_2: .*NONE)/m ] ],
     ),
     over_tls(
         name    => 'reset inside the handshake',
@@ -70,6 +74,7 @@ my @handshake = (
         site    => 'C7a',
         b       => [ 'read_some', [ write => tls_alert(40) ], 'hold' ],
         message => qr/^SSL_do_handshake\(\) failed \(SSL: .*alert number 40\)/,
+        checks  => [ @HANDSHAKE, [ qr/for v in/ => qr/^tls1_2:/m ] ],
     ),
     over_tls(
         name => 'an alert that no name fits',
@@ -81,12 +86,19 @@ my @handshake = (
         site    => 'C7b',
         b       => $NO_TLS,
         message => qr/wrong version number/,
+        checks  => [
+            [ qr/^curl / => qr/wrong version number/ ],
+            [ qr/^ss /   => qr/^LISTEN /m ],
+        ],
     ),
     over_tls(
         name => 'no protocol version in common',
         site => 'C7a',
         b    => [ tls( 'good', version => 'TLSv1_3' ), 'hold' ],
         conf => "proxy_ssl_protocols TLSv1.2; $TLS",
+        checks => [
+            [ qr/for v in/ => qr/^tls1_2: .*\(NONE\).*^tls1_3: .*Cipher is TLS_/ms ],
+        ],
     ),
     over_tls(
         name   => 'a handshake that does not end',
@@ -94,6 +106,10 @@ my @handshake = (
         b      => [ 'read_some', 'hold' ],
         conf   => "proxy_connect_timeout 300ms; $TLS",
         status => 504,
+        checks => [
+            [ qr/^openssl s_client/ => qr/\A(?!.*Cipher is TLS)/s ],
+            [ qr/Recv-Q wait/       => qr/^LISTEN +0 /m ],
+        ],
     ),
     over_tls(
         name => 'a server name too long for TLS',
@@ -163,6 +179,10 @@ my @certificate = (
         message => qr/^upstream SSL certificate verify error: \(\d+:/,
         finding => 'certificate_untrusted',
         says    => 'is signed by itself',
+        checks  => [
+            [ qr/^openssl s_client/ => qr/^issuer=CN = (.*)\n(?:.*\n)*|^subject=/m ],
+            [ qr/^nginx -T/         => qr/proxy_ssl_trusted_certificate/ ],
+        ],
     ),
     over_tls(
         name    => 'an expired certificate',
@@ -172,12 +192,23 @@ my @certificate = (
         message => qr/\(10:certificate has expired\)$/,
         finding => 'certificate_expired',
         says => '^the certificate of %%b%% expired \d{4}-\d\d-\d\d .* ago\)$',
+        checks => [
+            [ qr/^openssl s_client/ => qr/^notAfter=/m ],
+            [ qr/^date -u/          => qr/UTC/ ],
+        ],
     ),
     over_tls(
         name    => 'a certificate for another name',
         site    => 'C9',
         finding => 'certificate_name',
         says    => 'but for tls\.test$',
+        checks  => [ [ qr/^openssl s_client/ => qr/DNS:tls\.test/ ] ],
+        after   => sub ( $t, @ ) {
+            my ($d) = grep { $_->{cause} eq 'tls_certificate_invalid'
+                  && $_->{summary} =~ /evil\.test/ } @{ $t->status->{diagnoses} };
+            ok scalar( grep { /^proxy_ssl_name tls\.test;  #/ } @{ $d->{checks} } ),
+              'the check has a name of the certificate';
+        },
         b       => [ tls('good'), 'hold' ],
         conf => "$VERIFY proxy_ssl_name evil.test; proxy_pass https://%%b%%;",
         message => qr/^upstream SSL certificate does not match "evil\.test"$/,

@@ -10,12 +10,13 @@ use lib "$FindBin::Bin/lib";
 use File::Temp ();
 use Test::More;
 use Upstream502::Sites;
+use Upstream502::Diagnosis;
 use Upstream502::Test qw(:DEFAULT gained);
 use Upstream502::Wire;
 
 # Holds client connections that are inside a request until a proxied request
 # cannot have one of its own, then checks how it failed.
-sub exhaust ( $name, $site, $alert, $errno, %conf ) {
+sub exhaust ( $name, $site, $alert, $errno, $checks, %conf ) {
     subtest $name => sub {
         my $t = Upstream502::Test->new( allow => [$alert] );
         $t->tcp( ok => [ 'read', [ write => http_last() ], 'close' ] );
@@ -53,6 +54,9 @@ sub exhaust ( $name, $site, $alert, $errno, %conf ) {
         my %seen = ( events => $after->{events}, log => $t->error_log );
         ok Upstream502::Sites::note_reached( $site, 'proxy', \%seen, $name ),
           "site $site was reached";
+        Upstream502::Diagnosis->new($t)->run_all(
+            ( grep { $_->{upstream} eq 'good' } @{ $after->{diagnoses} } )[0],
+            checks => $checks );
         close $_ for @held;
         $t->finish;
     };
@@ -62,9 +66,15 @@ Upstream502::Sites::start_notes(
     Upstream502::Nginx->new( File::Temp::tempdir( CLEANUP => 1 ) )->version );
 exhaust(
     'worker_connections', 'B4a', qr/worker_connections are not enough/,
-    '-', events => 'worker_connections 12;'
+    '-', [ [ qr/^nginx -T .*worker_connections/ => qr/worker_connections 12;/ ] ],
+    events => 'worker_connections 12;'
 );
 exhaust( 'files', 'B3a', qr/socket\(\) failed \(24: |accept4?\(\) failed \(24: /,
-    24, main => 'worker_rlimit_nofile 24;' );
+    24,
+    [
+        [ qr{/proc/\$p/fd}  => qr/^\d+: 2\d used\nMax open files +24 +24 /m ],
+        [ qr/^nginx -T .*worker_rlimit_nofile/ => qr/worker_rlimit_nofile 24;/ ],
+    ],
+    main => 'worker_rlimit_nofile 24;' );
 
 done_testing;

@@ -51,6 +51,11 @@ play(
             finding => 'service_gone',
             says    => '^nobody listens on 127\.0\.0\.1:8090 any more',
             unsaid  => 'still_listening',
+            checks  => [
+                [ qr/^ss -Hltnp 'sport/ => qr/\A\z/, qr/^LISTEN .*:8090 /m ],
+                [ qr/^systemctl --failed/ => qr/--failed/ ],
+            ],
+            repair => sub (@) { listen_tcp( port => 8090 ) },
         },
         {
             name    => 'the service still listens',
@@ -59,12 +64,19 @@ play(
             finding => 'still_listening',
             says    => '^a service still listens on ',
             unsaid  => [qw(service_gone oom_kill)],
+            checks  => [
+                [ qr/ps -o pid,lstart/ => qr/^\s*\d+ \w{3} \w{3} .* 20\d\d .*perl/m ],
+                [ qr/systemctl .*status$/ => qr/ status \d+$/ ],
+            ],
         },
         kept(
             name     => 'a kept connection was closed in use',
             finding  => 'closed_in_use',
             says     => 'idle for \d{1,3} ms only',
             unsaid   => 'idle_closed',
+            checks   => [
+                [ qr/ps -o pid,lstart/ => qr/^\s*\d+ \w{3} \w{3} .* 20\d\d .*perl/m ],
+            ],
             evidence => { idle_ms => qr/^\d{1,3}$/ },
         ),
         kept(
@@ -76,6 +88,10 @@ play(
             finding  => 'idle_closed',
             says     => 'idle for \d{4,} ms when',
             unsaid   => 'closed_in_use',
+            checks   => [
+                [ qr{/dev/tcp/}     => qr/^real\s/m ],
+                [ qr/^nginx -T/     => qr/keepalive 1;/ ],
+            ],
             evidence => { idle_ms => qr/^\d{4,}$/ },
         ),
     ]

@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 
 use IO::Socket::UNIX;
 use Upstream502::Namespace;
-use Upstream502::Net qw(listen_tcp);
+use Upstream502::Net qw(listen_tcp listen_unix);
 use Upstream502::Runner;
 use Upstream502::Wire;
 
@@ -18,7 +18,9 @@ enter_namespace();
 my $firewall =
   firewall('OUTPUT -d 127.0.7.2 -p tcp -j REJECT --reject-with tcp-reset');
 
+# All sockets are looked through twice a second at most: the time is the point.
 sub abandoned ( $t, $row ) {
+    sleep 1;
     my $path = $t->dir . '/gone.sock';
     IO::Socket::UNIX->new( Local => $path, Listen => 1 );
     chmod 0777, $path;
@@ -40,6 +42,12 @@ play(
             says     => '^nothing listens on 127\.0\.7\.9:80$',
             unsaid   => [qw(rejected other_address service_gone)],
             evidence => { listening => 0, named => undef },
+            checks   => [
+                [ qr/^ss -Hltnp 'sport/ => qr/\A\z/, qr/^LISTEN .* 127\.0\.7\.9:80 /m ],
+                [ qr/^ss -Hltnp \|\|/   => '^LISTEN .*:%%PORT_http%% ' ],
+                [ qr/^nginx -T/         => 'proxy_pass http://127\.0\.7\.9:80;' ],
+            ],
+            repair => sub (@) { listen_tcp( host => '127.0.7.9', port => 80 ) },
         },
         {
             name    => 'another port of the address is listened on',
@@ -58,6 +66,10 @@ play(
             finding => 'other_address',
             says    => 'that port is listened on, but on 127\.0\.0\.2',
             unsaid  => 'port_closed',
+            checks  => [
+                [ qr/^ss -Hltnp 'sport/ => '^LISTEN .* 127\.0\.0\.2:\d+ ' ],
+                [ qr/^nginx -T/         => '%%b%%' ],
+            ],
         },
         {
             name    => 'the other family is listened on',
@@ -76,6 +88,14 @@ play(
             finding  => 'socket_stale',
             says     => 'gone\.sock',
             evidence => { path_kind => 'socket', listening => 0 },
+            checks   => [
+                [ qr/^ss -Hlxnp src / => qr/\A\z/, qr{ LISTEN .*/gone\.sock }m ],
+                [ qr/^ls -l /         => qr{^srwx.* \S+/gone\.sock$}m ],
+            ],
+            repair => sub ( $t, @ ) {
+                unlink "$t->{dir}/gone.sock";
+                return listen_unix("$t->{dir}/gone.sock");
+            },
         },
         {
             name   => 'a firewall resets though a service listens',
@@ -86,6 +106,14 @@ play(
             finding => 'rejected',
             says    => 'a service \(uid 0\) listens on 127\.0\.7\.2:8080',
             unsaid  => 'port_closed',
+            checks  => [
+                [ qr/^ss -Hltnp 'sport/ => qr/^LISTEN .* 127\.0\.7\.2:8080 /m ],
+                [
+                    qr/^nft list/ => qr/REJECT --reject-with tcp-reset/,
+                    qr/\A(?!.*REJECT)/s
+                ],
+            ],
+            repair => sub (@) { quietly('iptables -F OUTPUT') },
             skip    => $firewall ? undef : 'iptables cannot be used',
         },
         {
@@ -96,6 +124,10 @@ play(
             before  => \&absent,
             finding => 'socket_absent',
             says    => 'php8\.2-fpm\.sock',
+            checks  => [
+                [ qr/^ls -l /          => qr/\A(?!.*\bphp-fpm\.sock).*php8\.2-fpm/s ],
+                [ qr/^ss -Hlxnp \| grep/ => qr{ LISTEN .*/php8\.2-fpm\.sock }m ],
+            ],
         },
         {
             name => 'nobody is asked where evidence is off',

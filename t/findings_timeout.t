@@ -35,6 +35,11 @@ play(
             says     => '\b1 waits for it',
             unsaid   => [qw(no_answer not_read queue_full)],
             evidence => { accepted => 0 },
+            checks   => [
+                [ qr/Recv-Q wait/  => '^LISTEN +1 .*127\.0\.0\.1:\d+ ', '^LISTEN +0 ' ],
+                [ qr/MemAvailable/ => qr/^[1-9] processes of \d+ MB, .*: room for \d+/ ],
+            ],
+            repair => sub ( $t, $row ) { accept_from( $row->{listener}{b} ) },
         },
         {
             name     => 'it takes it and does not read',
@@ -46,6 +51,7 @@ play(
             says     => 'left \d+ bytes of the request unread',
             unsaid   => [qw(no_answer not_accepted)],
             evidence => { accepted => 1, unread_bytes => qr/^[1-9]/ },
+            checks   => [ [ qr/what the service has not read/ => '^(?:ESTAB|CLOSE-WAIT) +[1-9]' ] ],
         },
         {
             name     => 'it reads and does not answer',
@@ -58,6 +64,7 @@ play(
             says     => 'no answer came within 1s',
             unsaid   => [qw(not_read not_accepted unacknowledged)],
             evidence => { unread_bytes => 0, unacknowledged_bytes => 0 },
+            checks   => [ [ qr/^curl .*time_starttransfer/ => qr/^curl: \(28\)|^0\.0/m ] ],
         },
         {
             name   => 'nothing of what is sent is acknowledged',
@@ -74,6 +81,13 @@ play(
             finding => 'unacknowledged',
             says    => 'sent [2-9] times',
             unsaid  => 'no_answer',
+            checks  => [
+                [ qr/^ss -tnoi dst / => qr/unacked:\d|retrans:\d|backoff:\d/ ],
+                [ qr/^nc -vz/        => qr/./, qr/\A(?!.*(?:refused|timed out))/s ],
+                [ qr/^ip route get/  => qr/127\.0\.7\.3 dev lo/ ],
+                [ qr/^ip neigh/      => qr/\A/ ],
+            ],
+            repair => \&resume,
             skip    => $can_drop ? undef : 'iptables cannot be used',
         },
         {
@@ -87,6 +101,11 @@ play(
             finding => 'queue_full',
             says    => 'there is room for 0',
             unsaid  => 'syn_unanswered',
+            checks  => [
+                [ qr/Recv-Q wait/  => '^LISTEN +[1-9]\d* +0 .*127\.0\.0\.1:\d+ ' ],
+                [ qr/MemAvailable/ => qr/^[1-9] processes of \d+ MB, .*: room for \d+/ ],
+                [ qr/^sysctl net\.core\.somaxconn/ => qr/somaxconn = \d+/ ],
+            ],
         },
         {
             name => 'requests to connect are dropped',
@@ -98,6 +117,12 @@ play(
             finding => 'syn_unanswered',
             says    => '^1 connection request ',
             unsaid  => 'queue_full',
+            checks  => [
+                [ qr/^nc -vz/       => qr/nc: not found|timed out/, qr/refused/ ],
+                [ qr/^ip route get/ => qr/127\.0\.7\.4 dev lo/ ],
+                [ qr/^ip neigh/     => qr/\A/ ],
+            ],
+            repair => sub (@) { quietly('iptables -F OUTPUT') },
             skip    => $can_drop ? undef : 'iptables cannot be used',
         },
         {
@@ -110,6 +135,7 @@ play(
             finding  => 'not_read',
             says     => 'left \d{4,} bytes of the request unread',
             evidence => { unacknowledged_bytes => qr/^\d{4,}$/ },
+            checks   => [ [ qr/what the service has not read/ => '^ESTAB +[1-9]' ] ],
         },
     ],
     http => 'client_max_body_size 0;'

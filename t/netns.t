@@ -49,24 +49,45 @@ sub to ( $address, %row ) {
 my @rows = (
     to(
         '198.51.100.1',
-        name  => 'an unreachable route',
-        errno => 113,
+        name   => 'an unreachable route',
+        errno  => 113,
+        checks => [
+            [ qr/^ip route get/ => qr/No route to host/, qr/unreachable/ ],
+            [ qr/^ip route show match/ => qr/^unreachable 198\.51\.100\.1/m, qr/\A(?!unreachable)/ ],
+            [ qr/^ip neigh/ => qr/\A\z/ ],
+            [ qr/^nc -vz/   => qr/No route to host/ ],
+        ],
+        repair => sub (@) { run('ip route del unreachable 198.51.100.1') },
     ),
     to(
         '198.51.100.2',
         name  => 'a prohibited route',
+        checks => [
+            [ qr/^ip route show match/ => qr/^prohibit 198\.51\.100\.2/m, qr/\A(?!prohibit)/ ],
+        ],
+        repair => sub (@) { run('ip route del prohibit 198.51.100.2') },
         site  => 'B10e',
         errno => 13,
     ),
     to(
         '198.51.100.3',
         name  => 'a black hole',
+        checks => [
+            [ qr/^ip route get/ => qr/Invalid argument/ ],
+            [ qr/^ip route show match/ => qr/^blackhole 198\.51\.100\.3/m, qr/\A(?!blackhole)/ ],
+        ],
+        repair => sub (@) { run('ip route del blackhole 198.51.100.3') },
         site  => 'B10g',
         errno => 22,
     ),
     to(
         '203.0.113.1',
         name  => 'no route',
+        checks => [
+            [ qr/^ip route get/ => qr/Network is unreachable/ ],
+            [ qr/^ip route show match/ => qr/\A\z/ ],
+            [ qr/^ip neigh/ => qr/\A\z/ ],
+        ],
         errno => 101,
     ),
     {
@@ -76,6 +97,11 @@ my @rows = (
         conf   => 'proxy_pass http://%%b%%;',
         before => \&use_up_ports,
         after  => sub (@) { port_range( 32768, 60999 ) },
+        checks => [
+            [ qr/^ss -Htan .*dst/ => qr/^\d+$/m ],
+            [ qr/ip_local_port_range/ => qr/= 50000\s+50031/, qr/= 32768\s+60999/ ],
+        ],
+        repair => sub (@) { port_range( 32768, 60999 ) },
         errno  => 99,
     },
 );
@@ -105,6 +131,11 @@ sub full_disk ( $site, $size, %row ) {
             run("dd if=/dev/zero of=$disk/used bs=16k count=1") if !$size;
         },
         after   => sub ( $t, @ ) { run("umount -l $t->{dir}/disk$size") },
+        checks  => [
+            [ qr/^df -h/    => $size ? qr/tmpfs +16K / : qr/tmpfs .* 100% / ],
+            [ qr/^df -i/    => qr/tmpfs / ],
+            [ qr/^namei -l/ => qr/^d.* disk$size$/m ],
+        ],
         outcome => 'open',
         %row,
     };

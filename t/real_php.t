@@ -144,7 +144,12 @@ my @rows = (
         'request_terminate_timeout',
         patient => 1,
         @GONE,
-        hint => qr/PHP-FPM: request_terminate_timeout/,
+        hint   => qr/PHP-FPM: request_terminate_timeout/,
+        checks => [
+            [ qr/grep -rsnE/    => qr/fpm\.conf:\d+:request_terminate_timeout = 1s$/m ],
+            [ qr/tail -n 30/    => qr/pool ends.* terminating|execution timed out/ ],
+            [ qr/pid,lstart/    => qr/php-fpm: (?:master process|pool ends)/ ],
+        ],
     ),
     row(
         tcp => 'cut',
@@ -215,6 +220,11 @@ my @rows = (
         phase  => 'connect',
         errno  => 11,
         hint   => qr/PHP-FPM: pm\.max_children, listen\.backlog/,
+        checks => [
+            [ qr/Recv-Q wait/  => qr{LISTEN +[1-9].*/one\.sock} ],
+            [ qr/MemAvailable/ => qr/^\d+ processes of / ],
+            [ qr/grep -rsnE/   => qr/fpm\.conf:\d+:pm\.max_children = 1$/m ],
+        ],
         finding => 'queue_full',
         says    => 'room for 1\b',
     ),

@@ -40,12 +40,15 @@ sub announced ($zone) {
     my ( $code, $output ) = $t->check_config( http => $zone );
     is $code, 0, $zone;
     my @said = $output =~ /^nginx:\ \[notice\]\ upstream_502_zone\ "tiny"\ holds
-        \ (\d+)\ upstreams,\ (\d+)\ peers\ and\ (\d+)\ events:
+        \ (\d+)\ upstreams,\ (\d+)\ peers,\ (\d+)\ events
+        \ and\ (\d+)\ incidents:
         \ (\d+)\ bytes\ per\ upstream,\ (\d+)\ bytes\ per\ peer,
-        \ (\d+)\ bytes\ per\ event,\ (\d+)\ bytes\ besides$/mx
+        \ (\d+)\ bytes\ per\ event,\ (\d+)\ bytes\ per\ incident,
+        \ (\d+)\ bytes\ besides$/mx
       or diag $output;
     my %said;
-    @said{qw(upstreams peers events upstream peer event fixed)} = @said;
+    @said{qw(upstreams peers events incidents upstream peer event incident fixed)}
+      = @said;
     return \%said;
 }
 
@@ -54,9 +57,10 @@ my $zone = $t->status->{zone};
 is $said->{peers},  $zone->{peers_max},  'the peers that nginx -t says';
 is $said->{events}, $zone->{events_max}, 'the events that nginx -t says';
 for my $size ( 2, 32 ) {
-    my $larger = announced("upstream_502_zone tiny:${size}m events=100;");
+    my $larger = announced("upstream_502_zone tiny:${size}m events=100 incidents=50;");
     my $sum = $larger->{fixed};
-    $sum += $larger->{"${_}s"} * $larger->{$_} for qw(upstream peer event);
+    $sum += $larger->{"${_}s"} * $larger->{$_} 
+      for qw(upstream peer event incident);
     my $filled = $sum / ( $size << 20 );
     ok $filled > 0.95 && $filled < 1, "which fill ${size}m" or diag $filled;
     cmp_ok $larger->{peer},     '<=', 1024, 'memory per peer';

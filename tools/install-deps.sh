@@ -19,7 +19,7 @@ optional="prometheus python3-prometheus-client python3-jsonschema
   bind9-dnsutils iptables
   libnginx-mod-http-lua libnginx-mod-http-echo
   libnginx-mod-http-headers-more-filter"
-backends="php-fpm gunicorn uwsgi-core uwsgi-plugin-python3 python3-grpcio nodejs"
+backends="php-fpm memcached gunicorn uwsgi-core uwsgi-plugin-python3 python3-grpcio nodejs"
 ci="$test $lint $optional $backends chromium npm"
 # Within a newer Debian: see test-versions.sh.
 versions="$test $optional"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "incident_log.h"
 #include "probe.h"
 #include "retry.h"
 #include "servers.h"
@@ -57,9 +58,7 @@ int32_t Milliseconds(ngx_msec_t value) {
 }
 
 int64_t TimeOf(const State& state) {
-  return state.response_time == kUnsetTime
-             ? 0
-             : static_cast<int64_t>(state.response_time);
+  return std::max(Milliseconds(state.response_time), 0);
 }
 
 // What nginx speaks with `u`'s upstream. A tunnel has no scheme.
@@ -69,22 +68,16 @@ Protocol ProtocolOf(const ngx_http_upstream_t* u) {
                            : View(u->schema));
 }
 
-// FastCGI without keep-alive ends its body with the connection: nginx takes a
-// body for whole that is shorter than its Content-Length. Record headers are
-// in read_length too, so that this is certain where it is said.
-bool IsCutFastcgi(const ngx_http_upstream_t* u) {
-  return EndedShort(u) && View(u->schema) == "fastcgi://";
-}
-
 Run MakeRun(Context* context, int rc) {
-  Run run{};
-  run.context = context;
-  run.request = context->request;
-  run.upstream = context->upstream;
-  run.store = &GetMainConf(run.request)->zone.store;
-  run.now = NowMs();
-  run.rc = rc;
-  run.end = StateCount(run.request);
+  Run run{.context = context,
+          .request = context->request,
+          .upstream = context->upstream,
+          .store = &GetMainConf(context->request)->zone.store,
+          .now = NowMs(),
+          .rc = rc,
+          .name = {},
+          .row = kNoUpstream,
+          .end = StateCount(context->request)};
   if (context->hook != nullptr) {
     run.name = View(context->hook->name);
     run.row = context->hook->row;
@@ -136,23 +129,23 @@ uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
   return row;
 }
 
-Peer PeerOf(const Run& run, const State& state, const Note* note) {
-  MainConf* conf = GetMainConf(run.request);
-  if (state.peer != nullptr && state.peer->len != 0) {
-    return {View(*state.peer), PeerRowOf(conf, run.row, state.peer, run.now)};
-  }
-  if (note == nullptr || note->peer.empty()) {
-    return {};
-  }
-  return {note->peer, FindPeer(&conf->zone, run.row, note->peer, run.now)};
+// A group without a live server is named in the place of one.
+bool IsGroup(const Run& run, absl::string_view peer) {
+  const ngx_http_upstream_srv_conf_t* group = run.upstream->upstream;
+  return group != nullptr && peer == View(group->host);
 }
 
-// Whether nginx has passed on what it received as HTTP/0.9, to a client that
-// asked in a later one. post_action says HTTP/0.9 of every response.
-bool IsPassedAsNoHttp(const ngx_http_request_t* r,
-                      const ngx_http_upstream_t* u) {
-  return r->http_version == NGX_HTTP_VERSION_9 && u->headers_in.status_n == 0 &&
-         r->main->http_protocol.len != 0;
+Peer PeerOf(const Run& run, const State& state, const Note* note) {
+  const bool named = state.peer != nullptr && state.peer->len != 0;
+  const absl::string_view name = named             ? View(*state.peer)
+                                 : note != nullptr ? note->peer
+                                                   : absl::string_view();
+  if (name.empty() || IsGroup(run, name)) {
+    return {name, kNoPeer};
+  }
+  MainConf* conf = GetMainConf(run.request);
+  return {name, named ? PeerRowOf(conf, run.row, state.peer, run.now)
+                      : FindPeer(&conf->zone, run.row, name, run.now)};
 }
 
 // Completes what Classify wants to know of an element. What a line said that
@@ -178,6 +171,12 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
   attempt->upgraded = element.last && u->upgrade;
   attempt->status = static_cast<uint16_t>(state.status);
   attempt->rc = run.rc;
+  attempt->received_status = 0;
+  if (attempt->upgraded && !recognized && run.rc == NGX_HTTP_GATEWAY_TIME_OUT) {
+    // What nginx says of a silent connection, as information to nobody.
+    attempt->message = "upstream timed out (110: Connection timed out)";
+    attempt->line.reset();
+  }
   attempt->not_http =
       element.last && header_done && !stale && IsPassedAsNoHttp(run.request, u);
   if (header_done && !attempt->not_http) {
@@ -228,16 +227,13 @@ absl::string_view KeepPeer(const Run& run, const Peer& peer) {
              : run.store->PeerName(peer.row);
 }
 
-uint32_t GroupSize(const Run& run) {
-  return run.context->hook != nullptr ? CountServers(*run.context->hook)
-                                      : ServersOf(run.upstream);
-}
-
 // What came of it: how many servers have had the request, and why no other one
 // was asked where it is the last failure, which no stale copy hides.
 void AddRetries(const Run& run, const Element& element, const Attempt& attempt,
                 Failure* failure) {
-  const uint32_t servers = GroupSize(run);
+  const uint32_t servers = run.context->hook != nullptr
+                               ? CountServers(*run.context->hook)
+                               : ServersOf(run.upstream);
   failure->sent_to =
       static_cast<uint8_t>(std::min<uint32_t>(element.sent, UINT8_MAX));
   failure->group_size =
@@ -269,6 +265,8 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   if (element.state != nullptr) {
     AddTimes(*element.state, &note->failure);
   }
+  note->failure.event_stream =
+      failure.cause == Cause::kBodyTimeout && IsEventStream(run.upstream);
   AddRetries(run, element, note->attempt, &note->failure);
   note->upstream = run.name;
   note->peer = KeepPeer(run, peer);
@@ -292,7 +290,9 @@ const Note* Judge(const Run& run, const Element& element, const Peer& peer,
                                   element.index, 0);
   }
   if (note != nullptr) {
-    note->attempt = attempt;
+    if (&attempt != &note->attempt) {
+      note->attempt = attempt;
+    }
     Remember(run, element, peer, *failure, note);
     if (element.last && (!note->recognized || note->evidence != nullptr)) {
       AskAtEnd(run.request, note->failure, note);
@@ -307,14 +307,18 @@ Note* FindNote(const Run& run, uint32_t element) {
 
 const Note* JudgeElement(const Run& run, const Element& element,
                          const Peer& peer, Note* note) {
-  Attempt attempt = note == nullptr ? Attempt() : note->attempt;
-  Describe(run, element, peer, note != nullptr && note->recognized, &attempt);
-  return Judge(run, element, peer, attempt, note);
+  if (note != nullptr) {
+    Describe(run, element, peer, note->recognized, &note->attempt);
+    return Judge(run, element, peer, note->attempt, note);
+  }
+  Attempt attempt;
+  Describe(run, element, peer, false, &attempt);
+  return Judge(run, element, peer, attempt, nullptr);
 }
 
 // What the kernel's answers say is counted with the failure. Where nothing was
 // asked, nothing is made up of sentences: a flood must stay cheap.
-[[gnu::noinline]] void CountFindings(const Run& run, const Note& note) {
+[[gnu::noinline]] std::vector<Finding> KernelFindings(const Note& note) {
   std::vector<Finding> findings;
   for (const Found& found : Findings(note.failure,
                                      {.upstream = note.upstream,
@@ -323,13 +327,15 @@ const Note* JudgeElement(const Run& run, const Element& element,
                                      note.evidence)) {
     findings.push_back(found.finding);
   }
-  run.store->AddFindings(run.row, findings);
+  return findings;
 }
 
 void CountFailure(const Run& run, uint32_t peer, const Note& note) {
-  run.store->AddFailedAttempt(run.row, peer, Worker(), run.now, note.failure);
-  if (note.evidence != nullptr) {
-    CountFindings(run, note);
+  const uint64_t opened = run.store->AddFailedAttempt(
+      run.row, peer, Worker(), run.now, note.failure,
+      note.evidence == nullptr ? std::vector<Finding>() : KernelFindings(note));
+  if (opened != 0) {
+    LogOpened(GetMainConf(run.request), opened);
   }
 }
 
@@ -355,12 +361,18 @@ void AccountUselessElement(const Run& run, const Element& element,
   const Peer peer = PeerOf(run, *element.state, note);
   Attempt attempt;
   Describe(run, element, peer, false, &attempt);
+  if (line.says == Says::kSliceMissing && run.request == run.request->main) {
+    attempt.received_status = 0;  // the first slice's
+  }
   attempt.message = View(PoolCopy(run.request->pool, message));
   attempt.line = line;
   const Note* failed = Judge(run, element, peer, attempt, note);
   if (failed != nullptr) {
-    run.store->AddFailedAttempt(run.row, kNoPeer, Worker(), run.now,
-                                failed->failure);
+    const uint64_t opened = run.store->AddFailedAttempt(
+        run.row, kNoPeer, Worker(), run.now, failed->failure);
+    if (opened != 0) {
+      LogOpened(GetMainConf(run.request), opened);
+    }
   }
 }
 
@@ -389,6 +401,7 @@ void LearnProtocol(const Run& run) {
   run.store->SetProtocol(run.row, protocol);
   if (hook != nullptr && protocol != Protocol::kUnknown) {
     hook->finalize = run.context->finalize;
+    hook->grpc = SpeaksGrpc(*run.upstream);
   }
 }
 
@@ -397,6 +410,21 @@ void LearnProtocol(const Run& run) {
 uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
                      int64_t now) {
   return FindPeer(&conf->zone, upstream, View(*name), now);
+}
+
+void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook) {
+  MainConf* conf = GetMainConf(r);
+  Store& store = conf->zone.store;
+  const int64_t now = NowMs();
+  const ngx_str_t* peer = States(r)[0].peer;
+  if (peer->len != 0) {
+    store.AddAttempt(PeerRowOf(conf, hook.row, peer, now), Worker(), now,
+                     /*success=*/true);
+  }
+  store.AddRequest(hook.row, Worker(), now, 1);
+  if (hook.grpc) {
+    CountGrpcStatus(*r->upstream, &store, hook.row);
+  }
 }
 
 // Flattened: calls would cost a failure some hundred instructions.
@@ -415,6 +443,9 @@ uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
     AccountNoAttempt(run);
   }
   run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
+  if (begin < run.end && SpeaksGrpc(*run.upstream)) {
+    CountGrpcStatus(*run.upstream, run.store, run.row);
+  }
   context->accounted = run.end;
 }
 

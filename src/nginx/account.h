@@ -7,6 +7,7 @@
 
 #include "ngx_cxx.h"
 
+#include "answer.h"
 #include "bridge.h"
 #include "context.h"
 #include "upstream_502/verdict/outcome.h"
@@ -30,16 +31,25 @@ void AccountUseless(Context* context, absl::string_view message,
 uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
                      int64_t now);
 
-// The same, where it was found before: rows are remembered by the address of
-// the name.
+// Where the row of the peer with this name is remembered: by the address of the
+// name.
+inline uint32_t* PeerRowPlace(MainConf* conf, const ngx_str_t* name) {
+  const uint64_t hash = reinterpret_cast<uintptr_t>(name) * kMultiplier;
+  return &conf->peer_rows[(hash >> 32) % std::size(conf->peer_rows)];
+}
+
+inline bool IsPeerRow(const Store& store, uint32_t row, uint32_t upstream,
+                      const ngx_str_t* name) {
+  return kShortcuts &&
+         store.IsPeer(row, upstream, reinterpret_cast<const char*>(name->data),
+                      name->len);
+}
+
+// The same, where it was found before.
 inline uint32_t PeerRowOf(MainConf* conf, uint32_t upstream,
                           const ngx_str_t* name, int64_t now) {
-  const uint64_t hash = reinterpret_cast<uintptr_t>(name) * kMultiplier;
-  uint32_t* row = &conf->peer_rows[(hash >> 32) % std::size(conf->peer_rows)];
-  if (!kShortcuts ||
-      !conf->zone.store.IsPeer(*row, upstream,
-                               reinterpret_cast<const char*>(name->data),
-                               name->len)) {
+  uint32_t* row = PeerRowPlace(conf, name);
+  if (!IsPeerRow(conf->zone.store, *row, upstream, name)) {
     *row = FindPeerRow(conf, upstream, name, now);
   }
   return *row;
@@ -53,44 +63,44 @@ inline bool ServedStale(const ngx_http_upstream_t* u) {
 #endif
 }
 
-// The connection ended, and with it a body shorter than was announced.
-inline bool EndedShort(const ngx_http_upstream_t* u) {
-  const ngx_event_pipe_t* pipe = u->pipe;
-  return pipe != nullptr && pipe->upstream_eof && !pipe->upstream_done &&
-         u->headers_in.content_length_n > 0 && pipe->read_length > 0 &&
-         pipe->read_length < u->headers_in.content_length_n;
+// Whether something may come of its status: an answer that was no HTTP has none
+// where a cache is in use, and auth_request waits for one that it can use.
+inline bool MayMatter(const ngx_http_request_t* r, const State& state) {
+  const bool usual = state.status - 1 < NGX_HTTP_SPECIAL_RESPONSE - 1;
+  return !usual && (state.status == 0 || r->waited ||
+                    IsGatewayStatus(static_cast<int>(state.status)));
 }
 
-// Whether more may come of it: an answer that was no HTTP has no status where a
-// cache is in use, and auth_request waits for one that it can use.
-inline bool MayMatterLater(const ngx_http_request_t* r, const State& state) {
-  return state.status == 0 ||
-         (state.status >= NGX_HTTP_SPECIAL_RESPONSE && r->waited);
-}
-
-// Counts a plain run, if it was one attempt that surely went well; else false,
-// and nothing was counted. Most requests pay for this and for nothing else:
-// inline, and without a call once peer and minute are known.
-[[gnu::always_inline]] inline bool CountSuccess(const ngx_http_request_t* r, MainConf* conf,
-                         const UpstreamHook& hook, ngx_int_t rc) {
-  const ngx_http_upstream_t& u = *r->upstream;
+// Whether a plain run was one attempt that surely went well.
+inline bool WentWell(const ngx_http_request_t* r, ngx_int_t rc) {
   if (rc > 0 || r->upstream_states->nelts != 1) {
     return false;
   }
   const State& state = States(r)[0];
-  if (state.peer == nullptr || state.peer->len == 0 ||
-      state.header_time == kUnsetTime ||
-      IsGatewayStatus(static_cast<int>(state.status)) ||
-      MayMatterLater(r, state) || ServedStale(&u) || EndedShort(&u)) {
+  return state.peer != nullptr && state.header_time != kUnsetTime &&
+         !MayMatter(r, state) && !ServedStale(r->upstream) &&
+         !EndedShort(r->upstream);
+}
+
+// Counts such a run, whatever must be found or begun for that.
+void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook);
+
+// Counts it where its peer's row is remembered, the minute is open and there is
+// no status of gRPC's to count, which has no pipe; else false, and nothing was
+// counted. Most requests pay for this and for nothing else: inline, and without
+// a call.
+[[gnu::always_inline]] inline bool CountSuccess(const ngx_http_request_t* r,
+                                                MainConf* conf,
+                                                const UpstreamHook& hook) {
+  if (r->upstream->pipe == nullptr && hook.grpc) {
     return false;
   }
+  const ngx_str_t* name = States(r)[0].peer;
   Store& store = conf->zone.store;
-  const auto worker = static_cast<uint32_t>(ngx_worker);
-  const int64_t now = NowMs();
-  store.AddAttempt(PeerRowOf(conf, hook.row, state.peer, now), worker, now,
-                   /*success=*/true);
-  store.AddRequest(hook.row, worker, now, 1);
-  return true;
+  const uint32_t peer = *PeerRowPlace(conf, name);
+  return IsPeerRow(store, peer, hook.row, name) &&
+         store.AddSuccess(hook.row, peer, static_cast<uint32_t>(ngx_worker),
+                          NowMs());
 }
 
 }  // namespace upstream_502

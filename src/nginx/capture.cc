@@ -16,7 +16,9 @@
 
 namespace upstream_502 {
 
-ngx_log_handler_pt next_log_handler = nullptr;
+u_char* AddNothing(ngx_log_t*, u_char* buf, size_t) { return buf; }
+
+ngx_log_handler_pt next_log_handler = AddNothing;
 
 namespace {
 
@@ -58,11 +60,12 @@ uint64_t ResponseBytes(const ngx_http_request_t* r, bool header_done) {
                     static_cast<size_t>(u->buffer.last - begin)});
 }
 
-// What nginx's structs say of the attempt right now.
-Attempt Observe(const ngx_http_request_t* r) {
+// Puts what nginx's structs say of an attempt right now into a new one.
+void Observe(const ngx_http_request_t* r, Attempt* out) {
   const ngx_http_upstream_t* u = r->upstream;
   const ngx_connection_t* c = u->peer.connection;
-  Attempt attempt;
+  Attempt& attempt = *out;
+  attempt = Attempt();
   attempt.timer = RunOutTimer(c);
 #if (NGX_HTTP_SSL)
   attempt.tls_started = c != nullptr && c->ssl != nullptr;
@@ -76,7 +79,6 @@ Attempt Observe(const ngx_http_request_t* r) {
     attempt.header_done = u->state->header_time != kUnsetTime;
     attempt.bytes_received = ResponseBytes(r, attempt.header_done);
   }
-  return attempt;
 }
 
 // A copy in the room of the one before where it fits: a script may fill its
@@ -109,11 +111,11 @@ Note* NoteFor(ngx_http_request_t* r, bool failure, size_t room) {
 
 // What nginx said about `sr`, whose upstream is at work. The first line that is
 // understood is the cause; until it comes, the last of the others is kept.
-void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
+void CaptureLine(ngx_http_request_t* sr, absl::string_view message,
+                 const Line& line) {
   if (!GetLocConf(sr)->enable) {
     return;
   }
-  const Line& line = memo.Recognize(message);
   if (line.says == Says::kNotHttp && sr->main->http_protocol.len == 0) {
     return;  // the client has asked for HTTP/0.9
   }
@@ -127,7 +129,7 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
     return;
   }
   note->recognized = failure;
-  note->attempt = Observe(sr);
+  Observe(sr, &note->attempt);
   note->attempt.message = Keep(sr->pool, message, note);
   // Where memory is out nobody will know what it was.
   note->attempt.line = note->attempt.message.empty() ? Line() : line;
@@ -150,10 +152,11 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message) {
 // What nginx said about `r`, whose upstream is at work, or whose auth_request
 // has come to its end.
 void HearLine(ngx_http_request_t* r, absl::string_view message) {
-  if (AuthStatus(message) >= 0) {
-    NoteAuthStatus(r, message, memo.Recognize(message));
+  const Line& line = memo.Recognize(message);
+  if (line.says == Says::kAuthStatus) {
+    NoteAuthStatus(r, message, line);
   } else if (r->upstream != nullptr) {
-    CaptureLine(r, message);
+    CaptureLine(r, message, line);
   }
 }
 

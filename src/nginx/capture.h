@@ -12,18 +12,22 @@ namespace upstream_502 {
 // nginx's name for a function that adds to a log line.
 u_char* HandleLine(ngx_log_t* log, u_char* buf, size_t len);
 
-// nginx's own such function. All connections have the same one; one with
-// another is left alone.
+// One that adds nothing.
+u_char* AddNothing(ngx_log_t* log, u_char* buf, size_t len);
+
+// nginx's own such function, AddNothing until the first request tells. All
+// connections have the same one; one with another is left alone.
 extern ngx_log_handler_pt next_log_handler;
 
 // Has a client's connection hand its lines to capture. May be called again;
 // nginx takes its own function back with every request.
 inline void WatchConnection(const ngx_connection_t* c) {
   ngx_log_t* log = c->log;
-  if (next_log_handler == nullptr) [[unlikely]] {
-    next_log_handler = log->handler;
-  }
   if (log->handler == next_log_handler) {
+    log->handler = HandleLine;
+  } else if (next_log_handler == AddNothing && log->handler != nullptr)
+      [[unlikely]] {
+    next_log_handler = log->handler;
     log->handler = HandleLine;
   }
 }

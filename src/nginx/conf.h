@@ -33,6 +33,8 @@ struct MainConf {
   ngx_int_t request_id;  // the variable's index, NGX_ERROR where nobody uses it
   AnswerCount answers;
   ngx_flag_t asks;  // the kernel about failures, in some location
+  ngx_flag_t incident_log;
+  ngx_event_t incident_timer;  // looks for those that are over
 };
 
 struct LocConf {

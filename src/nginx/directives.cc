@@ -4,7 +4,7 @@
 
 #include "directives.h"
 
-#include <algorithm>
+#include <iterator>
 
 #include "access.h"
 #include "bridge.h"
@@ -16,9 +16,10 @@
 namespace upstream_502 {
 namespace {
 
-constexpr size_t kDefaultZoneSize = 4 * 1024 * 1024;
-constexpr ngx_uint_t kDefaultEvents = 1024;
-constexpr ngx_uint_t kMaxEvents = 1000000;
+constexpr size_t kDefaultZoneSize = 8 * 1024 * 1024;
+constexpr Rings kDefaultRings = {.events = 1024, .incidents = 128};
+constexpr uint32_t kMaxEvents = 1000000;
+constexpr uint32_t kMaxIncidents = 10000;
 
 char* BadValue(ngx_conf_t* cf, const ngx_str_t& value, const char* allowed) {
   const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
@@ -37,11 +38,35 @@ bool Consume(ngx_str_t value, absl::string_view name, ngx_str_t* rest) {
   return true;
 }
 
+// A number from 1 to `most`.
+bool ParseCount(ngx_str_t value, uint32_t most, uint32_t* count) {
+  const ngx_int_t number = ngx_atoi(value.data, value.len);
+  *count = static_cast<uint32_t>(number);
+  return number >= 1 && number <= static_cast<ngx_int_t>(most);
+}
+
+char* SetZoneOption(ngx_conf_t* cf, ngx_str_t option, Zone* zone) {
+  ngx_str_t value;
+  if (Consume(option, "events=", &value)) {
+    return ParseCount(value, kMaxEvents, &zone->rings.events)
+               ? kConfOk
+               : BadValue(cf, option,
+                          "\"events=\" and a number from 1 to 1000000");
+  }
+  if (Consume(option, "incidents=", &value)) {
+    return ParseCount(value, kMaxIncidents, &zone->rings.incidents)
+               ? kConfOk
+               : BadValue(cf, option,
+                          "\"incidents=\" and a number from 1 to 10000");
+  }
+  return BadValue(cf, option, "\"events=number\" or \"incidents=number\"");
+}
+
 char* SetZone(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   auto& zone = static_cast<MainConf*>(conf)->zone;
   auto* args = static_cast<ngx_str_t*>(cf->args->elts);
   constexpr const char* kSyntax =
-      "\"name:size [events=number]\" with at least one event";
+      "\"name:size [events=number] [incidents=number]\"";
 
   if (zone.name.len != 0) {
     static char duplicate[] = "is duplicate";
@@ -56,27 +81,23 @@ char* SetZone(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   if (parsed <= 0) {
     return BadValue(cf, args[1], kSyntax);
   }
-  zone.events = kDefaultEvents;
-  if (cf->args->nelts > 2) {
-    ngx_str_t number;
-    if (!Consume(args[2], "events=", &number)) {
-      return BadValue(cf, args[2], kSyntax);
+  zone.rings = kDefaultRings;
+  for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
+    char* const rc = SetZoneOption(cf, args[i], &zone);
+    if (rc != kConfOk) {
+      return rc;
     }
-    const ngx_int_t events = ngx_atoi(number.data, number.len);
-    if (events < 1 || static_cast<ngx_uint_t>(events) > kMaxEvents) {
-      return BadValue(cf, args[2],
-                      "\"events=\" and a number from 1 to 1000000");
-    }
-    zone.events = static_cast<ngx_uint_t>(events);
   }
   zone.name = {colon, args[1].data};
   zone.size = static_cast<size_t>(parsed);
-  const size_t minimum = MinimumZoneSize(zone.events);
+  const size_t minimum = MinimumZoneSize(zone.rings);
   if (zone.size < minimum) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid value \"%V\" in \"%V\" directive: the zone is "
-                       "too small for %ui events, it must be at least %uzk",
-                       &args[1], &args[0], zone.events, minimum / 1024);
+                       "too small for %uD events and %uD incidents, it must be "
+                       "at least %uzk",
+                       &args[1], &args[0], zone.rings.events,
+                       zone.rings.incidents, minimum / 1024);
     return kConfError;
   }
   return kConfOk;
@@ -188,10 +209,18 @@ char* SetProxyStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
 ngx_command_t commands[] = {
     {
         .name = ngx_string("upstream_502_zone"),
-        .type = NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE12,
+        .type = NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
         .set = SetZone,
         .conf = NGX_HTTP_MAIN_CONF_OFFSET,
         .offset = 0,
+        .post = nullptr,
+    },
+    {
+        .name = ngx_string("upstream_502_incident_log"),
+        .type = NGX_HTTP_MAIN_CONF | NGX_CONF_FLAG,
+        .set = ngx_conf_set_flag_slot,
+        .conf = NGX_HTTP_MAIN_CONF_OFFSET,
+        .offset = offsetof(MainConf, incident_log),
         .post = nullptr,
     },
     {
@@ -244,17 +273,19 @@ ngx_command_t commands[] = {
 void* CreateMainConf(ngx_conf_t* cf) {
   auto* conf = static_cast<MainConf*>(ngx_pcalloc(cf->pool, sizeof(MainConf)));
   if (conf != nullptr) {
-    std::fill(std::begin(conf->peer_rows), std::end(conf->peer_rows), kNoPeer);
+    conf->incident_log = NGX_CONF_UNSET;
   }
   return conf;
 }
 
 char* InitMainConf(ngx_conf_t* cf, void* data) {
-  auto& zone = static_cast<MainConf*>(data)->zone;
+  auto* conf = static_cast<MainConf*>(data);
+  ngx_conf_init_value(conf->incident_log, 0);
+  auto& zone = conf->zone;
   if (zone.name.len == 0) {
     ngx_str_set(&zone.name, "upstream_502");
     zone.size = kDefaultZoneSize;
-    zone.events = kDefaultEvents;
+    zone.rings = kDefaultRings;
   }
   return Guarded(cf->log, kConfError, [cf, &zone] {
     return DeclareZone(cf, &zone) ? kConfOk : kConfError;

@@ -73,13 +73,18 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
 void StoreEvents(ngx_http_request_t* main, const Outcome& outcome,
                  Context* context) {
   Store& store = GetMainConf(main)->zone.store;
-  EventId(context, LastFailure(context->notes.all()));  // hands out all of them
+  uint32_t counted = FailureRows::kNone;
   for (Note* note : context->notes.all()) {
     if (note->failed && !note->stored) {
       note->stored = true;
       const FailureText text = CompleteFailure(main, outcome, *context, note);
       store.WriteEvent(EventId(context, note), note->failure, text, note->rows,
                        note->evidence);
+      // Those of one request are mostly of one upstream.
+      if (note->rows.upstream != counted) {
+        counted = note->rows.upstream;
+        store.incidents().NoteCounts(counted, NowMs());
+      }
     }
   }
 }
@@ -105,19 +110,14 @@ uint64_t EventId(Context* context, Note* failure) {
   if (failure->event_id != 0) {
     return failure->event_id;
   }
-  // With those before it, so that ids rise with time within a request.
-  const auto wants_id = [failure](const Note* note) {
-    return note->failed && note->event_id == 0 &&
-           !IsBefore(*failure, note->run, note->element);
-  };
-  const auto notes = context->notes.all();
-  const auto count = static_cast<uint32_t>(
-      std::count_if(notes.begin(), notes.end(), wants_id));
+  // After those before it, so that ids rise with time within a request.
   Store& store = GetMainConf(context->request)->zone.store;
-  uint64_t id = store.ReserveEvents(count) - count;
-  for (Note* note : notes) {
-    if (wants_id(note)) {
-      note->event_id = ++id;
+  for (Note* note : context->notes.all()) {
+    if (note->failed && note->event_id == 0) {
+      note->event_id = store.ReserveEvents(1);
+    }
+    if (note == failure) {
+      break;
     }
   }
   return failure->event_id;

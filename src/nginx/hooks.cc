@@ -63,6 +63,7 @@ bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init) {
           .finalize = nullptr,
           .name = ConfiguredName(cf->pool, *upstream),
           .row = kOtherUpstream,
+          .grpc = false,
           .own_peers = HasOwnPeers(*upstream),
       };
       upstream->peer.init = init;

@@ -22,6 +22,7 @@ struct UpstreamHook {
   FinalizeHandler finalize;
   ngx_str_t name;
   uint32_t row;    // in the store
+  bool grpc;       // what its runs speak, once one was counted
   bool own_peers;  // kept in nginx's form, see servers.h
 };
 

@@ -27,7 +27,23 @@ Context* FindAnswered(const ngx_http_request_t* r, int status) {
 // out of a cache, or out of a file that X-Accel-Redirect named.
 bool IsOfUpstream(const ngx_http_upstream_t* u, const Line& line) {
   return u->state != nullptr &&
-         (u->header_sent || line.says == Says::kSliceStatus);
+         (u->header_sent || line.says == Says::kSliceStatus ||
+          line.says == Says::kSliceMissing);
+}
+
+// Whether a failure of a subrequest explains why there is no slice.
+bool IsExplained(ngx_http_request_t* r, const Line& line) {
+  if (line.says != Says::kSliceMissing) {
+    return false;
+  }
+  for (const Context* each = NewestContext(r); each != nullptr;
+       each = each->older) {
+    if (each->request != r && !each->notes.all().empty() &&
+        each->notes.all().back()->failed) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // The context of `r` with its last run, which is over and counted.
@@ -55,8 +71,9 @@ void NoteAuthStatus(ngx_http_request_t* r, absl::string_view message,
 
 void NoteLateLine(ngx_http_request_t* r, absl::string_view message,
                   const Line& line) {
-  Context* context =
-      IsOfUpstream(r->upstream, line) ? ContextOfLastRun(r) : nullptr;
+  Context* context = IsOfUpstream(r->upstream, line) && !IsExplained(r, line)
+                         ? ContextOfLastRun(r)
+                         : nullptr;
   if (context != nullptr) {
     AccountUseless(context, message, line);
   }

@@ -11,6 +11,7 @@
 #include "directives.h"
 #include "filter.h"
 #include "finish.h"
+#include "incident_log.h"
 #include "probe.h"
 #include "run.h"
 #include "variables.h"
@@ -23,24 +24,25 @@ ngx_http_handler_pt next_preaccess_handler;
 ngx_int_t Decline(ngx_http_request_t*) { return NGX_DECLINED; }
 
 // The request goes on from a location with an upstream to another one, or
-// will end unseen: Settle finds it by its context.
-void LeaveLocation(ngx_http_request_t* r) {
+// will end unseen: Settle finds it by its context. Not inline, as others below:
+// a success should not save registers that only this needs.
+[[gnu::noinline]] ngx_int_t LeaveLocation(ngx_http_request_t* r) {
   Guarded(r, [r] {
     if (r->subrequest_in_memory) {
       FindOrAddContext(r);
     }
     CatchUp(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
   });
+  return next_preaccess_handler(r);
 }
 
 // Every way to an upstream leads through the PREACCESS phase, also that of
 // subrequests, named locations and error pages of requests that are not valid.
 ngx_int_t EnterLocation(ngx_http_request_t* r) {
   WatchConnection(r->connection);
-  if (r->upstream != nullptr || r->subrequest_in_memory) {
-    LeaveLocation(r);
-  }
-  return next_preaccess_handler(r);
+  return r->upstream != nullptr || r->subrequest_in_memory
+             ? LeaveLocation(r)
+             : next_preaccess_handler(r);
 }
 
 // Whether a request of the family of `r` has attempts that are not counted.
@@ -52,24 +54,42 @@ bool HasUnsettled(const ngx_http_request_t* r) {
   return context != nullptr;
 }
 
+// Whether the family of `r`, a main request, may have contexts.
+bool MayHaveContexts(const ngx_http_request_t* r) {
+  return AttachedContext(r) != nullptr || MayBeDetached(r);
+}
+
+[[gnu::noinline]] ngx_int_t SettleOther(ngx_http_request_t* r) {
+  const ngx_http_upstream_t* u = r->upstream;
+  if ((u != nullptr && u->upstream == nullptr) || HasUnsettled(r)) {
+    Guarded(r, [r] { Settle(r); });
+  }
+  return NGX_OK;
+}
+
 // Log phase, before the access log: its variables speak of what is settled.
 // A run whose u->upstream is set was seen, or is not to be counted.
 ngx_int_t SettleRequest(ngx_http_request_t* r) {
   const ngx_http_upstream_t* u = r->upstream;
-  if (r == r->main &&
-      ((u != nullptr && u->upstream == nullptr) || HasUnsettled(r))) {
-    Guarded(r, [r] { Settle(r); });
+  return r == r->main && ((u != nullptr && u->upstream == nullptr) ||
+                          MayHaveContexts(r))
+             ? SettleOther(r)
+             : NGX_OK;
+}
+
+[[gnu::noinline]] ngx_int_t FinishOther(ngx_http_request_t* r) {
+  if (NewestContext(r) != nullptr || IsGatewayStatus(RequestStatus(r))) {
+    Guarded(r, [r] { Finish(r); });
   }
   return NGX_OK;
 }
 
 // Log phase, after the access log, whose variables may ask for more.
 ngx_int_t FinishRequest(ngx_http_request_t* r) {
-  if (r == r->main &&
-      (NewestContext(r) != nullptr || IsGatewayStatus(RequestStatus(r)))) {
-    Guarded(r, [r] { Finish(r); });
-  }
-  return NGX_OK;
+  return r == r->main &&
+                 (MayHaveContexts(r) || IsGatewayStatus(RequestStatus(r)))
+             ? FinishOther(r)
+             : NGX_OK;
 }
 
 bool AddPhaseHandler(ngx_http_phases phase, ngx_http_handler_pt handler,
@@ -159,7 +179,10 @@ ngx_int_t InitProcess(ngx_cycle_t* cycle) {
   MainConf* conf = CycleConf(cycle);
   if (conf != nullptr) {
     ReleaseMasterResources(&conf->zone);
-    Guarded(cycle->log, [cycle] { StartProbing(cycle); });
+    Guarded(cycle->log, [cycle, conf] {
+      StartProbing(cycle);
+      StartIncidentLog(cycle, conf);
+    });
   }
   return NGX_OK;
 }

@@ -15,8 +15,8 @@ bool MayBePlain(ngx_http_request_t* r, const UpstreamHook& hook) {
   const ngx_http_upstream_t& u = *r->upstream;
   return kShortcuts && r->upstream_states != nullptr &&
          r->upstream_states->nelts == 0 && u.cleanup != nullptr &&
-         hook.finalize != nullptr && u.finalize_request == hook.finalize &&
-         FindContext(r) == nullptr;
+         u.finalize_request == hook.finalize && AttachedContext(r) == nullptr &&
+         !MayBeDetached(r);
 }
 
 // Accounts the end of the open run before the upstream module hears of it.
@@ -31,37 +31,43 @@ void EndRun(ngx_http_request_t* r, ngx_int_t rc) {
   finalize(r, rc);
 }
 
-// The beginning of a run that is not plain. Not inline, as what follows: a
-// success should not save registers that only this needs.
-[[gnu::noinline]] void BeginOtherRun(ngx_http_request_t* r,
-                                     UpstreamHook* hook) {
+// What the two of a plain run lead to where it is not so plain. Not inline: a
+// success should not save registers that only these need.
+[[gnu::noinline]] ngx_int_t BeginOtherRun(
+    ngx_http_request_t* r, ngx_http_upstream_srv_conf_t* upstream,
+    UpstreamHook* hook) {
   Guarded(r, [&] { OpenRun(r, r->upstream, hook, StateCount(r)); });
+  return hook->init(r, upstream);
 }
 
-// The end of a plain run that was no plain success.
 [[gnu::noinline]] void EndOtherRun(ngx_http_request_t* r, UpstreamHook* hook,
                                    ngx_int_t rc) {
   Guarded(r, [&] {
+    if (WentWell(r, rc)) {
+      CountFirstSuccess(r, *hook);
+      return;
+    }
     // Now: u->cleanup is gone, so that nothing would end it with `rc`.
     Context* context = OpenRun(r, r->upstream, hook, 0);
     if (context != nullptr) {
       AccountRun(context, static_cast<int>(rc));
     }
   });
+  r->upstream->finalize_request = hook->finalize;
+  hook->finalize(r, rc);
 }
 
 // u->finalize_request of a plain run.
 void EndPlainRun(ngx_http_request_t* r, ngx_int_t rc) {
-  ngx_http_upstream_t* u = r->upstream;
   MainConf* conf = GetMainConf(r);
-  UpstreamHook* hook = FindHook(*conf, u->upstream);
-  if (hook == nullptr) {
+  UpstreamHook* hook = HookPlace(*conf, r->upstream->upstream);
+  if (hook->upstream != r->upstream->upstream) {
     return;  // cannot be: the run began with it
   }
-  if (!CountSuccess(r, conf, *hook, rc)) {
-    EndOtherRun(r, hook, rc);
+  if (!WentWell(r, rc) || !CountSuccess(r, conf, *hook)) {
+    return EndOtherRun(r, hook, rc);
   }
-  u->finalize_request = hook->finalize;
+  r->upstream->finalize_request = hook->finalize;
   hook->finalize(r, rc);
 }
 
@@ -81,17 +87,16 @@ bool FailedSilently(const ngx_http_request_t* r) {
 
 ngx_int_t BeginRun(ngx_http_request_t* r,
                    ngx_http_upstream_srv_conf_t* upstream) {
-  UpstreamHook* hook = FindHook(*GetMainConf(r), upstream);
-  if (hook == nullptr) {
-    return NGX_ERROR;  // cannot be: only hooked upstreams come here
+  UpstreamHook* hook = HookPlace(*GetMainConf(r), upstream);
+  if (hook->upstream != upstream) {
+    return NGX_ERROR;  // only hooked upstreams come here, or copies of theirs
   }
   ngx_http_upstream_t* u = r->upstream;
   if (u != nullptr && u->upstream == upstream && GetLocConf(r)->enable) {
-    if (MayBePlain(r, *hook)) {
-      u->finalize_request = EndPlainRun;
-    } else {
-      BeginOtherRun(r, hook);
+    if (!MayBePlain(r, *hook)) {
+      return BeginOtherRun(r, upstream, hook);
     }
+    u->finalize_request = EndPlainRun;
   }
   return hook->init(r, upstream);
 }

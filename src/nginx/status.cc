@@ -17,6 +17,7 @@
 #include "conf.h"
 #include "status.h"
 #include "upstream_502/advice/diagnose.h"
+#include "upstream_502/advice/explain.h"
 #include "upstream_502/report/html.h"
 #include "upstream_502/report/json.h"
 #include "upstream_502/report/prometheus.h"
@@ -147,6 +148,7 @@ bool Prepare(const ngx_http_request_t* r, Answer* answer) {
     }
     report.diagnoses = answer->diagnoser->Take();
     answer->diagnoser.reset();
+    ExplainIncidents(&report.snapshot);
     Apply(answer->query, &report.snapshot);
     answer->renderer = MakeRenderer(answer->format, report);
   }
@@ -357,8 +359,11 @@ ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
     }
     answer->query = query;
     answer->format = format;
+    answer->report.window = query.window;
+    answer->report.one_incident = query.incident.has_value();
     answer->copier.emplace(GetMainConf(r)->zone.store, NowMs(),
-                           &answer->report.snapshot);
+                           &answer->report.snapshot,
+                           /*hours=*/query.window != Window::kHour);
   }
   const ngx_int_t rc = ngx_http_send_header(r);
   if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {

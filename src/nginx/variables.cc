@@ -44,6 +44,7 @@ enum class Field : uintptr_t {
   kHint,
   kFinding,
   kWhy,
+  kIncident,
   kEvent,
   kJson,
   kProxyStatus,
@@ -76,6 +77,7 @@ constexpr Variable kVariables[] = {
     {"upstream_502_hint", Field::kHint},
     {"upstream_502_finding", Field::kFinding},
     {"upstream_502_why", Field::kWhy},
+    {"upstream_502_incident", Field::kIncident},
     {"upstream_502_event", Field::kEvent},
     {"upstream_502_json", Field::kJson},
     {"upstream_502_proxy_status", Field::kProxyStatus},
@@ -122,6 +124,17 @@ std::string Bounded(absl::string_view text) {
   return std::string(CutUtf8(text, kTextMax));
 }
 
+// The first failures of an incident came before it.
+uint64_t IncidentOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
+  if (outcome.failure == nullptr ||
+      outcome.failure->rows.upstream == FailureRows::kNone) {
+    return 0;
+  }
+  return GetMainConf(r)->zone.store.incidents().Find(
+      outcome.failure->rows.upstream, outcome.failure->failure.time_ms,
+      NowMs());
+}
+
 // The last failed attempt, as the status page will show it.
 Event EventOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
   const Note& note = *outcome.failure;
@@ -129,6 +142,7 @@ Event EventOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
       CompleteFailure(r->main, outcome, *outcome.context, outcome.failure);
   Event event;
   event.id = EventId(outcome.context, outcome.failure);
+  event.incident = IncidentOf(r, outcome);
   event.failure = note.failure;
   event.upstream = Bounded(text.upstream);
   event.peer = Bounded(text.peer);
@@ -203,8 +217,6 @@ std::string ValueOfFailure(const RequestOutcome& outcome, Field field) {
       return failure.reused ? "1" : "";
     case Field::kMessage:
       return std::string(note.attempt.message);
-    case Field::kHint:
-      return Hint(failure, {.peer = note.peer});
     case Field::kEvent:
       return absl::StrCat(EventId(outcome.context, outcome.failure));
     case Field::kGateway:
@@ -212,8 +224,10 @@ std::string ValueOfFailure(const RequestOutcome& outcome, Field field) {
     case Field::kOrigin:
     case Field::kAttempts:
     case Field::kFailures:
+    case Field::kHint:
     case Field::kFinding:
     case Field::kWhy:
+    case Field::kIncident:
     case Field::kJson:
     case Field::kProxyStatus:
       break;
@@ -237,10 +251,16 @@ std::string Text(ngx_http_request_t* r, Field field) {
       return absl::StrCat(outcome.attempts);
     case Field::kFailures:
       return absl::StrCat(outcome.failures);
+    case Field::kHint:
+      return outcome.failure == nullptr ? "" : Hint(EventOf(r, outcome));
     case Field::kFinding:
       return outcome.failure == nullptr ? "" : FindingOf(r, outcome);
     case Field::kWhy:
       return outcome.failure == nullptr ? "" : WhyOf(r, outcome);
+    case Field::kIncident: {
+      const uint64_t id = IncidentOf(r, outcome);
+      return id == 0 ? "" : absl::StrCat(id);
+    }
     case Field::kJson:
       return Json(r, outcome);
     case Field::kProxyStatus:

@@ -40,8 +40,7 @@ Pages StorePages(const ngx_shm_zone_t* shm) {
 // What lies in `shm`, if it is what `zone` wants.
 absl::optional<Store> AttachTo(const ngx_shm_zone_t& shm, const Zone& zone) {
   const Pages pages = StorePages(&shm);
-  return Store::Attach(pages.start, pages.size,
-                       static_cast<uint32_t>(zone.events));
+  return Store::Attach(pages.start, pages.size, zone.rings);
 }
 
 std::string MemoryName(const Zone& zone) {
@@ -93,8 +92,7 @@ bool AdoptInherited(Zone* zone, const Pages& pages, ngx_log_t* log) {
   struct stat info;
   if (fstat(fd, &info) == 0 &&
       static_cast<size_t>(info.st_size) == pages.size && MapOver(pages, fd)) {
-    const auto store = Store::Attach(pages.start, pages.size,
-                                     static_cast<uint32_t>(zone->events));
+    const auto store = Store::Attach(pages.start, pages.size, zone->rings);
     if (store) {
       zone->store = *store;
       zone->memory_fd = fd;
@@ -125,8 +123,7 @@ void CreateStore(Zone* zone, const Pages& pages, ngx_log_t* log) {
                   "upstream_502_zone \"%V\" will not survive a binary upgrade",
                   &zone->name);
   }
-  zone->store = Store::Create(pages.start, pages.size,
-                              static_cast<uint32_t>(zone->events), NowMs());
+  zone->store = Store::Create(pages.start, pages.size, zone->rings, NowMs());
 }
 
 // Once, when the zone is made; `nginx -t` says it to whoever asked.
@@ -135,10 +132,11 @@ void Announce(const Zone& zone, ngx_log_t* log) {
   const RowBytes bytes = zone.store.arena().BytesPerRow();
   const std::string text = absl::StrCat(
       "upstream_502_zone \"", View(zone.name), "\" holds ", capacity.upstreams,
-      " upstreams, ", capacity.peers, " peers and ", capacity.events,
-      " events: ", bytes.upstream, " bytes per upstream, ", bytes.peer,
-      " bytes per peer, ", bytes.event, " bytes per event, ", bytes.fixed,
-      " bytes besides");
+      " upstreams, ", capacity.peers, " peers, ", capacity.events,
+      " events and ", capacity.incidents, " incidents: ", bytes.upstream,
+      " bytes per upstream, ", bytes.peer, " bytes per peer, ", bytes.event,
+      " bytes per event, ", bytes.incident, " bytes per incident, ",
+      bytes.fixed, " bytes besides");
   if (ngx_test_config && !ngx_quiet_mode) {
     ngx_log_stderr(0, "[notice] %*s", text.size(), text.data());
   } else {
@@ -152,7 +150,7 @@ ngx_int_t InitZone(ngx_shm_zone_t* shm, void* data) {
   ngx_log_t* log = shm->shm.log;
   return Guarded(log, ngx_int_t{NGX_ERROR}, [&]() -> ngx_int_t {
     const Pages pages = StorePages(shm);
-    if (pages.size < Arena::MinimumSize(static_cast<uint32_t>(zone->events))) {
+    if (pages.size < Arena::MinimumSize(zone->rings)) {
       ngx_log_error(NGX_LOG_EMERG, log, 0,
                     "upstream_502_zone \"%V\" is too small", &zone->name);
       return NGX_ERROR;
@@ -220,8 +218,8 @@ void CloseMemory(void* data) {
 
 }  // namespace
 
-size_t MinimumZoneSize(ngx_uint_t events) {
-  const size_t store = Arena::MinimumSize(static_cast<uint32_t>(events));
+size_t MinimumZoneSize(const Rings& rings) {
+  const size_t store = Arena::MinimumSize(rings);
   // nginx's slab header: its fixed part and an entry for every page.
   const size_t pages = store / ngx_pagesize + 16;
   const size_t size =

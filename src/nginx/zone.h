@@ -14,7 +14,7 @@ namespace upstream_502 {
 struct Zone {
   ngx_str_t name;
   size_t size;
-  ngx_uint_t events;
+  Rings rings;
   ngx_uint_t first;      // the first configuration of this process
   ngx_uint_t restarted;  // the running configuration's zone does not go on
   ngx_uint_t serial;     // of the memory, among those of this process
@@ -24,8 +24,8 @@ struct Zone {
   ngx_fd_t memory_fd;
 };
 
-// The smallest size that holds so many events.
-size_t MinimumZoneSize(ngx_uint_t events);
+// The smallest size that holds such rings.
+size_t MinimumZoneSize(const Rings& rings);
 
 // Declares the zone to nginx; `zone` must outlive the configuration. False
 // after an error was logged.

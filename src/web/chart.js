@@ -1,4 +1,4 @@
-// The chart of the last hour, stacked by cause. A cause keeps its colour for
+// The chart of the window that was chosen, stacked by cause. A cause keeps its colour for
 // as long as the page is open, and common ones have theirs for good.
 
 const kColours = 10;
@@ -28,7 +28,8 @@ function niceCeiling(n) {
 
 const chart = {
   data: null,  // {start, requests, causes: [[name, [60]], …], totals: [60]}
-  at: -1,      // the minute that is pointed at
+  at: -1,      // the minute or hour that is pointed at
+  span: 'hour',
   box: {left: 40, right: 8, top: 8, bottom: 22, height: 180},
 };
 
@@ -39,6 +40,7 @@ function chartData(history) {
       .sort((a, b) => b[2] - a[2] || (a[0] < b[0] ? -1 : 1));
   return {
     start: history.start,
+    interval: history.interval_ms,
     requests: history.requests,
     causes,
     totals: history.requests.map((_, i) => sum(causes.map((c) => c[1][i]))),
@@ -64,12 +66,12 @@ function drawChart() {
     parts.push(svg('text', {class: 'axis end', x: box.left - 6, y: y(n) + 4},
                    count(n)));
   }
-  const every = width < 520 ? 20 : 10;
   data.totals.forEach((_, i) => {
-    const time = data.start + i * 60000;
-    if (new Date(time).getMinutes() % every === 0) {
+    const time = data.start + i * data.interval;
+    if (isMarked(new Date(time), data, width < 520)) {
       parts.push(svg('text', {class: 'axis middle', y: box.height - 6,
-                              x: box.left + (i + 0.5) * step}, clock(time)));
+                              x: box.left + (i + 0.5) * step},
+                     data.totals.length > 100 ? day(time) : clock(time)));
     }
   });
   parts.push(svg('rect', {id: 'pointed', y: box.top, height: plot.height,
@@ -92,14 +94,23 @@ function drawChart() {
   if (data.causes.length === 0) {
     parts.push(svg('text', {class: 'axis middle', x: width / 2,
                             y: box.top + plot.height / 2 - 8},
-                   'No failed attempt in the last hour'));
+                   `No failed attempt in the last ${chart.span}`));
   }
   setAttribute(node, 'viewBox', `0 0 ${width} ${box.height}`);
   node.replaceChildren(...parts);
   point(chart.at);
 }
 
-// Says what the pointed minute, or else the hour, was like.
+// Which of the spans have their time below them.
+function isMarked(time, data, narrow) {
+  if (data.interval === 60000) {
+    return time.getMinutes() % (narrow ? 20 : 10) === 0;
+  }
+  return data.totals.length > 100 ? time.getHours() === 12 :
+      time.getHours() % (narrow ? 6 : 3) === 0;
+}
+
+// Says what the pointed span, or else the window, was like.
 function point(at) {
   const {data, box} = chart;
   chart.at = at;
@@ -115,7 +126,7 @@ function point(at) {
   }
   const total = at < 0 ? sum(data.totals) : data.totals[at];
   const requests = at < 0 ? sum(data.requests) : data.requests[at];
-  const when = at < 0 ? 'In the last hour' : clock(data.start + at * 60000);
+  const when = at < 0 ? `In the last ${chart.span}` : spanAt(data, at);
   const causes = at < 0 ? [] : data.causes.filter((c) => c[1][at] > 0)
       .map((c) => `${words(c[0])} ${count(c[1][at])}`);
   setText($('readout'), `${when}: ${plural(total, 'failed attempt')}, ` +
@@ -123,9 +134,14 @@ function point(at) {
       (causes.length ? ` (${causes.join(', ')})` : ''));
 }
 
+function spanAt(data, i) {
+  const time = data.start + i * data.interval;
+  return data.totals.length > 100 ? `${day(time)} ${clock(time)}` : clock(time);
+}
+
 function minuteRows(data) {
   return data.totals.map((total, i) => ({
-    time: data.start + i * 60000,
+    time: spanAt(data, i),
     total,
     requests: data.requests[i],
     causes: data.causes.filter((c) => c[1][i] > 0)
@@ -139,7 +155,7 @@ function renderMinutes() {
   }
   keyed($('minutes').querySelector('tbody'), minuteRows(chart.data),
         (row) => row.time,
-        (row) => el('tr', null, el('td', null, clock(row.time)),
+        (row) => el('tr', null, el('td', null, row.time),
                     el('td', {class: 'number'}), el('td', {class: 'number'}),
                     el('td')),
         (node, row) => {
@@ -149,8 +165,9 @@ function renderMinutes() {
         });
 }
 
-function renderChart(history, chosen, choose) {
+function renderChart(history, span, chosen, choose) {
   chart.data = chartData(history);
+  chart.span = span;
   drawChart();
   renderMinutes();
   keyed($('legend'), chart.data.causes, (c) => c[0],

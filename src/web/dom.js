@@ -172,6 +172,13 @@ function clock(ms, withSeconds) {
       (withSeconds ? `:${two(t.getSeconds())}` : '');
 }
 
+// "Fri 27"
+function day(ms) {
+  const t = new Date(ms);
+  return `${['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'][t.getDay()]} ${
+      t.getDate()}`;
+}
+
 function sameDay(a, b) {
   return new Date(a).toDateString() === new Date(b).toDateString();
 }

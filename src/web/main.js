@@ -9,6 +9,9 @@ const view = {
   open: new Set(),        // upstreams
   openEvents: new Set(),  // ids
   pinned: new Map(),      // open events by id
+  openIncidents: new Set(),   // ids
+  incidentEvents: new Map(),  // of open incidents, by id
+  window: '1h',
   peersShown: new Map(),  // by upstream
   upstreamsShown: kUpstreamsAtOnce,
   cardsShown: kCardsAtOnce,
@@ -26,13 +29,19 @@ const feed = {
   loading: null,
 };
 
-// ---- the address bar: #upstream=app&cause=read_timeout&event=17
+// ---- the address bar: #upstream=app&cause=read_timeout&event=17, #incident-3
 
 function readHash() {
   const params = new URLSearchParams(location.hash.slice(1));
   const all = (name) => params.getAll(name).filter(Boolean);
   view.open = new Set(all('upstream'));
   view.openEvents = new Set(all('event').map(Number));
+  const [, one] = location.hash.match(/^#incident-(\d+)$/) || [];
+  view.openIncidents =
+      new Set([...all('incident'), ...(one ? [one] : [])].map(Number));
+  view.openIncidents.forEach((id) => loadIncident(id, view));
+  const wanted = params.get('window');
+  view.window = kWindows[wanted] ? wanted : one ? '7d' : '1h';
   view.filter = {q: params.get('q') || '', cause: params.get('cause') || '',
                  only: params.get('in') || '', seen: params.has('seen')};
   view.sort = params.get('sort') || '';
@@ -45,6 +54,10 @@ function writeHash() {
   const {filter} = view;
   view.open.forEach((name) => params.append('upstream', name));
   view.openEvents.forEach((id) => params.append('event', id));
+  view.openIncidents.forEach((id) => params.append('incident', id));
+  if (view.window !== '1h') {
+    params.set('window', view.window);
+  }
   for (const [name, value] of [['q', filter.q], ['cause', filter.cause],
                                ['in', filter.only], ['sort', view.sort]]) {
     if (value) {
@@ -72,7 +85,15 @@ function renderAll() {
     const now = serverNow();
     renderVerdict(data, now);
     renderCards(data, now, view);
-    renderChart(data.totals.history, view.filter.cause, chooseCause);
+    const [note, span] = kWindows[view.window];
+    setText($('chart-note'), note);
+    for (const node of document.querySelectorAll('[data-window]')) {
+      setAttribute(node, 'aria-pressed',
+                   String(node.dataset.window === view.window));
+    }
+    renderChart(data.shown || data.totals.history, span, view.filter.cause,
+                chooseCause);
+    renderIncidents(data, now, view);
     renderUpstreams(data, now, view);
     renderEvents(data, now, view);
     renderFooter(data, now);
@@ -128,6 +149,28 @@ view.eventToggled = (event, open) => {
   }
 };
 
+view.incidentToggled = (id, open) => {
+  if (view.openIncidents.has(id) !== open) {
+    view.openIncidents[open ? 'add' : 'delete'](id);
+    writeHash();
+  }
+  if (!open) {
+    view.incidentEvents.delete(id);
+  } else if (!view.incidentEvents.has(id)) {
+    loadIncident(id, view);
+  }
+};
+
+view.showIncident = (id) => {
+  view.openIncidents.add(id);
+  changed();
+  const node = $('incidents').nodesByKey.get(id);
+  if (node) {
+    node.scrollIntoView({block: 'start'});
+    node.querySelector('summary').focus({preventScroll: true});
+  }
+};
+
 view.reveal = (name) => {
   view.open.add(name);
   changed();
@@ -147,18 +190,18 @@ function chooseCause(name) {
 
 // ---- loading
 
-function source(cause) {
+function source(wanted) {
   const params = new URLSearchParams(location.search);
   params.set('format', 'json');
   params.set('limit', view.limit);
-  if (cause) {
-    params.set('cause', cause);
+  for (const [name, value] of Object.entries(wanted)) {
+    params.set(name, value);
   }
   return `${location.pathname}?${params}`;
 }
 
-async function request(signal, cause) {
-  const response = await fetch(source(cause), {
+async function request(signal, wanted = {}) {
+  const response = await fetch(source(wanted), {
     signal, cache: 'no-store', headers: {Accept: 'application/json'}});
   if (!response.ok) {
     throw new Error(`the server answered ${response.status} ${
@@ -171,12 +214,15 @@ async function request(signal, cause) {
       new DOMParser().parseFromString(body, 'text/html')));
 }
 
-// A filter is for the events alone: the verdict stays that of everything.
+// A filter is for the events alone, a window for the chart: the verdict stays
+// that of everything in the last hour.
 async function requestAll(signal) {
-  const {cause} = view.filter;
-  const [data, chosen] = await Promise.all(
-      [request(signal), cause ? request(signal, cause) : null]);
-  return chosen ? {...data, events: chosen.events} : data;
+  const {filter: {cause}, window} = view;
+  const [data, chosen, longer] = await Promise.all([
+    request(signal), cause ? request(signal, {cause}) : null,
+    window === '1h' ? null : request(signal, {window, limit: 0})]);
+  return {...data, ...(chosen ? {events: chosen.events} : {}),
+          ...(longer ? {shown: longer.totals.history} : {})};
 }
 
 function dataIn(page) {
@@ -241,7 +287,9 @@ function schedule() {
 function goToTarget() {
   const [event] = view.openEvents;
   const [name] = view.open;
-  const node = event !== undefined ? $('events').nodesByKey.get(event) :
+  const [incident] = view.openIncidents;
+  const node = incident !== undefined ?
+      $('incidents').nodesByKey.get(incident) : event !== undefined ? $('events').nodesByKey.get(event) :
       $('upstreams').tBodies[0].nodesByKey.get(`u${name}`);
   if (node) {
     node.scrollIntoView({block: 'start'});
@@ -302,6 +350,14 @@ function listenToLists() {
       renderAll();
     });
   }
+  for (const node of document.querySelectorAll('[data-window]')) {
+    node.addEventListener('click', () => {
+      view.window = node.dataset.window;
+      changed();
+      load();
+    });
+  }
+  new ResizeObserver(renderAll).observe($('strip'));
   $('more-events').addEventListener('click', () => {
     view.limit *= 5;
     load();
@@ -329,6 +385,7 @@ function listenToFeed() {
     readHash();
     renderAll();
     goToTarget();
+    load();
   });
   setInterval(() => {
     if (!document.hidden) {
@@ -349,7 +406,7 @@ document.addEventListener('DOMContentLoaded', () => {
   listenToLists();
   listenToFeed();
   accept(JSON.parse(dataIn(document)));
-  if (view.filter.cause) {
+  if (view.filter.cause || view.window !== '1h') {
     load();
   } else {
     schedule();

@@ -284,6 +284,15 @@ function quantile(histogram, part) {
   return '–';
 }
 
+const GRPC = ['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT',
+              'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS',
+              'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION',
+              'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL',
+              'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'];
+const listGrpc = (counts) =>
+    byCount(counts).map(([status, n]) =>
+        `${GRPC[status]} (${status}): ${count(n)}`).join(', ');
+
 const listCounts = (counts) =>
     byCount(counts).map(([name, n]) => `${words(name)} ${count(n)}`)
         .join(', ') || 'none';
@@ -314,6 +323,7 @@ function renderDetail(row, {u}, now, more) {
     ['errno', listCounts(u.errno_classes)],
     ['Findings', Object.keys(u.findings).length === 0 ? undefined :
         listCounts(u.findings)],
+    ['gRPC answers', listGrpc(u.grpc_responses) || undefined],
     ['Time to failure', u.time_to_failure.count === 0 ? undefined :
         `half ${quantile(u.time_to_failure, 0.5)}, 95% ${
             quantile(u.time_to_failure, 0.95)}`],

@@ -1,7 +1,10 @@
 // The shell commands that checks are made of, filled in with a peer's address,
 // each "" where the address does not allow it.
 //
-//   ListenersOf(ParsePeer("127.0.0.1:9000")) == "ss -ltnp 'sport = :9000'"
+//   OnlyListenersOf(ParsePeer("unix:/run/app.sock"))
+//   == "ss -Hlxnp src /run/app.sock || grep -F /run/app.sock /proc/net/unix"
+//
+// Where an image may lack a command, what stands in for it comes after "||".
 
 #ifndef UPSTREAM_502_ADVICE_COMMANDS_H_
 #define UPSTREAM_502_ADVICE_COMMANDS_H_
@@ -18,6 +21,12 @@ namespace upstream_502 {
 
 // "127.0.0.1:80", "'[::1]:80'"; "" unless both parts are there.
 std::string HostPort(const PeerAddress& address);
+
+// What a firewall of this machine says; an image has one of the two.
+inline constexpr absl::string_view kFirewall = "nft list ruleset; iptables -S";
+
+// Whether it can be connected to from here.
+std::string ConnectTo(const PeerAddress& address);
 
 // Who listens there.
 std::string ListenersOf(const PeerAddress& address);
@@ -45,9 +54,16 @@ std::string CapacityOf(const PeerAddress& address);
 // The lines of nginx's configuration that hold one of `words`, as they stand.
 std::string ConfigWith(const std::vector<absl::string_view>& words);
 
-// The lines of PHP-FPM's that match a regular expression, wherever
-// distributions keep it.
-std::string PhpConfigWith(absl::string_view expression);
+// The end of nginx's error log, wherever the configuration has it.
+std::string NginxLog();
+
+// The lines of PHP-FPM's that begin with a regular expression: of the one that
+// listens there, else wherever distributions keep them.
+std::string PhpConfigWith(const PeerAddress& address,
+                          absl::string_view expression);
+
+// The end of PHP-FPM's own log, which is no journal.
+std::string PhpLog(const PeerAddress& address);
 
 // Asks the backend directly, past nginx: "" where that is no HTTP. Of `text`:
 // method, URI. `flags` are curl's.

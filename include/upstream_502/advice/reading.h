@@ -55,11 +55,21 @@ enum class Reading : uint8_t {
   kServerRefused,   // memcached's SERVER_ERROR
   kChunks,          // declared chunked, sent otherwise
 
+  // Answers of no use
+  kNotHttp,       // passed on as HTTP/0.9
+  kSliceStatus,   // a later slice with a status of its own
+  kSliceMisfit,   // with another range or ETag
+  kSliceMissing,  // something else in its place
+  kCoding,        // no gzip
+  kAuthStatus,    // which auth_request cannot use
+  kKeptWhole,     // a subrequest's, larger than nginx keeps
+
   kUpgraded,     // idle after a 101
+  kEventStream,  // silent
   kLargeHeader,  // the request's, and the server closed
   kTemporaryFile,
 };
-inline constexpr size_t kReadingCount = 31;
+inline constexpr size_t kReadingCount = 39;
 
 Reading ReadingOf(const Failure& failure, const FailureText& text);
 

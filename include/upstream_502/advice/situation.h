@@ -52,10 +52,6 @@ struct Situation {
   int64_t since = 0;  // when the present spell of failures began
 };
 
-// Whether it was the end of a connection on which nobody said anything after
-// the switch to another protocol.
-bool IsIdleEnd(const Failure& failure);
-
 // How much of the last minutes has been counted: ms, at least a second.
 int64_t WindowOf(const Situation& situation);
 

@@ -29,6 +29,8 @@ namespace upstream_502 {
 struct Report {
   Snapshot snapshot;
   std::vector<Diagnosis> diagnoses;
+  Window window = Window::kHour;
+  bool one_incident = false;  // all of the only one in the snapshot
 };
 
 class Renderer {

@@ -20,6 +20,8 @@ struct Query {
   std::optional<std::string> peer;
   std::optional<Cause> cause;
   std::optional<Finding> finding;
+  std::optional<uint64_t> incident;
+  Window window = Window::kHour;
   uint64_t since = 0;    // only events with a larger id
   uint64_t limit = 100;  // events at most
 };
@@ -31,8 +33,9 @@ absl::StatusOr<Query> ParseQuery(absl::string_view args);
 
 // Drops from `snapshot` what the query does not ask for: upstreams, peers of
 // another address, causes and findings in their count arrays are kept whole;
-// events are filtered by all of upstream, peer, cause, finding, since and cut
-// to limit. Totals stay as they are.
+// events are filtered by all of upstream, peer, cause, finding, incident, since
+// and cut to limit: of one incident the first event on record stays, too.
+// Incidents are those that the first five leave. Totals stay as they are.
 void Apply(const Query& query, Snapshot* snapshot);
 
 }  // namespace upstream_502

@@ -29,6 +29,13 @@ struct RowBytes {
   size_t upstream = 0;
   size_t peer = 0;
   size_t event = 0;
+  size_t incident = 0;
+};
+
+// How many the rings hold, each at least 1.
+struct Rings {
+  uint32_t events = 0;
+  uint32_t incidents = 128;
 };
 
 struct Arena {
@@ -40,24 +47,25 @@ struct Arena {
   PeerRow* peers = nullptr;
   EventSlot* events = nullptr;
   EventSlot* rare = nullptr;
+  IncidentSlot* incidents = nullptr;
 
   Arena() = default;
 
-  // The smallest `size` that Create accepts for so many events, at least 1.
-  static size_t MinimumSize(uint32_t events);
+  // The smallest `size` that Create accepts for such rings.
+  static size_t MinimumSize(const Rings& rings);
 
   // Lays `memory` out (aligned to a page; its old content does not matter).
   // `size` must be MinimumSize at least. Only before the memory is shared.
-  static Arena Create(void* memory, size_t size, uint32_t events,
+  static Arena Create(void* memory, size_t size, const Rings& rings,
                       int64_t now_ms);
 
   // What an earlier process laid out in `memory`; nothing unless it has this
-  // very layout, size and number of events, and every index and length in it is
-  // within bounds. Other processes may be at work in it.
+  // very layout, size and rings, and every index and length in it is within
+  // bounds. Other processes may be at work in it.
   static absl::optional<Arena> Attach(void* memory, size_t size,
-                                      uint32_t events);
+                                      const Rings& rings);
 
-  // Sets all counters to zero and forgets the events; ids go on.
+  // Sets all counters to zero and forgets events and incidents; ids go on.
   void Reset(int64_t now_ms);
 
   RowBytes BytesPerRow() const;

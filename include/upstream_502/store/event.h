@@ -16,6 +16,7 @@ namespace upstream_502 {
 // message) is there as text, too.
 struct Event {
   uint64_t id = 0;
+  uint64_t incident = 0;  // that it belongs to; 0: none on record
   Failure failure;
   std::string upstream;
   std::string peer;

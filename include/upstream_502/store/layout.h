@@ -1,8 +1,9 @@
 // What lies in shared memory: fixed-width integers and lock-free atomics, no
-// pointers. Everything is a function of the zone's size and number of events,
+// pointers. Everything is a function of the zone's size and its rings' lengths,
 // so that a reload or a new binary finds it again.
 //
 //   Header | upstream index | peer index | upstreams | peers | events | rare
+//   | incidents
 //
 // Upstream row 0 is "(other)", row 1 is "(none)". Peer rows from
 // `peer_capacity` on are the "(other)" peers, one per upstream row.
@@ -18,6 +19,7 @@
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/errno.h"
 #include "upstream_502/words/finding.h"
+#include "upstream_502/words/grpc.h"
 
 namespace upstream_502 {
 
@@ -36,11 +38,11 @@ inline constexpr size_t kUpstreamShards = 8;
 inline constexpr size_t kPeerShards = 4;
 inline constexpr size_t kUpstreamNameMax = 256;
 inline constexpr size_t kPeerNameMax = 128;
-inline constexpr size_t kMinuteSlots = 64;  // of which kHistoryMinutes show
-inline constexpr size_t kRecentSlots = 4;   // of kRecentMs each
+inline constexpr size_t kRecentSlots = 4;  // of kRecentMs each
 inline constexpr int64_t kRecentMs = 2 * kMinuteMs;
 inline constexpr size_t kRareEvents = 16;  // per cause
 inline constexpr size_t kEventWords = 96;
+inline constexpr size_t kIncidentPeers = 24;  // told apart in one incident
 
 // Counters that every request touches; a worker adds to its own shard so that
 // cores do not fight over a line.
@@ -48,41 +50,57 @@ struct alignas(kCacheLine) Shard {
   Counter requests{0};  // upstream rows only
   Counter attempts{0};
   Time last_success{0};  // peer rows only, Unix ms
+  // Where there is room: upstream rows only, see GrpcStatusOf.
+  Counter grpc_statuses[kGrpcStatusCount / kUpstreamShards]{};
 };
 static_assert(sizeof(Shard) == kCacheLine);
 
-// Slots of minutes hold the totals (modulo 2^32) at the moment the minute
-// began. Minutes are told by differences, so that no counter is ever set back
-// while others add to it. `minute` counts since the epoch (in `recents`: spans
-// of kRecentMs); 0: unused.
-struct MinuteSlot {
-  Word minute{0};
-  Word requests{0};
-  Word failures{0};
-  Word responses_502{0};
+// Totals (modulo 2^32) of kKinds counters at the moment each of the last spans
+// of time began: see history.h. Spans are told by differences, so that no
+// counter is ever set back while others add to it.
+template <size_t kSpans, size_t kKinds>
+struct SpanTotals {
+  Word at[kSpans][kKinds]{};
 };
+// Requests, failures, responses with 502.
+using MinuteTotals = SpanTotals<kHistoryMinutes, 3>;
+using HourTotals = SpanTotals<kHistoryHours, 3>;
+// Attempts, failures.
+using PeerTotals = SpanTotals<kPeerMinutes, 2>;
+template <size_t kSpans>
+using CauseTotals = SpanTotals<kSpans, kMaxCauses>;
 
-struct PeerMinuteSlot {
-  Word minute{0};
+// What an incident tells by differences: responses by code, attempts, rescued;
+// modulo 2^32.
+struct Tally {
+  Word responses[kResponseCodeCount]{};
   Word attempts{0};
-  Word failures{0};
+  Word rescued{0};
 };
 
-struct CauseSlot {
-  Word minute{0};
-  Word causes[kMaxCauses]{};
+// One of the last two failures while no incident is open: see incidents.h.
+struct EarlyFailure {
+  Counter credit{0};    // cause and peer; 0: none, or taken by an incident
+  Counter findings{0};  // a bit for each
+  Counter event{0};
+  Time time{0};
+  Tally before;  // what was counted before it
 };
 
-// What a lookup reads comes first. Failures are the sum of `causes`: one
-// number cannot disagree with itself when a process is killed.
+// What a success adds to comes first, then what a lookup reads. Failures are
+// the sum of `causes`: one number cannot disagree with itself when a process is
+// killed.
 struct UpstreamRow {
+  Shard shards[kUpstreamShards];
   uint32_t hash;
   uint32_t name_length;  // bytes stored in `name`
-  Time minute{0};        // start of the running slot of `minutes`
-  Time recent{0};        // and of `recents`
+  Time minute{0};        // start of the running span of `minutes`,
+  Time recent{0};        // of `recents`
+  Time hour{0};          // and of `hours`
   std::atomic<uint8_t> protocol{0};
   std::atomic<uint8_t> seen{0};  // kept across a reset of the counters
   char name[kUpstreamNameMax];
+  Word incidents{0};
   Counter rescued{0};
   Counter responses[kResponseCodeCount][kOriginCount]{};
   Counter causes[kMaxCauses]{};
@@ -90,27 +108,36 @@ struct UpstreamRow {
   Counter findings[kMaxFindings]{};  // of failures that were asked about
   Counter time_buckets[kTimeBuckets + 1]{};
   Counter time_sum{0};
-  MinuteSlot minutes[kMinuteSlots];
-  CauseSlot recents[kRecentSlots];
-  Shard shards[kUpstreamShards];
+  MinuteTotals minutes;
+  HourTotals hours;
+  CauseTotals<kRecentSlots> recents;
+  Counter spell{0};  // what an incident may come of: see incidents.h
+  EarlyFailure early[2];
 };
 
+// How many responses have had this grpc-status, from 1 to kGrpcStatusCount.
+template <typename Row>
+auto& GrpcStatusOf(Row& row, size_t status) {
+  return row.shards[(status - 1) % kUpstreamShards]
+      .grpc_statuses[(status - 1) / kUpstreamShards];
+}
+
 struct PeerRow {
+  Shard shards[kPeerShards];
   uint32_t hash;
   uint32_t upstream;
   uint32_t addr_length;
+  std::atomic<uint8_t> last_cause{0};
   Time minute{0};
   char addr[kPeerNameMax];
   Counter causes[kMaxCauses]{};
   Counter errno_classes[kErrnoClassCount]{};
   Time first_failure{0};
   Time last_failure{0};
-  std::atomic<uint8_t> last_cause{0};
-  PeerMinuteSlot minutes[kPeerMinutes];
-  Shard shards[kPeerShards];
+  PeerTotals minutes;
 };
 static_assert(sizeof(PeerRow) <= 1024);
-static_assert(sizeof(UpstreamRow) + sizeof(PeerRow) <= 6144);
+static_assert(sizeof(UpstreamRow) + sizeof(PeerRow) + 4 * sizeof(Word) <= 6144);
 
 // One event and its checksum, in relaxed words: see slot.h.
 struct EventSlot {
@@ -118,13 +145,44 @@ struct EventSlot {
 };
 static_assert(sizeof(EventSlot) == 768);
 
-// How much of everything there is; follows from the size and the events.
+// A peer's failures in an incident. The row may be another peer's by now: then
+// its hash differs.
+struct IncidentPeer {
+  Word row{0};  // plus one; 0: free
+  Word hash{0};
+  Word failures{0};
+};
+
+// One incident: plain counters, so that a torn one is still one; see
+// incidents.h.
+struct alignas(kCacheLine) IncidentSlot {
+  Counter id{0};  // 0: none, or in the making
+  Time start{0};  // of the first failure
+  Time end{0};    // of the last one
+  Counter first_event{0};
+  Counter last_event{0};
+  Counter generation{0};  // of the configuration it began with
+  Word upstream{0};       // row
+  std::atomic<uint8_t> since_reload{0};
+  std::atomic<uint8_t> told{0};  // that it is over
+  Tally before;                  // what was counted before it,
+  Tally after;                   // and until its last failure
+  Word causes[kMaxCauses]{};
+  Word findings[kMaxFindings]{};
+  Word spans[kIncidentSpans]{};  // failures by time, see window.h
+  IncidentPeer peers[kIncidentPeers];
+  Word other_peers{0};  // failures of further ones
+};
+static_assert(sizeof(IncidentSlot) <= 1024);
+
+// How much of everything there is; follows from the size and the rings.
 struct Capacity {
   uint32_t upstreams;
   uint32_t peers;           // without the "(other)" rows
   uint32_t upstream_index;  // slots, a power of two
   uint32_t peer_index;
   uint32_t events;
+  uint32_t incidents;
   bool operator==(const Capacity&) const = default;
 };
 
@@ -143,19 +201,27 @@ struct alignas(kCacheLine) Header {
   Time overflow_warned{0};
   Counter events{0};              // ids handed out
   Counter events_floor{0};        // ids up to here were reset away
+  Counter incidents{0};           // ids handed out
+  Counter incidents_floor{0};     // ids up to here were reset away
   Counter serials[kMaxCauses]{};  // events written, per cause
   Counter causes[kMaxCauses]{};
   Counter time_buckets[kMaxCauses][kTimeBuckets + 1]{};
   Counter time_sums[kMaxCauses]{};
   Time minute{0};
-  CauseSlot minutes[kMinuteSlots];
+  Time hour{0};
+  CauseTotals<kHistoryMinutes> minutes;
+  CauseTotals<kHistoryHours> hours;
 };
 
-// Another binary's layout differs in one of these.
+// Another binary's layout differs in one of these: the version, and how many
+// cache lines everything takes.
+constexpr uint64_t LayoutOf(size_t size, int shift) {
+  return uint64_t{size / kCacheLine} << shift;
+}
 inline constexpr uint64_t kLayout =
-    kLayoutVersion + (uint64_t{sizeof(Header)} << 8) +
-    (uint64_t{sizeof(UpstreamRow)} << 24) + (uint64_t{sizeof(PeerRow)} << 40) +
-    (uint64_t{sizeof(EventSlot)} << 52);
+    kLayoutVersion + LayoutOf(sizeof(Header), 8) +
+    LayoutOf(sizeof(UpstreamRow), 20) + LayoutOf(sizeof(PeerRow), 32) +
+    LayoutOf(sizeof(EventSlot), 40) + LayoutOf(sizeof(IncidentSlot), 52);
 
 }  // namespace upstream_502
 

@@ -24,14 +24,9 @@ inline constexpr size_t kWord = sizeof(uint64_t);
 inline constexpr size_t kNameLimits[] = {128, kPeerNameMax, 16, 80, 36};
 inline constexpr size_t kNames = std::size(kNameLimits);
 
-// What precedes the texts: the words' checksum, the id, the failure, the rows,
-// and the lengths of evidence and texts. Each of these begins with a word of
-// its own; evidence, where there is some, comes first.
-struct SlotPrefix {
-  uint64_t checksum;
-  uint64_t id;
-  Failure failure;
-  FailureRows rows;
+// The lengths of evidence and texts, beside the number of the event among those
+// of its cause.
+struct SlotLengths {
   uint32_t serial;
   uint8_t names[kNames];
   uint8_t unused;
@@ -39,8 +34,20 @@ struct SlotPrefix {
   uint16_t message;
   uint16_t uri;
 };
+
+// What precedes the texts. Each of these begins with a word of its own;
+// evidence, where there is some, comes first.
+struct SlotPrefix {
+  uint64_t checksum;  // of all words behind it
+  uint64_t id;
+  Failure failure;
+  FailureRows rows;
+  SlotLengths lengths;
+};
 static_assert(std::has_unique_object_representations_v<SlotPrefix>);
-static_assert(sizeof(SlotPrefix) % kWord == 0);
+static_assert(sizeof(SlotPrefix) == 2 * kWord + sizeof(Failure) +
+                                        sizeof(FailureRows) +
+                                        sizeof(SlotLengths));
 
 inline constexpr size_t kPrefixWords = sizeof(SlotPrefix) / kWord;
 inline constexpr size_t kTextBytes = (kEventWords - kPrefixWords) * kWord;

@@ -13,15 +13,19 @@
 #include <vector>
 
 #include "upstream_502/store/event.h"
+#include "upstream_502/store/incident.h"
 #include "upstream_502/store/window.h"
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/finding.h"
+#include "upstream_502/words/grpc.h"
 
 namespace upstream_502 {
 
 using CauseCounts = std::array<uint64_t, kMaxCauses>;
 // Of the failures that the kernel was asked about.
 using FindingCounts = std::array<uint64_t, kMaxFindings>;
+// Responses with grpc-status 1 to 16; [0] is of 1.
+using GrpcCounts = std::array<uint64_t, kGrpcStatusCount>;
 using ErrnoCounts = std::array<uint64_t, kErrnoClassCount>;
 // [index into kResponseCodes][Origin]
 using ResponseCounts =
@@ -77,7 +81,12 @@ struct UpstreamStats {
   CauseCounts causes{};
   ErrnoCounts errno_classes{};
   FindingCounts findings{};
+  GrpcCounts grpc_statuses{};
   History<Minute, kHistoryMinutes> history;
+  std::vector<Minute> hours;  // oldest first; empty unless they were wanted
+  uint64_t incidents = 0;     // of those on record
+  uint64_t last_incident = 0;  // id of the newest on record; 0: none
+  bool incident_open = false;  // that one
   // Causes of the last kPeerMinutes minutes and the running one, summed.
   CauseCounts recent_causes{};
   Histogram time_to_failure;
@@ -105,6 +114,8 @@ struct ZoneInfo {
   uint64_t events_max = 0;
   uint64_t events_total = 0;
   uint64_t overflow = 0;
+  uint64_t incidents = 0;  // on record now
+  uint64_t incidents_max = 0;
 };
 
 struct Totals {
@@ -119,6 +130,10 @@ struct Totals {
   History<uint64_t, kHistoryMinutes> requests_history;
   std::array<std::array<uint64_t, kHistoryMinutes>, kMaxCauses>
       causes_history{};  // same start as requests_history
+  // The same by the hour; empty unless they were wanted.
+  int64_t hours_start = 0;
+  std::vector<uint64_t> requests_hours;
+  std::array<std::vector<uint64_t>, kMaxCauses> causes_hours;
 };
 
 struct Snapshot {
@@ -127,6 +142,7 @@ struct Snapshot {
   Totals totals;
   std::vector<UpstreamStats> upstreams;  // sorted by name
   std::vector<Event> events;             // newest first
+  std::vector<Incident> incidents;       // newest first
 };
 
 // Sums that renderers and diagnoses share.

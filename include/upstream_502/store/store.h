@@ -2,7 +2,7 @@
 // counters added to with relaxed atomics, nothing ever waited for. A process
 // killed at any instruction leaves everything usable.
 //
-//   Store store = Store::Create(memory, size, 1024, now_ms);
+//   Store store = Store::Create(memory, size, {.events = 1024}, now_ms);
 //   uint32_t upstream = store.FindOrAddUpstream("backend", Protocol::kHttp);
 //   uint32_t peer = store.FindOrAddPeer(upstream, "127.0.0.1:8080");
 //   store.AddRequest(upstream, worker, now_ms, 1);
@@ -18,6 +18,7 @@
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "upstream_502/store/arena.h"
+#include "upstream_502/store/incidents.h"
 #include "upstream_502/store/slot.h"
 #include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
@@ -34,13 +35,13 @@ class Store {
   explicit Store(const Arena& arena) : arena_(arena) {}
 
   // See Arena.
-  static Store Create(void* memory, size_t size, uint32_t events,
+  static Store Create(void* memory, size_t size, const Rings& rings,
                       int64_t now_ms) {
-    return Store(Arena::Create(memory, size, events, now_ms));
+    return Store(Arena::Create(memory, size, rings, now_ms));
   }
   static absl::optional<Store> Attach(void* memory, size_t size,
-                                      uint32_t events) {
-    const absl::optional<Arena> arena = Arena::Attach(memory, size, events);
+                                      const Rings& rings) {
+    const absl::optional<Arena> arena = Arena::Attach(memory, size, rings);
     return arena ? absl::make_optional(Store(*arena)) : absl::nullopt;
   }
 
@@ -64,19 +65,27 @@ class Store {
   void AddRequest(uint32_t upstream, uint32_t worker, int64_t now_ms,
                   uint32_t attempts);
   void AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms, bool success);
-  // Whether `peer`, which FindOrAddPeer has returned, or kNoPeer, is the row of
+  // A request that took one attempt, which went well: both at once. False, and
+  // nothing is counted, where a minute must be begun first: they do that.
+  bool AddSuccess(uint32_t upstream, uint32_t peer, uint32_t worker,
+                  int64_t now_ms);
+  // Whether `peer`, which FindOrAddPeer has returned, or 0, is the row of
   // `addr` in `upstream`. False, too, for one of less than eight bytes.
   bool IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
               size_t length) const;
   // Adds to the attempts of `peer`, too; that may be kNoPeer. It is counted
-  // now, whenever it failed.
-  void AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
-                        int64_t now_ms, const Failure& failure);
+  // now, whenever it failed. `findings` are there where the kernel was asked.
+  // The id of the incident that opens with it; mostly 0.
+  uint64_t AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
+                            int64_t now_ms, const Failure& failure,
+                            absl::Span<const Finding> findings = {});
   void AddRescued(uint32_t upstream);
-  // Of one failure that the kernel was asked about.
-  void AddFindings(uint32_t upstream, absl::Span<const Finding> findings);
+  // Of one response; `status` is 1 to kGrpcStatusCount.
+  void AddGrpcStatus(uint32_t upstream, size_t status);
   // `code` is one of kResponseCodes, others are not counted.
   void AddResponse(uint32_t upstream, int code, Origin origin, int64_t now_ms);
+
+  Incidents incidents() const { return Incidents(arena_); }
 
   // Hands out the next `count` event ids, from 1, and returns the last of them;
   // write them later or never.
@@ -93,7 +102,7 @@ class Store {
   void NoteLoad(int64_t now_ms);
   // True at most once a minute while the overflow counter grows.
   bool TakeOverflowWarning(int64_t now_ms);
-  // Sets all counters to zero and forgets the events; ids go on.
+  // See Arena.
   void Reset(int64_t now_ms) { arena_.Reset(now_ms); }
 
   // As it is kept in the row of a peer that FindOrAddPeer has returned.
@@ -153,9 +162,26 @@ inline void Store::AddAttempt(uint32_t peer, uint32_t worker, int64_t now_ms,
   }
 }
 
+inline bool Store::AddSuccess(uint32_t upstream, uint32_t peer, uint32_t worker,
+                              int64_t now_ms) {
+  UpstreamRow& row = arena_.upstreams[upstream];
+  PeerRow& peer_row = arena_.peers[peer];
+  if (!IsWithin(row.minute, kMinuteMs, now_ms) ||
+      !IsWithin(peer_row.minute, kMinuteMs, now_ms)) {
+    return false;
+  }
+  Shard& shard = row.shards[worker % kUpstreamShards];
+  Add(&shard.requests);
+  Add(&shard.attempts);
+  Shard& peer_shard = peer_row.shards[worker % kPeerShards];
+  Add(&peer_shard.attempts);
+  peer_shard.last_success.store(now_ms, std::memory_order_relaxed);
+  return true;
+}
+
 inline bool Store::IsPeer(uint32_t peer, uint32_t upstream, const char* addr,
                           size_t length) const {
-  if (peer >= arena_.capacity.peers || length < sizeof(uint64_t)) {
+  if (length < sizeof(uint64_t)) {
     return false;
   }
   const PeerRow& row = arena_.peers[peer];

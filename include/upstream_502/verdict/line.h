@@ -43,6 +43,7 @@ enum class Says : uint8_t {
   kNotHttp,        // no HTTP response, which nginx passes on as HTTP/0.9
   kSliceStatus,    // a slice with a status of its own
   kSliceMisfit,    // a slice with another range or ETag than it should have
+  kSliceMissing,   // what came in the place of a slice is none
   kBadCoding,      // what a filter has to decode cannot be
   kTooMuchToKeep,  // more than nginx keeps of a subrequest's response
   kAuthStatus,     // of a subrequest, which auth_request cannot use

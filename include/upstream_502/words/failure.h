@@ -39,8 +39,9 @@ struct Failure {
   Cause cause = Cause::kUnknown;
   Phase phase = Phase::kHeader;
   Protocol protocol = Protocol::kUnknown;
-  uint8_t rescued = 0;  // the client never saw it
-  uint8_t reused = 0;   // the connection came from the keepalive cache
+  uint8_t rescued = 0;           // the client never saw it
+  uint8_t reused : 4 = 0;        // the connection came from the keepalive cache
+  uint8_t event_stream : 4 = 0;  // a text/event-stream's body was silent
   ErrnoClass errno_class = ErrnoClass::kNone;
   uint16_t status = 0;           // what nginx noted for the attempt; 0: none
   uint16_t client_status = 0;    // what the client got; 0: none
@@ -64,6 +65,14 @@ struct Failure {
   uint32_t next_limit = 0;  // what not_retried says
 };
 static_assert(std::has_unique_object_representations_v<Failure>);
+
+// Whether it was the end of a connection on which nobody said anything after
+// the switch to another protocol, or of an event stream that was silent: told,
+// but no fault.
+inline bool IsIdleEnd(const Failure& failure) {
+  return failure.cause == Cause::kBodyTimeout &&
+         (failure.received_status == 101 || failure.event_stream != 0);
+}
 
 // Its text. Views of bytes from outside: bounded where they are stored,
 // escaped where they are rendered, nowhere else.

@@ -9,11 +9,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "upstream_502/advice/address.h"
+#include "upstream_502/advice/answer_checks.h"
 #include "upstream_502/advice/commands.h"
 #include "upstream_502/advice/limit.h"
 #include "upstream_502/advice/reading.h"
 #include "upstream_502/advice/tls_checks.h"
-#include "upstream_502/words/escape.h"
 #include "upstream_502/words/format.h"
 
 namespace upstream_502 {
@@ -41,17 +41,6 @@ PeerAddress AddressOf(absl::string_view peer, const Evidence* evidence) {
     address.loopback = true;
   }
   return address;
-}
-
-// The first path in quotation marks, which nginx puts around its files.
-absl::string_view QuotedPath(absl::string_view message) {
-  const size_t begin = message.find("\"/");
-  if (begin == absl::string_view::npos) {
-    return "";
-  }
-  message.remove_prefix(begin + 1);
-  const absl::string_view path = message.substr(0, message.find('"'));
-  return path.size() < message.size() && IsPrintable(path) ? path : "";
 }
 
 class Advisor {
@@ -99,11 +88,10 @@ class Advisor {
   void HeaderSize();
   void Service();
   void ServiceLog();
-  void Internal();
   void Fetch(absl::string_view flags) {
     Add(FetchFrom(address_, failure_, text_, flags));
   }
-  void ErrorLog() { Add("tail -n 50 /var/log/nginx/error.log"); }
+  void ErrorLog() { Add(NginxLog()); }
 
   bool fastcgi() const { return failure_.protocol == Protocol::kFastcgi; }
   bool has_tcp() const { return !HostPort(address_).empty(); }
@@ -119,6 +107,10 @@ class Advisor {
 };
 
 void Advisor::Fill() {
+  checks_ = AnswerChecks(failure_, text_, address_);
+  if (!checks_.empty()) {
+    return;
+  }
   switch (failure_.cause) {
     case Cause::kResolverMissing:
     case Cause::kDnsError:
@@ -160,7 +152,8 @@ void Advisor::Fill() {
     case Cause::kBodyIncomplete:
       ServiceLog();
       if (fastcgi()) {
-        Add(PhpConfigWith("(request_terminate_timeout|pm\\.max_requests)"));
+        Add(PhpConfigWith(address_,
+                          "(request_terminate_timeout|pm\\.max_requests)"));
       }
       return Fetch("-v -o /dev/null");
     case Cause::kHeaderInvalid:
@@ -171,7 +164,6 @@ void Advisor::Fill() {
       Fetch("-i");
       return ServiceLog();
     case Cause::kInternalError:
-      return Internal();
     case Cause::kUnknown:
       return ErrorLog();
   }
@@ -187,7 +179,8 @@ void Advisor::Resolving() {
   if (!name_.empty()) {
     Add("dig ", name_,
         " $(nginx -T 2>/dev/null | sed -nE 's/.*resolver +([^ ;]+).*/@\\1/; "
-        "s/:([0-9]+)$/ -p \\1/; /^@/p' | head -n 1)");
+        "s/:([0-9]+)$/ -p \\1/; /^@/p' | head -n 1) || getent ahosts ",
+        name_);
   }
   Add(ConfigWith({"resolver"}));
 }
@@ -213,7 +206,7 @@ void Advisor::NoneLive() {
 
 void Advisor::Listening() {
   if (has_tcp() && !address_.loopback) {
-    Add("nc -vz -w 3 ", address_.host, " ", address_.port);
+    Add(ConnectTo(address_));
   }
   Add(ListenersOf(address_));
   Service();
@@ -232,12 +225,12 @@ void Advisor::Reaching() {
   if (!has_tcp()) {
     return Socket();
   }
-  Add("nc -vz -w 3 ", address_.host, " ", address_.port);
+  Add(ConnectTo(address_));
   if (!address_.loopback) {
     Add("ip route get ", address_.host);
   }
   Add(QueueOf(address_));
-  Add("nft list ruleset");
+  Add(kFirewall);
 }
 
 // A machine that is not there fails in `ip neigh`, a router's or firewall's
@@ -251,7 +244,7 @@ void Advisor::Routing() {
       Add("resolver ADDRESS ipv6=off;  # where only IPv4 works");
     }
   }
-  Add("nft list ruleset");
+  Add(kFirewall);
 }
 
 void Advisor::Socket() {
@@ -268,14 +261,14 @@ void Advisor::Permission() {
       Add("ip ", address_.ipv6 ? "-6 " : "", "route show match ", address_.host,
           "  # prohibit?");
     }
-    Add("nft list ruleset");
+    Add(kFirewall);
     Add("getsebool httpd_can_network_connect");
     return;
   }
   Add("namei -l ", address_.path);
   Add("ps -o user= -C nginx");
   if (fastcgi()) {
-    Add(PhpConfigWith("listen\\.(owner|group|mode)"));
+    Add(PhpConfigWith(address_, "listen\\.(owner|group|mode)"));
   }
   Add("ausearch -m avc -ts recent");
 }
@@ -285,7 +278,7 @@ void Advisor::Backlog() {
   Add(CapacityOf(address_));
   Add("sysctl net.core.somaxconn");
   if (fastcgi()) {
-    Add(PhpConfigWith("(pm\\.max_children|listen\\.backlog)"));
+    Add(PhpConfigWith(address_, "(pm\\.max_children|listen\\.backlog)"));
   }
   Service();
 }
@@ -318,7 +311,7 @@ void Advisor::Exhausted() {
 }
 
 void Advisor::Tls() {
-  for (std::string& check : TlsChecks(failure_, text_, address_)) {
+  for (std::string& check : TlsChecks(failure_, text_, address_, evidence_)) {
     Add(check);
   }
   if (reading_ == Reading::kTlsPlainPort) {
@@ -376,10 +369,12 @@ void Advisor::HeaderSize() {
 }
 
 void Advisor::Timeout() {
-  Fetch("-o /dev/null -w '%{time_starttransfer}\\n'");
+  Fetch(failure_.cause == Cause::kBodyTimeout
+            ? "-o /dev/null -w '%{time_starttransfer} %{time_total}\\n'"
+            : "-o /dev/null -w '%{time_starttransfer}\\n'");
   Add(QueueOf(address_));
   if (fastcgi()) {
-    Add(PhpConfigWith("(pm\\.max_children|request_slowlog_timeout)"));
+    Add(PhpConfigWith(address_, "(pm\\.max_children|request_slowlog_timeout)"));
   }
   ServiceLog();
   const std::string directive =
@@ -398,7 +393,7 @@ void Advisor::Service() {
 // The service's own log first; then whether a process died, log or not.
 void Advisor::ServiceLog() {
   if (fastcgi()) {
-    Add("tail -n 30 /var/log/php*fpm*.log");
+    Add(PhpLog(address_));
   }
   Add(StatusOf(address_));
   if (failure_.cause == Cause::kErrorStatus) {
@@ -406,17 +401,6 @@ void Advisor::ServiceLog() {
   }
   Add(StartTimesOf(address_));
   Add("journalctl --since -10min -k | grep -iE 'segfault|killed process'");
-}
-
-void Advisor::Internal() {
-  const absl::string_view path = QuotedPath(text_.message);
-  if (reading_ != Reading::kTemporaryFile || path.empty()) {
-    return ErrorLog();
-  }
-  const std::string folder = ShellQuote(path.substr(0, path.rfind('/')));
-  Add("df -h ", folder);
-  Add("df -i ", folder);
-  Add("namei -l ", ShellQuote(path));
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 #include "upstream_502/advice/commands.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
@@ -24,6 +26,19 @@ std::string Sockets(const PeerAddress& address, absl::string_view before,
   return address.port.empty() ? ""
                               : absl::StrCat("ss -", before, "lt", after,
                                              " 'sport = :", address.port, "'");
+}
+
+// What stands in for ss where an image has none: the kernel's own tables, in
+// which a listening socket is in state 0A and its queue is the second number.
+std::string Tables(const PeerAddress& address) {
+  if (!address.path.empty()) {
+    return absl::StrCat(" || grep -F ", address.path, " /proc/net/unix");
+  }
+  int port = 0;
+  return absl::SimpleAtoi(address.port, &port)
+             ? absl::StrFormat(" || grep ':%04X 0*:0000 0A ' /proc/net/tcp*",
+                               port)
+             : "";
 }
 
 // The processes that have the listening socket, a number a line, and what to
@@ -88,21 +103,31 @@ std::string HostPort(const PeerAddress& address) {
              : absl::StrCat(address.host, ":", address.port);
 }
 
+std::string ConnectTo(const PeerAddress& address) {
+  return HostPort(address).empty()
+             ? ""
+             : absl::StrCat("nc -vz -w 3 ", address.host, " ", address.port,
+                            " || timeout 3 bash -c '</dev/tcp/", address.host,
+                            "/", address.port, "'");
+}
+
 std::string ListenersOf(const PeerAddress& address) {
   const std::string sockets = Sockets(address, "", "np");
-  return sockets.empty() ? "" : absl::StrCat(sockets, Place(address));
+  return sockets.empty()
+             ? ""
+             : absl::StrCat(sockets, Tables(address), Place(address));
 }
 
 std::string OnlyListenersOf(const PeerAddress& address) {
   const std::string sockets = Sockets(address, "H", "np");
-  return sockets.empty() ? "" : absl::StrCat(sockets, Place(address));
+  return sockets.empty() ? "" : absl::StrCat(sockets, Tables(address));
 }
 
 std::string QueueOf(const PeerAddress& address) {
   const std::string sockets = Sockets(address, "", "n");
-  return sockets.empty()
-             ? ""
-             : absl::StrCat(sockets, "  # Recv-Q wait, Send-Q have room");
+  return sockets.empty() ? ""
+                         : absl::StrCat(sockets, Tables(address),
+                                        "  # Recv-Q wait, Send-Q have room");
 }
 
 std::string StatusOf(const PeerAddress& address) {
@@ -144,10 +169,37 @@ std::string ConfigWith(const std::vector<absl::string_view>& words) {
                       "args");
 }
 
-std::string PhpConfigWith(absl::string_view expression) {
-  return absl::StrCat("grep -rsnE '^", expression,
-                      "' /etc/php /etc/php-fpm.conf /etc/php-fpm.d "
-                      "/usr/local/etc");
+std::string NginxLog() {
+  return "l=$(nginx -T 2>/dev/null | sed -nE 's/^ *error_log +(\\/[^ ;]+).*/"
+         "\\1/p' | sort -u); tail -n 50 ${l:-/var/log/nginx/error.log}";
+}
+
+// Its title names the file that the master runs with; where none listens, the
+// usual places.
+std::string PhpConfigWith(const PeerAddress& address,
+                          absl::string_view expression) {
+  const std::string folder =
+      WithPids(address,
+               "xargs -r ps -o args= -p | sed -n 's/.*master process "
+               "(\\(.*\\)\\/[^/]*)/\\1/p' | head -n 1");
+  return absl::StrCat(
+      folder.empty() ? "" : absl::StrCat("d=$(", folder, "); "),
+      "grep -rsnE --include='*.conf' '^ *", expression, "' ",
+      folder.empty() ? "" : "${d:-",
+      "/etc/php /etc/php-fpm.conf /etc/php-fpm.d /usr/local/etc",
+      folder.empty() ? "" : "}");
+}
+
+// The log that the master has open; where none listens, the usual one.
+std::string PhpLog(const PeerAddress& address) {
+  constexpr absl::string_view kUsual = "/var/log/php*fpm*.log";
+  const std::string files =
+      WithPids(address,
+               "xargs -rI{} sh -c 'readlink /proc/{}/fd/*' | grep 'log$' | "
+               "sort -u");
+  return files.empty()
+             ? absl::StrCat("tail -n 30 ", kUsual)
+             : absl::StrCat("l=$(", files, "); tail -n 30 ${l:-", kUsual, "}");
 }
 
 std::string FetchFrom(const PeerAddress& address, const Failure& failure,
@@ -158,12 +210,14 @@ std::string FetchFrom(const PeerAddress& address, const Failure& failure,
     return "";
   }
   const std::string likeness = Likeness(failure, text);
+  const bool lasts =
+      failure.received_status == 101 || failure.event_stream != 0;
   // -g: a URI's brackets are no globs.
   return absl::StrCat(absl::StrContains(likeness, "@-")
                           ? absl::StrCat("head -c ", kUpload, " /dev/zero | ")
                           : "",
-                      "curl -sSg -m 90 ", tls ? "-k " : "", likeness, flags,
-                      " ",
+                      "curl -sSg -m ", lasts ? "5 " : "90 ", tls ? "-k " : "",
+                      likeness, flags, " ",
                       Url(address, tls ? "https://" : "http://", text.uri));
 }
 

@@ -85,8 +85,9 @@ void Confirmer::Configured() {
 
 void Confirmer::Reach() {
   if (!HostPort(address_).empty()) {
-    Add("nc -vz -w 3 ", address_.host, " ", address_.port);
+    Add(ConnectTo(address_));
     Add("ip route get ", address_.host);
+    Add("ip ", address_.ipv6 ? "-6 " : "", "route show match ", address_.host);
     Add("ip neigh show ", address_.host);
   }
 }
@@ -96,7 +97,7 @@ void Confirmer::Pool() {
   Add(QueueOf(address_));
   Add(CapacityOf(address_));
   if (fastcgi()) {
-    Add(PhpConfigWith("(pm\\.max_children|listen\\.backlog)"));
+    Add(PhpConfigWith(address_, "(pm\\.max_children|listen\\.backlog)"));
   }
 }
 
@@ -112,7 +113,7 @@ bool Confirmer::Connecting(Finding finding) {
   switch (finding) {
     case Finding::kPortClosed:
       Nobody();
-      Add("ss -Hltnp  # what is listened on");
+      Add("ss -Hltnp || grep ' 0A ' /proc/net/tcp*  # what is listened on");
       Configured();
       return true;
     case Finding::kOtherAddress:
@@ -125,8 +126,7 @@ bool Confirmer::Connecting(Finding finding) {
       } else {
         Reach();
       }
-      Add("nft list ruleset");
-      Add("iptables -S");
+      Add(kFirewall);
       return true;
     case Finding::kSynUnanswered:
       Reach();
@@ -157,7 +157,8 @@ bool Confirmer::Path(Finding finding) {
       return true;
     case Finding::kSocketAbsent:
       Add("ls -l ", folder);
-      Add("ss -Hlxnp | grep -F ", folder);
+      Add("ss -Hlxnp | grep -F ", folder, " || grep -F ", folder,
+          " /proc/net/unix");
       return true;
     case Finding::kSocketHidden:
       Add("ls -l ", address_.path);
@@ -172,7 +173,7 @@ bool Confirmer::Path(Finding finding) {
       Add("namei -l ", address_.path);
       Add("ps -o user= -C nginx");
       if (fastcgi()) {
-        Add(PhpConfigWith("listen\\.(owner|group|mode)"));
+        Add(PhpConfigWith(address_, "listen\\.(owner|group|mode)"));
       }
       return true;
     default:
@@ -196,7 +197,7 @@ bool Confirmer::Waiting(Finding finding) {
     case Finding::kNoAnswer:
       Fetch("-o /dev/null -w '%{time_starttransfer}\\n'");
       if (fastcgi()) {
-        Add(PhpConfigWith("(request_slowlog_timeout|slowlog)"));
+        Add(PhpConfigWith(address_, "(request_slowlog_timeout|slowlog)"));
       }
       Add(StatusOf(address_));
       return true;
@@ -209,6 +210,9 @@ bool Confirmer::Waiting(Finding finding) {
       return true;
     case Finding::kServiceGone:
       Nobody();
+      if (fastcgi()) {
+        Add(PhpLog(address_));
+      }
       Add("systemctl --failed");
       Add(kKills);
       return true;
@@ -217,7 +221,9 @@ bool Confirmer::Waiting(Finding finding) {
       Add(StartTimesOf(address_));
       Add(StatusOf(address_));
       if (fastcgi()) {
-        Add(PhpConfigWith("(request_terminate_timeout|pm\\.max_requests)"));
+        Add(PhpLog(address_));
+        Add(PhpConfigWith(address_,
+                          "(request_terminate_timeout|pm\\.max_requests)"));
       }
       Add(kKills);
       return true;
@@ -263,7 +269,7 @@ void Confirmer::Others(Finding finding) {
     case Finding::kAlwaysAfter:
       Fetch("-o /dev/null -w '%{time_total}\\n'");
       if (fastcgi()) {
-        Add(PhpConfigWith("request_terminate_timeout"));
+        Add(PhpConfigWith(address_, "request_terminate_timeout"));
       }
       Add(StatusOf(address_));
       return;

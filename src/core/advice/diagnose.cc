@@ -137,7 +137,10 @@ void TellIdleEnds(const Situation& e, Diagnosis* d) {
   d->pattern = Pattern::kIntermittent;
   d->summary = absl::StrCat(
       e.failures, e.failures == 1 ? " idle connection" : " idle connections",
-      " ended ", Window(e), ", after the switch to another protocol (101)",
+      " ended ", Window(e),
+      e.example != nullptr && e.example->failure.event_stream != 0
+          ? ", of event streams (text/event-stream)"
+          : ", after the switch to another protocol (101)",
       Detail(e));
 }
 
@@ -270,6 +273,9 @@ Diagnosis DiagnoseOne(const Situation& e, FindingsOf findings_of) {
     ChoosePattern(e, &d);
   }
   Gathered gathered = Gather(e, findings_of);
+  if (e.idle_ends) {
+    gathered.lead.reset();  // there was nothing to answer
+  }
   Lead(gathered, &d);
   Advise(e, gathered, &d);
   d.findings = std::move(gathered.findings);

@@ -45,8 +45,14 @@ void FindEarly(const FindingCase& c) {
         status == 413 ? ": the body is above its limit" : "");
 }
 
+// Whether what came was of no use: no end of a connection is to be explained.
+bool IsOfContent(absl::string_view message) {
+  return absl::StartsWith(message, "inflate() ") ||
+         absl::StartsWith(message, "upstream sent ");
+}
+
 void FindGone(const FindingCase& c) {
-  if (!c.IsHere()) {
+  if (!c.IsHere() || IsOfContent(c.text.message)) {
     return;
   }
   // Where a file was replaced its service may still run.

@@ -144,7 +144,9 @@ std::string Client(const Failure& failure) {
   const bool cuts =
       cause == Cause::kBodyIncomplete || cause == Cause::kBodyTimeout ||
       cause == Cause::kProtocolError || cause == Cause::kInternalError;
-  if (failure.phase != Phase::kBody || !cuts) {
+  const bool idle = failure.received_status == 101 || failure.event_stream != 0;
+  if (failure.phase != Phase::kBody || !cuts ||
+      (idle && cause == Cause::kBodyTimeout)) {
     return "";
   }
   if (failure.rescued != 0) {
@@ -152,9 +154,13 @@ std::string Client(const Failure& failure) {
   }
   const bool error = failure.client_status >= 500;
   const bool gone = failure.client_status == 499 || failure.client_status == 0;
-  return gone ? ""
-              : absl::StrCat("; the client got ", error ? "" : "a cut ",
-                             failure.client_status);
+  // max_fails counts what fails before the body only.
+  const bool stays = failure.group_size > 1 && cause != Cause::kInternalError;
+  return absl::StrCat(
+      gone ? ""
+           : absl::StrCat("; the client got ", error ? "" : "a cut ",
+                          failure.client_status),
+      stays ? "; nginx does not stop using such a server" : "");
 }
 
 // Servers' own limits on a request's header.

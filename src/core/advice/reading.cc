@@ -76,6 +76,13 @@ constexpr Row kRows[] = {
     {kFraming, "http2 frame: 4740180", Reading::kHttpPort},
 
     {Cause::kBodyIncomplete, "invalid chunked response", Reading::kChunks},
+    {Cause::kBodyIncomplete, "inflate() ", Reading::kCoding},
+    {Cause::kHeaderInvalid, "no valid HTTP/1.0 header", Reading::kNotHttp},
+    {Cause::kHeaderInvalid, "slice response", Reading::kSliceMisfit},
+    {Cause::kErrorStatus, "in slice response", Reading::kSliceStatus},
+    {Cause::kErrorStatus, "missing slice", Reading::kSliceMissing},
+    {Cause::kInternalError, "auth request", Reading::kAuthStatus},
+    {Cause::kInternalError, "too big subrequest", Reading::kKeptWhole},
     {Cause::kInternalError, "pwrite() \"", Reading::kTemporaryFile},
     {Cause::kInternalError, "pwritev() \"", Reading::kTemporaryFile},
     {Cause::kInternalError, "write() \"", Reading::kTemporaryFile},
@@ -151,8 +158,26 @@ constexpr absl::string_view kHints[] = {
     "the body was declared chunked and sent otherwise: remove the "
     "Transfer-Encoding that the application itself sets",
 
+    "what came is no HTTP response, and nginx passes it on as it is: the port "
+    "speaks another protocol, or the application wrote the status line itself",
+    "a later slice had another status than 206, so that the client's response "
+    "is cut: the file changed or went away, or a server takes no Range",
+    "the slice does not fit the ones before: the file changed meanwhile, the "
+    "group's servers have different copies of it, or one takes no Range",
+    "something else answered in the place of a later slice, so that the "
+    "client's response is cut: no error_page for a location with slice",
+    "gunzip cannot read the body: it is not the gzip that its "
+    "Content-Encoding says, or it was cut",
+    "auth_request takes 2xx, 401 and 403 only: have the service answer 401, "
+    "and send clients to the login by error_page 401",
+    "nginx keeps all of an included response in memory, and it is larger than "
+    "subrequest_output_buffer_size: raise that, or include less",
+
     "nothing was said for that long after the switch to another protocol "
     "(WebSocket): pings more often than that, or a longer time, keep it",
+    // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): it is all one hint.
+    "an event stream (text/event-stream) was silent for that long: a comment "
+    "line now and then (\":\"), or a longer time, keeps it",
     "the backend closed on a request with a large header: its own limit is "
     "the first suspect",
     "nginx could not write its temporary file: the message names it; see "
@@ -200,15 +225,23 @@ bool IsLarge(const Failure& failure, absl::string_view method) {
   return no_body && failure.bytes_sent > (uwsgi ? 4096 : 8192);
 }
 
-Reading OfNumbers(const Failure& failure, absl::string_view method) {
+Reading OfNumbers(const Failure& failure, const FailureText& text) {
   switch (failure.cause) {
+    case Cause::kHeaderInvalid:
+      // Where a cache is in use nginx says nothing of it.
+      return failure.received_status == 0 && text.message.empty() &&
+                     failure.line == 0
+                 ? Reading::kNotHttp
+                 : Reading::kNone;
     case Cause::kBodyTimeout:
       return failure.received_status == 101 ? Reading::kUpgraded
+             : failure.event_stream != 0    ? Reading::kEventStream
                                             : Reading::kNone;
     case Cause::kSendReset:
     case Cause::kClosedBeforeResponse:
     case Cause::kResetBeforeResponse:
-      return IsLarge(failure, method) ? Reading::kLargeHeader : Reading::kNone;
+      return IsLarge(failure, text.method) ? Reading::kLargeHeader
+                                           : Reading::kNone;
     default:
       return Reading::kNone;
   }
@@ -224,7 +257,7 @@ Reading ReadingOf(const Failure& failure, const FailureText& text) {
     }
   }
   const Reading reading = OfConnect(failure, text.peer);
-  return reading != Reading::kNone ? reading : OfNumbers(failure, text.method);
+  return reading != Reading::kNone ? reading : OfNumbers(failure, text);
 }
 
 absl::string_view ReadingHint(Reading reading) {

@@ -13,15 +13,6 @@ namespace {
 constexpr size_t kTellsRequests = 5;     // to say something about requests
 constexpr size_t kQuietMinutes = 5;      // end a spell of failures
 constexpr int64_t kNoSuccessMs = 10000;  // in a busy group: nothing works
-constexpr int64_t kReloadMs = 2 * kMinuteMs;
-
-// A group without a live server is counted under its own name, less the port
-// where the name has one. No server of it fails in that way.
-bool IsGroup(const PeerStats& peer) {
-  return peer.failures > 0 && peer.last_success == 0 &&
-         peer.causes[static_cast<size_t>(Cause::kNoLiveUpstreams)] ==
-             peer.failures;
-}
 
 void CollectServers(Situation* e) {
   uint64_t attempts = 0;
@@ -38,9 +29,7 @@ void CollectServers(Situation* e) {
     failures += server.failures;
     e->last_failure = std::max(e->last_failure, peer.last_failure);
     e->last_success = std::max(e->last_success, peer.last_success);
-    if (!IsGroup(peer)) {
-      e->servers.push_back(server);
-    }
+    e->servers.push_back(server);
   }
   std::stable_sort(e->servers.begin(), e->servers.end(),
                    [](const Server& a, const Server& b) {
@@ -166,10 +155,6 @@ std::string Path(const Event& event) {
 }
 
 }  // namespace
-
-bool IsIdleEnd(const Failure& failure) {
-  return failure.cause == Cause::kBodyTimeout && failure.received_status == 101;
-}
 
 int64_t WindowOf(const Situation& e) {
   const int64_t counted = e.now() - e.snapshot.server.start_time;

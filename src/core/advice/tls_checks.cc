@@ -5,21 +5,36 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "upstream_502/advice/commands.h"
 #include "upstream_502/advice/reading.h"
 
 namespace upstream_502 {
 namespace {
 
+// Nothing but a host's name goes into a directive; one with an asterisk is for
+// many.
+std::string CarriedName(const Evidence& evidence) {
+  if (evidence.named == Named::kCertificateNames) {
+    for (const absl::string_view name : absl::StrSplit(evidence.Text(), ", ")) {
+      if (const std::string host = HostName(name); host == name) {
+        return host;
+      }
+    }
+  }
+  return "";
+}
+
 class Advisor {
  public:
   Advisor(const Failure& failure, const FailureText& text,
-          const PeerAddress& address)
+          const PeerAddress& address, const Evidence* evidence)
       : failure_(failure),
         address_(address),
         name_(HostName(text.upstream)),
         prefix_(DirectivePrefix(failure.protocol)),
-        reading_(ReadingOf(failure, text)) {}
+        reading_(ReadingOf(failure, text)),
+        carried_(evidence == nullptr ? "" : CarriedName(*evidence)) {}
 
   std::vector<std::string> Take() {
     switch (failure_.cause) {
@@ -53,6 +68,7 @@ class Advisor {
   const std::string name_;
   const absl::string_view prefix_;
   const Reading reading_;
+  const std::string carried_;  // a name that the certificate is for
   std::vector<std::string> checks_;
 };
 
@@ -107,7 +123,8 @@ void Advisor::Certificate() {
   switch (reading_) {
     case Reading::kCertificateName:
       Add(CertificateOf(address_, name_, "-subject -ext subjectAltName"));
-      Add(prefix_, "_ssl_name NAME;  # one of those printed there");
+      Add(prefix_, "_ssl_name ", carried_.empty() ? "NAME" : carried_,
+          ";  # one of those the certificate carries, if it is the right one");
       return;
     case Reading::kCertificateDates:
       Add(CertificateOf(address_, name_, "-dates"));
@@ -134,8 +151,9 @@ void Advisor::Certificate() {
 
 std::vector<std::string> TlsChecks(const Failure& failure,
                                    const FailureText& text,
-                                   const PeerAddress& address) {
-  return Advisor(failure, text, address).Take();
+                                   const PeerAddress& address,
+                                   const Evidence* evidence) {
+  return Advisor(failure, text, address, evidence).Take();
 }
 
 }  // namespace upstream_502

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "upstream_502/report/json_event.h"
+#include "upstream_502/report/json_incident.h"
 #include "upstream_502/report/json_object.h"
 #include "upstream_502/words/escape.h"
 
@@ -53,6 +55,16 @@ void AppendFindings(const FindingCounts& counts, std::string* out) {
   object.Close();
 }
 
+void AppendGrpc(const GrpcCounts& counts, std::string* out) {
+  JsonObject object(out);
+  for (size_t i = 0; i < kGrpcStatusCount; ++i) {
+    if (counts[i] > 0) {
+      object.Number(absl::StrCat(i + 1), counts[i]);
+    }
+  }
+  object.Close();
+}
+
 void AppendResponses(const ResponseCounts& counts, std::string* out) {
   JsonObject object(out);
   for (const int code : kResponseCodes) {
@@ -91,12 +103,34 @@ void AppendZone(const ZoneInfo& zone, std::string* out) {
   object.Number("peers_max", zone.peers_max);
   object.Number("events", zone.events);
   object.Number("events_max", zone.events_max);
+  object.Number("incidents", zone.incidents);
+  object.Number("incidents_max", zone.incidents_max);
   object.Number("overflow", zone.overflow);
   object.Close();
 }
 
+// The window's end of a list of hours.
+template <typename T>
+absl::Span<const T> Shown(const std::vector<T>& hours, Window window) {
+  return absl::MakeConstSpan(hours).last(
+      std::min(hours.size(), HoursOf(window)));
+}
+
+void AppendInterval(int64_t minutes_start, int64_t hours_start, Window window,
+                    JsonObject* history) {
+  if (window == Window::kHour) {
+    history->Number("interval_ms", kMinuteMs);
+    history->Number("start", minutes_start);
+    return;
+  }
+  const size_t hidden = kHistoryHours - HoursOf(window);
+  history->Number("interval_ms", kHourMs);
+  history->Number("start",
+                  hours_start + static_cast<int64_t>(hidden) * kHourMs);
+}
+
 // Totals up to `history.causes`, whose members are items of their own.
-void OpenTotals(const Totals& totals, std::string* out) {
+void OpenTotals(const Totals& totals, Window window, std::string* out) {
   JsonObject object(out);
   object.Number("requests", totals.requests);
   object.Number("attempts", totals.attempts);
@@ -107,38 +141,49 @@ void OpenTotals(const Totals& totals, std::string* out) {
   AppendCauses(totals.causes, object.Key("causes"));
   AppendFindings(totals.findings, object.Key("findings"));
   JsonObject history(object.Key("history"));
-  history.Number("interval_ms", kMinuteMs);
-  history.Number("start", totals.requests_history.start);
-  AppendJsonNumbers(totals.requests_history.buckets, history.Key("requests"));
+  AppendInterval(totals.requests_history.start, totals.hours_start, window,
+                 &history);
+  if (window == Window::kHour) {
+    AppendJsonNumbers(totals.requests_history.buckets, history.Key("requests"));
+  } else {
+    AppendJsonNumbers(Shown(totals.requests_hours, window),
+                      history.Key("requests"));
+  }
   history.Key("causes")->push_back('{');
 }
 
-Part CauseHistories(const Totals& totals) {
-  return Each(kCauseCount,
-              [&totals, first = true](size_t i, std::string* out) mutable {
-                const auto& minutes = totals.causes_history[i];
-                if (std::all_of(minutes.begin(), minutes.end(),
-                                [](uint64_t n) { return n == 0; })) {
-                  return;
-                }
-                absl::StrAppend(out, first ? "\"" : ",\"",
-                                CauseName(static_cast<Cause>(i)), "\":");
-                AppendJsonNumbers(minutes, out);
-                first = false;
-              });
+Part CauseHistories(const Totals& totals, Window window) {
+  return Each(kCauseCount, [&totals, window, first = true](
+                               size_t i, std::string* out) mutable {
+    const absl::Span<const uint64_t> minutes =
+        window == Window::kHour ? absl::MakeConstSpan(totals.causes_history[i])
+                                : Shown(totals.causes_hours[i], window);
+    if (std::all_of(minutes.begin(), minutes.end(),
+                    [](uint64_t n) { return n == 0; })) {
+      return;
+    }
+    absl::StrAppend(out, first ? "\"" : ",\"", CauseName(static_cast<Cause>(i)),
+                    "\":");
+    AppendJsonNumbers(minutes, out);
+    first = false;
+  });
 }
 
-void AppendHistory(const History<Minute, kHistoryMinutes>& history,
+void AppendHistory(const UpstreamStats& upstream, const Report& report,
                    std::string* out) {
-  const auto append = [&history](uint64_t Minute::*field, std::string* to) {
-    AppendJsonArray(history.buckets, to,
+  const absl::Span<const Minute> spans =
+      report.window == Window::kHour
+          ? absl::MakeConstSpan(upstream.history.buckets)
+          : Shown(upstream.hours, report.window);
+  const auto append = [spans](uint64_t Minute::*field, std::string* to) {
+    AppendJsonArray(spans, to,
                     [field](const Minute& minute, std::string* element) {
                       absl::StrAppend(element, minute.*field);
                     });
   };
   JsonObject object(out);
-  object.Number("interval_ms", kMinuteMs);
-  object.Number("start", history.start);
+  AppendInterval(upstream.history.start, report.snapshot.totals.hours_start,
+                 report.window, &object);
   append(&Minute::requests, object.Key("requests"));
   append(&Minute::failures, object.Key("failures"));
   append(&Minute::responses_502, object.Key("responses_502"));
@@ -155,7 +200,8 @@ void AppendTimeToFailure(const Histogram& histogram, std::string* out) {
 }
 
 // An upstream up to its peers, which are items of their own.
-void OpenUpstream(const UpstreamStats& upstream, std::string* out) {
+void OpenUpstream(const UpstreamStats& upstream, const Report& report,
+                  std::string* out) {
   JsonObject object(out);
   object.Text("name", upstream.name);
   object.Text("protocol", ProtocolName(upstream.protocol));
@@ -167,7 +213,9 @@ void OpenUpstream(const UpstreamStats& upstream, std::string* out) {
   AppendCauses(upstream.causes, object.Key("causes"));
   AppendErrnoClasses(upstream.errno_classes, object.Key("errno_classes"));
   AppendFindings(upstream.findings, object.Key("findings"));
-  AppendHistory(upstream.history, object.Key("history"));
+  object.Number("incidents", upstream.incidents);
+  AppendGrpc(upstream.grpc_statuses, object.Key("grpc_responses"));
+  AppendHistory(upstream, report, object.Key("history"));
   AppendTimeToFailure(upstream.time_to_failure, object.Key("time_to_failure"));
   object.Key("peers")->push_back('[');
 }
@@ -194,9 +242,10 @@ absl::string_view Separator(bool* first) {
 }
 
 // An item is an upstream without its peers, one peer, or the end of both.
-Part Upstreams(const std::vector<UpstreamStats>& upstreams) {
-  return [&upstreams, u = size_t{0}, p = size_t{0}, open = false,
+Part Upstreams(const Report& report) {
+  return [&report, u = size_t{0}, p = size_t{0}, open = false,
           first = true](std::string* out) mutable {
+    const std::vector<UpstreamStats>& upstreams = report.snapshot.upstreams;
     while (u < upstreams.size() && !IsListed(upstreams[u])) {
       ++u;
     }
@@ -206,7 +255,7 @@ Part Upstreams(const std::vector<UpstreamStats>& upstreams) {
     const UpstreamStats& upstream = upstreams[u];
     if (!open) {
       absl::StrAppend(out, Separator(&first));
-      OpenUpstream(upstream, out);
+      OpenUpstream(upstream, report, out);
       open = true;
     } else if (p < upstream.peers.size()) {
       absl::StrAppend(out, p == 0 ? "\n" : ",\n");
@@ -260,6 +309,14 @@ Part Diagnoses(const Report& report) {
               });
 }
 
+Part AllIncidents(const std::vector<Incident>& incidents) {
+  return Each(incidents.size(),
+              [&incidents, first = true](size_t i, std::string* out) mutable {
+                absl::StrAppend(out, Separator(&first));
+                AppendIncidentJson(incidents[i], out);
+              });
+}
+
 Part Events(const std::vector<Event>& events) {
   return Each(events.size(),
               [&events, first = true](size_t i, std::string* out) mutable {
@@ -277,18 +334,20 @@ Part Literal(absl::string_view text) {
 std::unique_ptr<Renderer> MakeJsonRenderer(const Report& report) {
   const Snapshot& snapshot = report.snapshot;
   std::vector<Part> parts;
-  parts.push_back(Once([&snapshot](std::string* out) {
+  parts.push_back(Once([&report, &snapshot](std::string* out) {
     JsonObject object(out);
     object.Number("schema", 1);
     AppendServer(snapshot.server, object.Key("server"));
     AppendZone(snapshot.zone, object.Key("zone"));
-    OpenTotals(snapshot.totals, object.Key("totals"));
+    OpenTotals(snapshot.totals, report.window, object.Key("totals"));
   }));
-  parts.push_back(CauseHistories(snapshot.totals));
+  parts.push_back(CauseHistories(snapshot.totals, report.window));
   parts.push_back(Literal("}}},\n\"upstreams\":["));
-  parts.push_back(Upstreams(snapshot.upstreams));
+  parts.push_back(Upstreams(report));
   parts.push_back(Literal("],\n\"diagnoses\":["));
   parts.push_back(Diagnoses(report));
+  parts.push_back(Literal("],\n\"incidents\":["));
+  parts.push_back(AllIncidents(snapshot.incidents));
   parts.push_back(Literal("],\n\"events\":["));
   parts.push_back(Events(snapshot.events));
   parts.push_back(Literal("]}\n"));

@@ -17,6 +17,7 @@ void AppendEventMembers(const Event& event, JsonObject* object) {
   constexpr uint16_t kNoStatus = 0;
   const Failure& failure = event.failure;
   object->Number("id", event.id);
+  object->NumberUnless(0, "incident", event.incident);
   object->Number("time", failure.time_ms);
   object->Text("upstream", event.upstream);
   object->TextOrNull("peer", event.peer);
@@ -79,6 +80,7 @@ std::string RequestJson(const RequestReport& request) {
     object.Key("findings")->append("[]");
     object.TextOrNull("evidence", "");
     object.TextOrNull("event", "");
+    object.TextOrNull("incident", "");
     object.Number("attempts", request.attempts);
     object.Bool("rescued", false);
     object.Number("client_status", request.client_status);

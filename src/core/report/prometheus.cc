@@ -84,6 +84,8 @@ class Metrics {
   void AddFailures();
   void AddPeerFailures();
   void AddFindings();
+  void AddIncidents();
+  void AddGrpcResponses();
   void AddTimeToFailure();
   void AddLastFailure();
   void AddZone();
@@ -212,6 +214,49 @@ void Metrics::AddFindings() {
       }));
 }
 
+void Metrics::AddIncidents() {
+  AddPerUpstream("incidents_total",
+                 "Incidents: spells of failures, from the third within a "
+                 "minute until five minutes without.",
+                 &UpstreamStats::incidents);
+  AddHead("incident_open", "gauge",
+          "Whether an incident of an upstream is not over yet.");
+  const auto& upstreams = snapshot_.upstreams;
+  parts_.push_back(
+      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+        AppendSample("incident_open", {{"upstream", upstreams[u].name}},
+                     upstreams[u].incident_open ? 1 : 0, out);
+      }));
+  AddHead("incident_id", "gauge",
+          "The newest incident of an upstream, as the status location names "
+          "it.");
+  parts_.push_back(
+      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+        if (upstreams[u].last_incident > 0) {
+          AppendSample("incident_id", {{"upstream", upstreams[u].name}},
+                       upstreams[u].last_incident, out);
+        }
+      }));
+}
+
+void Metrics::AddGrpcResponses() {
+  AddHead("grpc_responses_total", "counter",
+          "Responses of gRPC servers with a grpc-status that is not OK, where "
+          "there were any.");
+  const auto& upstreams = snapshot_.upstreams;
+  parts_.push_back(
+      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+        for (size_t i = 0; i < kGrpcStatusCount; ++i) {
+          if (upstreams[u].grpc_statuses[i] > 0) {
+            AppendSample("grpc_responses_total",
+                         {{"upstream", upstreams[u].name},
+                          {"grpc_status", absl::StrCat(i + 1)}},
+                         upstreams[u].grpc_statuses[i], out);
+          }
+        }
+      }));
+}
+
 void Metrics::AddTimeToFailure() {
   AddHead("time_to_failure_seconds", "histogram",
           "Time from the start of an attempt to its failure, by cause.");
@@ -276,6 +321,8 @@ std::vector<Part> Metrics::Collect() {
   AddFailures();
   AddPeerFailures();
   AddFindings();
+  AddIncidents();
+  AddGrpcResponses();
   AddTimeToFailure();
   AddLastFailure();
   AddZone();

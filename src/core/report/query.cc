@@ -117,6 +117,25 @@ absl::Status SetFinding(absl::string_view value, Query* query) {
   return absl::OkStatus();
 }
 
+absl::Status SetIncident(absl::string_view value, Query* query) {
+  uint64_t id = 0;
+  if (!ParseNumber(value, &id)) {
+    return BadValue("incident", value, "must be the id of an incident");
+  }
+  query->incident = id;
+  return absl::OkStatus();
+}
+
+absl::Status SetWindow(absl::string_view value, Query* query) {
+  for (const Window window : {Window::kHour, Window::kDay, Window::kWeek}) {
+    if (value == WindowName(window)) {
+      query->window = window;
+      return absl::OkStatus();
+    }
+  }
+  return BadValue("window", value, "must be 1h, 1d or 7d");
+}
+
 absl::Status SetArgument(absl::string_view name, const std::string& value,
                          Query* query) {
   if (name == "format") {
@@ -134,6 +153,12 @@ absl::Status SetArgument(absl::string_view name, const std::string& value,
   if (name == "finding") {
     return SetFinding(value, query);
   }
+  if (name == "incident") {
+    return SetIncident(value, query);
+  }
+  if (name == "window") {
+    return SetWindow(value, query);
+  }
   if (name == "since") {
     return ParseNumber(value, &query->since)
                ? absl::OkStatus()
@@ -147,12 +172,27 @@ absl::Status SetArgument(absl::string_view name, const std::string& value,
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "unknown argument ", Quoted(name),
-      ", must be format, upstream, peer, cause, finding, since or limit"));
+      ", must be format, upstream, peer, cause, finding, incident, window, ",
+      "since or limit"));
 }
 
 bool Matches(const std::optional<std::string>& wanted,
              const std::string& value) {
   return !wanted.has_value() || *wanted == value;
+}
+
+bool Matches(const Query& query, const Incident& incident) {
+  const auto& peers = incident.peers;
+  return Matches(query.upstream, incident.upstream) &&
+         (!query.incident || *query.incident == incident.id) &&
+         (!query.cause ||
+          incident.causes[static_cast<size_t>(*query.cause)] > 0) &&
+         (!query.finding ||
+          incident.findings[static_cast<size_t>(*query.finding)] > 0) &&
+         (!query.peer || std::any_of(peers.begin(), peers.end(),
+                                     [&query](const Incident::Peer& peer) {
+                                       return peer.addr == *query.peer;
+                                     }));
 }
 
 // Whether `finding` is one of the event's.
@@ -210,9 +250,15 @@ absl::StatusOr<Query> ParseQuery(absl::string_view args) {
 }
 
 void Apply(const Query& query, Snapshot* snapshot) {
+  auto& incidents = snapshot->incidents;
+  std::erase_if(incidents, [&query](const Incident& incident) {
+    return !Matches(query, incident);
+  });
   auto& upstreams = snapshot->upstreams;
-  std::erase_if(upstreams, [&query](const UpstreamStats& upstream) {
-    return !Matches(query.upstream, upstream.name);
+  std::erase_if(upstreams, [&](const UpstreamStats& upstream) {
+    return !Matches(query.upstream, upstream.name) ||
+           (query.incident.has_value() &&
+            (incidents.empty() || incidents[0].upstream != upstream.name));
   });
   if (query.peer.has_value()) {
     for (UpstreamStats& upstream : upstreams) {
@@ -241,12 +287,16 @@ void Apply(const Query& query, Snapshot* snapshot) {
     return event.id <= query.since ||
            !Matches(query.upstream, event.upstream) ||
            !Matches(query.peer, event.peer) ||
+           (query.incident.has_value() && *query.incident != event.incident) ||
            (query.cause.has_value() && *query.cause != event.failure.cause);
   });
   if (query.finding.has_value()) {
     KeepWithFinding(*query.finding, query.limit, &events);
   }
   if (events.size() > query.limit) {
+    if (query.incident.has_value() && query.limit > 0) {
+      std::swap(events[query.limit - 1], events.back());
+    }
     events.resize(query.limit);
   }
 }

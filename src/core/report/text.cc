@@ -10,15 +10,19 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "upstream_502/advice/hint.h"
 #include "upstream_502/report/text_event.h"
+#include "upstream_502/report/text_incident.h"
 #include "upstream_502/words/format.h"
 
 namespace upstream_502 {
 namespace {
 
 constexpr size_t kPeersShown = 20;
+constexpr size_t kIncidentsShown = 10;
 constexpr size_t kNameColumns = 40;
 
 bool IsTroubled(const UpstreamStats& upstream) {
@@ -114,7 +118,12 @@ void AppendDiagnosis(const Diagnosis& diagnosis, int64_t now,
                     " UTC, ", FormatDuration(now - diagnosis.since), "]");
   }
   AppendWrapped("", 2, text, out);
+  // What is so, what to do next; then the rest.
+  AppendWrapped("  hint: ", 8, diagnosis.hint, out);
   for (const DiagnosisFinding& found : diagnosis.findings) {
+    if (absl::StrContains(diagnosis.summary, found.text)) {
+      continue;
+    }
     AppendWrapped("  why: ", 7,
                   absl::StrCat(found.text, " (", found.count,
                                found.count == 1 ? " time)" : " times)"),
@@ -191,6 +200,22 @@ void AppendCauses(const UpstreamStats& upstream,
     AppendFormat(out, "  %-30s%12s%10s\n", CauseName(static_cast<Cause>(i)),
                  Count(upstream.causes[i]),
                  FormatPercent(upstream.causes[i], upstream.failures));
+  }
+}
+
+// The answers that a gRPC client takes for failures; nginx passes them on.
+void AppendGrpc(const UpstreamStats& upstream, std::string* out) {
+  std::vector<std::string> statuses;
+  for (const size_t i : ByCount(upstream.grpc_statuses, kGrpcStatusCount)) {
+    statuses.push_back(absl::StrCat(GrpcStatusName(i + 1), " (", i + 1, ") ",
+                                    upstream.grpc_statuses[i]));
+  }
+  if (!statuses.empty()) {
+    AppendWrapped("", 2,
+                  absl::StrCat("answered by ", Shorten(upstream.name, 40),
+                               " with a grpc-status that is not OK: ",
+                               absl::StrJoin(statuses, ", ")),
+                  out);
   }
 }
 
@@ -284,20 +309,18 @@ void AppendTroubled(const Report& report, const UpstreamStats& upstream,
                    ", 504: ", ResponsesWithCode(upstream.responses, 504),
                    ", 500: ", ResponsesWithCode(upstream.responses, 500)),
       out);
+  AppendGrpc(upstream, out);
   AppendSpan(upstream.peers, now, out);
   AppendLastHour(upstream.history, out);
   const std::vector<size_t> causes = ByCount(upstream.causes, kCauseCount);
   AppendCauses(upstream, causes, out);
   AppendFindings(upstream.findings, out);
   AppendPeers(upstream.peers, now, out);
-  if (!causes.empty()) {
+  if (diagnosis == nullptr && !causes.empty()) {
     out->push_back('\n');
     AppendWrapped(
         "hint: ", 6,
-        diagnosis != nullptr
-            ? diagnosis->hint
-            : HintFor(upstream, static_cast<Cause>(causes[0]), snapshot.events),
-        out);
+        HintFor(upstream, static_cast<Cause>(causes[0]), snapshot.events), out);
   }
 }
 
@@ -342,9 +365,14 @@ void AppendVerdict(const Snapshot& snapshot, std::string* out) {
     return;
   }
   const bool clean = snapshot.totals.failures == 0;
+  const bool refused = std::any_of(
+      upstreams.begin(), upstreams.end(), [](const UpstreamStats& upstream) {
+        return upstream.grpc_statuses != GrpcCounts{};
+      });
   absl::StrAppend(out, "\n",
-                  clean ? "nothing is wrong: no attempt failed\n"
-                        : "no failure in the upstreams asked for\n");
+                  !clean    ? "no failure in the upstreams asked for\n"
+                  : refused ? "no attempt failed\n"
+                            : "nothing is wrong: no attempt failed\n");
 }
 
 // "healthy: a (10 requests), b (…)" over as many lines as it takes.
@@ -372,6 +400,41 @@ Part Healthy(const std::vector<UpstreamStats>& upstreams) {
   });
 }
 
+void AppendOneIncident(const std::vector<Incident>& incidents,
+                       std::string* out) {
+  if (incidents.empty()) {
+    out->append("\nno such incident is on record\n");
+    return;
+  }
+  const Incident& incident = incidents.front();
+  AppendTitle(absl::StrCat("incident ", incident.id, ": ",
+                           Shorten(incident.upstream, 2 * kNameColumns), " (",
+                           ProtocolName(incident.protocol), ")"),
+              out);
+  AppendWholeIncident(incident, out);
+}
+
+Part LastIncidents(const std::vector<Incident>& incidents) {
+  const size_t shown = std::min(incidents.size(), kIncidentsShown);
+  return Each(shown, [&incidents, shown](size_t i, std::string* out) {
+    if (i == 0) {
+      AppendTitle(absl::StrCat("the last ", shown, " of ", incidents.size(),
+                               " incidents, each in full with ?incident=ID"),
+                  out);
+    }
+    AppendTextIncident(incidents[i], out);
+  });
+}
+
+// Of upstreams that have no block of their own.
+Part GrpcAnswers(const std::vector<UpstreamStats>& upstreams) {
+  return Each(upstreams.size(), [&upstreams](size_t i, std::string* out) {
+    if (IsListed(upstreams[i]) && !IsTroubled(upstreams[i])) {
+      AppendGrpc(upstreams[i], out);
+    }
+  });
+}
+
 void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
   if (!events.empty()) {
     AppendTitle(absl::StrCat(events.size(), " failures, newest first"), out);
@@ -385,13 +448,22 @@ void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
 std::unique_ptr<Renderer> MakeTextRenderer(const Report& report) {
   const Snapshot& snapshot = report.snapshot;
   std::vector<Part> parts;
-  parts.push_back(Once([&snapshot](std::string* out) {
-    AppendHeader(snapshot, out);
-    AppendTotals(snapshot.totals, out);
-    AppendVerdict(snapshot, out);
-  }));
-  parts.push_back(Troubled(report));
-  parts.push_back(Healthy(snapshot.upstreams));
+  if (report.one_incident) {
+    parts.push_back(Once([&snapshot](std::string* out) {
+      AppendHeader(snapshot, out);
+      AppendOneIncident(snapshot.incidents, out);
+    }));
+  } else {
+    parts.push_back(Once([&snapshot](std::string* out) {
+      AppendHeader(snapshot, out);
+      AppendTotals(snapshot.totals, out);
+      AppendVerdict(snapshot, out);
+    }));
+    parts.push_back(Troubled(report));
+    parts.push_back(Healthy(snapshot.upstreams));
+    parts.push_back(GrpcAnswers(snapshot.upstreams));
+    parts.push_back(LastIncidents(snapshot.incidents));
+  }
   parts.push_back(Once([&snapshot](std::string* out) {
     AppendEventsTitle(snapshot.events, out);
   }));

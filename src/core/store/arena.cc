@@ -24,13 +24,15 @@ constexpr size_t RoundUp(size_t bytes) {
   return (bytes + kCacheLine - 1) & ~(kCacheLine - 1);
 }
 
-Capacity CapacityFor(uint32_t upstreams, uint32_t events) {
+Capacity CapacityFor(uint32_t upstreams, const Rings& rings) {
   const uint32_t peers = upstreams * kPeersPerUpstream;
-  return {upstreams, peers, IndexSlots(upstreams), IndexSlots(peers), events};
+  return {upstreams,         peers,        IndexSlots(upstreams),
+          IndexSlots(peers), rings.events, rings.incidents};
 }
 
 struct Offsets {
-  size_t upstream_index, peer_index, upstreams, peers, events, rare, end;
+  size_t upstream_index, peer_index, upstreams, peers, events, rare, incidents,
+      end;
 };
 
 Offsets Place(const Capacity& capacity) {
@@ -43,24 +45,25 @@ Offsets Place(const Capacity& capacity) {
   at.peers = at.upstreams + capacity.upstreams * sizeof(UpstreamRow);
   at.events = at.peers + all_peers * sizeof(PeerRow);
   at.rare = at.events + capacity.events * sizeof(EventSlot);
-  at.end = at.rare + kMaxCauses * kRareEvents * sizeof(EventSlot);
+  at.incidents = at.rare + kMaxCauses * kRareEvents * sizeof(EventSlot);
+  at.end = at.incidents + capacity.incidents * sizeof(IncidentSlot);
   return at;
 }
 
-size_t SizeFor(uint32_t upstreams, uint32_t events) {
-  return Place(CapacityFor(upstreams, events)).end;
+size_t SizeFor(uint32_t upstreams, const Rings& rings) {
+  return Place(CapacityFor(upstreams, rings)).end;
 }
 
 // The most that `size` holds. Index sizes jump by powers of two, so it is
 // searched, not computed.
-Capacity LargestCapacity(size_t size, uint32_t events) {
+Capacity LargestCapacity(size_t size, const Rings& rings) {
   uint32_t upstreams = kMinimumUpstreams;
   for (uint32_t step = 1u << 20; step > 0; step /= 2) {
-    if (SizeFor(upstreams + step, events) <= size) {
+    if (SizeFor(upstreams + step, rings) <= size) {
       upstreams += step;
     }
   }
-  return CapacityFor(upstreams, events);
+  return CapacityFor(upstreams, rings);
 }
 
 template <typename T>
@@ -103,25 +106,27 @@ Arena::Arena(Header* memory) : header(memory), capacity(memory->capacity) {
   peers = At<PeerRow>(header, at.peers);
   events = At<EventSlot>(header, at.events);
   rare = At<EventSlot>(header, at.rare);
+  incidents = At<IncidentSlot>(header, at.incidents);
 }
 
-size_t Arena::MinimumSize(uint32_t events) {
-  return SizeFor(kMinimumUpstreams, events);
+size_t Arena::MinimumSize(const Rings& rings) {
+  return SizeFor(kMinimumUpstreams, rings);
 }
 
-Arena Arena::Create(void* memory, size_t size, uint32_t events,
+Arena Arena::Create(void* memory, size_t size, const Rings& rings,
                     int64_t now_ms) {
   auto* header = new (memory) Header;  // without magic until all is laid out
   header->layout = kLayout;
   header->size = size;
-  header->capacity = LargestCapacity(size, events);
+  header->capacity = LargestCapacity(size, rings);
   header->start_time.store(now_ms, kRelaxed);
 
   Arena arena(header);
   Construct(arena.upstream_index, header->capacity.upstream_index);
   Construct(arena.peer_index, header->capacity.peer_index);
-  Construct(arena.events, events);
+  Construct(arena.events, rings.events);
   Construct(arena.rare, kMaxCauses * kRareEvents);
+  Construct(arena.incidents, rings.incidents);
   for (uint32_t row : {kOtherUpstream, kNoUpstream}) {
     FillUpstream(arena.upstreams + row, 0,
                  row == kOtherUpstream ? kOtherName : kNoneName,
@@ -134,12 +139,12 @@ Arena Arena::Create(void* memory, size_t size, uint32_t events,
 }
 
 absl::optional<Arena> Arena::Attach(void* memory, size_t size,
-                                    uint32_t events) {
+                                    const Rings& rings) {
   auto* header = static_cast<Header*>(memory);
-  if (size < MinimumSize(events) ||
+  if (size < MinimumSize(rings) ||
       header->magic.load(std::memory_order_acquire) != kMagic ||
       header->layout != kLayout || header->size != size ||
-      header->capacity != LargestCapacity(size, events)) {
+      header->capacity != LargestCapacity(size, rings)) {
     return absl::nullopt;
   }
   Arena arena(header);
@@ -159,6 +164,7 @@ RowBytes Arena::BytesPerRow() const {
                   slots(capacity.upstream_index, capacity.upstreams),
       .peer = sizeof(PeerRow) + slots(capacity.peer_index, capacity.peers),
       .event = sizeof(EventSlot),
+      .incident = sizeof(IncidentSlot),
   };
 }
 
@@ -198,7 +204,12 @@ void Clear(Shard* shard) {
   Clear(&shard->requests);
   Clear(&shard->attempts);
   Clear(&shard->last_success);
+  for (Counter& status : shard->grpc_statuses) {
+    Clear(&status);
+  }
 }
+
+void Clear(EarlyFailure* early) { Clear(&early->credit); }
 
 template <typename T, size_t N>
 void Clear(T (*array)[N]) {
@@ -207,13 +218,11 @@ void Clear(T (*array)[N]) {
   }
 }
 
-// After the counters: a minute that somebody opens meanwhile begins with the
-// old totals, and must not stay.
-template <typename Slot, size_t N>
-void ForgetMinutes(Time* running, Slot (*slots)[N]) {
-  for (Slot& slot : *slots) {
-    Clear(&slot.minute);
-  }
+// After the counters, and what runs in the end: a minute that somebody opens
+// meanwhile begins with the old totals, and must not stay.
+template <size_t kSpans, size_t kKinds>
+void Forget(Time* running, SpanTotals<kSpans, kKinds>* ring) {
+  Clear(&ring->at);
   Clear(running);
 }
 
@@ -226,8 +235,12 @@ void Clear(UpstreamRow* row) {
   Clear(&row->findings);
   Clear(&row->time_buckets);
   Clear(&row->time_sum);
-  ForgetMinutes(&row->minute, &row->minutes);
-  ForgetMinutes(&row->recent, &row->recents);
+  Forget(&row->minute, &row->minutes);
+  Forget(&row->hour, &row->hours);
+  Forget(&row->recent, &row->recents);
+  Clear(&row->incidents);
+  Clear(&row->spell);
+  Clear(&row->early);
 }
 
 void Clear(PeerRow* row) {
@@ -236,7 +249,7 @@ void Clear(PeerRow* row) {
   Clear(&row->errno_classes);
   Clear(&row->first_failure);
   Clear(&row->last_failure);
-  ForgetMinutes(&row->minute, &row->minutes);
+  Forget(&row->minute, &row->minutes);
 }
 
 }  // namespace
@@ -264,8 +277,10 @@ void Arena::Reset(int64_t now_ms) {
   Clear(&header->time_sums);
   Clear(&header->overflow);
   Clear(&header->overflow_told);
-  ForgetMinutes(&header->minute, &header->minutes);
+  Forget(&header->minute, &header->minutes);
+  Forget(&header->hour, &header->hours);
   header->events_floor.store(header->events.load(kRelaxed), kRelaxed);
+  header->incidents_floor.store(header->incidents.load(kRelaxed), kRelaxed);
   header->start_time.store(now_ms, kRelaxed);
 }
 

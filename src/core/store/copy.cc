@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/types/span.h"
+#include "upstream_502/store/history.h"
 #include "upstream_502/store/slot.h"
 
 namespace upstream_502 {
@@ -25,82 +29,44 @@ void Load(const Counter (&from)[N], std::array<uint64_t, N>* to) {
   }
 }
 
-// What was counted between two totals, modulo 2^32. A minute that was opened,
-// or a counter that was reset, while others are read may seem to run
-// backwards: nothing was counted then.
-uint32_t Since(uint32_t start, uint32_t total) {
-  const uint32_t count = total - start;
-  return count <= INT32_MAX ? count : 0;
-}
-
-// Turns totals at the start of minutes into counts per minute: what a minute
-// saw is the difference to the next minute that was opened, or to the totals
-// of now. `before(slot, i)` are a slot's totals.
-template <size_t kShown, size_t kKinds, typename Slot, size_t kSlots,
-          typename Before>
-std::array<std::array<uint64_t, kShown>, kKinds> Differences(
-    const Slot (&slots)[kSlots], uint32_t now_minute,
-    std::array<uint32_t, kKinds> totals, const Before& before) {
-  std::array<std::array<uint64_t, kShown>, kKinds> counts{};
-  for (size_t back = 0; back < kShown && back < now_minute; ++back) {
-    const auto minute = static_cast<uint32_t>(now_minute - back);
-    const Slot& slot = slots[minute % kSlots];
-    if (slot.minute.load(std::memory_order_acquire) != minute) {
-      continue;
-    }
-    for (size_t kind = 0; kind < kKinds; ++kind) {
-      const uint32_t start = before(slot, kind);
-      const uint32_t count = Since(start, totals[kind]);
-      counts[kind][kShown - 1 - back] = count;
-      totals[kind] -= count;
-    }
+template <size_t kSpans>
+void CopySpans(const Time& running, const SpanTotals<kSpans, 3>& ring,
+               int64_t width_ms, int64_t now_ms, const UpstreamStats& stats,
+               absl::Span<Minute> to) {
+  const auto counts =
+      Differences(running, ring, width_ms, now_ms,
+                  {Low(stats.requests), Low(stats.failures),
+                   Low(ResponsesWithCode(stats.responses, 502))});
+  for (size_t i = 0; i < kSpans; ++i) {
+    to[i] = {counts[0][i], counts[1][i], counts[2][i]};
   }
-  return counts;
 }
 
-uint32_t Low(uint64_t value) { return static_cast<uint32_t>(value); }
-
-uint32_t MinuteOf(int64_t time_ms) {
-  return static_cast<uint32_t>(time_ms / kMinuteMs);
+Totals32<kMaxCauses> LowOf(const CauseCounts& causes) {
+  Totals32<kMaxCauses> low;
+  std::transform(causes.begin(), causes.end(), low.begin(), Low);
+  return low;
 }
 
-int64_t OldestMinute(uint32_t now_minute, size_t shown) {
-  return (int64_t{now_minute} - static_cast<int64_t>(shown) + 1) * kMinuteMs;
-}
-
-void CopyHistory(const UpstreamRow& row, uint32_t now_minute,
+void CopyHistory(const UpstreamRow& row, int64_t now_ms, bool hours,
                  UpstreamStats* stats) {
-  const auto counts = Differences<kHistoryMinutes, 3>(
-      row.minutes, now_minute,
-      {Low(stats->requests), Low(stats->failures),
-       Low(ResponsesWithCode(stats->responses, 502))},
-      [](const MinuteSlot& slot, size_t kind) {
-        const Word* const words[] = {&slot.requests, &slot.failures,
-                                     &slot.responses_502};
-        return words[kind]->load(kRelaxed);
-      });
-  stats->history.start = OldestMinute(now_minute, kHistoryMinutes);
-  for (size_t i = 0; i < kHistoryMinutes; ++i) {
-    stats->history.buckets[i] = {counts[0][i], counts[1][i], counts[2][i]};
+  stats->history.start = OldestStart(kMinuteMs, now_ms, kHistoryMinutes);
+  CopySpans(row.minute, row.minutes, kMinuteMs, now_ms, *stats,
+            absl::MakeSpan(stats->history.buckets));
+  if (hours) {
+    stats->hours.resize(kHistoryHours);
+    CopySpans(row.hour, row.hours, kHourMs, now_ms, *stats,
+              absl::MakeSpan(stats->hours));
+  }
+  const auto recent = Differences(row.recent, row.recents, kRecentMs, now_ms,
+                                  LowOf(stats->causes));
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    stats->recent_causes[i] =
+        std::accumulate(recent[i].begin(), recent[i].end(), uint64_t{0});
   }
 }
 
-void CopyRecent(const UpstreamRow& row, int64_t now_ms, UpstreamStats* stats) {
-  const auto now = static_cast<uint32_t>(now_ms / kRecentMs);
-  // The oldest slot of the window tells what the totals were before it.
-  for (uint32_t back = kRecentSlots; back-- > 0;) {
-    const CauseSlot& slot = row.recents[(now - back) % kRecentSlots];
-    if (slot.minute.load(std::memory_order_acquire) == now - back) {
-      for (size_t i = 0; i < kMaxCauses; ++i) {
-        stats->recent_causes[i] =
-            Since(slot.causes[i].load(kRelaxed), Low(stats->causes[i]));
-      }
-      return;
-    }
-  }
-}
-
-void CopyUpstream(const UpstreamRow& row, int64_t now_ms,
+void CopyUpstream(const UpstreamRow& row, int64_t now_ms, bool hours,
                   UpstreamStats* stats) {
   stats->name = std::string(NameOf(row));
   stats->protocol = static_cast<Protocol>(row.protocol.load(kRelaxed));
@@ -122,17 +88,20 @@ void CopyUpstream(const UpstreamRow& row, int64_t now_ms,
   }
   Load(row.errno_classes, &stats->errno_classes);
   Load(row.findings, &stats->findings);
+  for (size_t i = 0; i < kGrpcStatusCount; ++i) {
+    stats->grpc_statuses[i] = GrpcStatusOf(row, i + 1).load(kRelaxed);
+  }
   Load(row.time_buckets, &stats->time_to_failure.counts);
   for (uint64_t count : stats->time_to_failure.counts) {
     stats->time_to_failure.count += count;
   }
   stats->time_to_failure.sum = row.time_sum.load(kRelaxed);
   stats->seen = row.seen.load(kRelaxed) != 0;
-  CopyHistory(row, MinuteOf(now_ms), stats);
-  CopyRecent(row, now_ms, stats);
+  stats->incidents = row.incidents.load(kRelaxed);
+  CopyHistory(row, now_ms, hours, stats);
 }
 
-void CopyPeer(const PeerRow& row, uint32_t now_minute, PeerStats* stats) {
+void CopyPeer(const PeerRow& row, int64_t now_ms, PeerStats* stats) {
   stats->addr = std::string(NameOf(row));
   for (const Shard& shard : row.shards) {
     stats->attempts += shard.attempts.load(kRelaxed);
@@ -150,12 +119,9 @@ void CopyPeer(const PeerRow& row, uint32_t now_minute, PeerStats* stats) {
   if (static_cast<size_t>(stats->last_cause) >= kCauseCount) {
     stats->last_cause = Cause::kUnknown;  // a newer binary's
   }
-  const auto counts = Differences<kPeerMinutes, 2>(
-      row.minutes, now_minute, {Low(stats->attempts), Low(stats->failures)},
-      [](const PeerMinuteSlot& slot, size_t kind) {
-        return (kind == 0 ? slot.attempts : slot.failures).load(kRelaxed);
-      });
-  stats->recent.start = OldestMinute(now_minute, kPeerMinutes);
+  const auto counts = Differences(row.minute, row.minutes, kMinuteMs, now_ms,
+                                  {Low(stats->attempts), Low(stats->failures)});
+  stats->recent.start = OldestStart(kMinuteMs, now_ms, kPeerMinutes);
   for (size_t i = 0; i < kPeerMinutes; ++i) {
     stats->recent.buckets[i] = {counts[0][i], counts[1][i]};
   }
@@ -194,30 +160,51 @@ std::vector<std::vector<uint32_t>> PublishedPeers(const Arena& arena) {
 }
 
 void CopyRow(const Arena& arena, uint32_t row,
-             const std::vector<uint32_t>& peers, int64_t now_ms,
+             const std::vector<uint32_t>& peers, int64_t now_ms, bool hours,
              Snapshot* snapshot) {
   const UpstreamRow& upstream = arena.upstreams[row];
   const bool configured = row != kOtherUpstream && row != kNoUpstream;
   if (!configured && upstream.seen.load(kRelaxed) == 0) {
     return;
   }
-  const uint32_t now_minute = MinuteOf(now_ms);
   UpstreamStats& stats = snapshot->upstreams.emplace_back();
-  CopyUpstream(upstream, now_ms, &stats);
+  CopyUpstream(upstream, now_ms, hours, &stats);
   stats.peers.resize(peers.size() + 1);
   for (size_t i = 0; i < peers.size(); ++i) {
-    CopyPeer(arena.peers[peers[i]], now_minute, &stats.peers[i]);
+    CopyPeer(arena.peers[peers[i]], now_ms, &stats.peers[i]);
   }
   PeerStats& other = stats.peers.back();
-  CopyPeer(arena.peers[arena.OtherPeer(row)], now_minute, &other);
+  CopyPeer(arena.peers[arena.OtherPeer(row)], now_ms, &other);
   if (other.attempts == 0 && other.failures == 0) {
     stats.peers.pop_back();
   }
 }
 
-void SumTotals(const Arena& arena, uint32_t now_minute, Snapshot* snapshot) {
+void SumHours(const Arena& arena, int64_t now_ms, Snapshot* snapshot) {
   Totals& totals = snapshot->totals;
-  totals.requests_history.start = OldestMinute(now_minute, kHistoryMinutes);
+  totals.hours_start = OldestStart(kHourMs, now_ms, kHistoryHours);
+  totals.requests_hours.resize(kHistoryHours);
+  for (const UpstreamStats& upstream : snapshot->upstreams) {
+    for (size_t i = 0; i < kHistoryHours; ++i) {
+      totals.requests_hours[i] += upstream.hours[i].requests;
+    }
+  }
+  const Header& header = *arena.header;
+  Totals32<kMaxCauses> causes;
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    causes[i] = Low(header.causes[i].load(kRelaxed));
+  }
+  const auto counts =
+      Differences(header.hour, header.hours, kHourMs, now_ms, causes);
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    totals.causes_hours[i].assign(counts[i].begin(), counts[i].end());
+  }
+}
+
+void SumTotals(const Arena& arena, int64_t now_ms, Snapshot* snapshot) {
+  Totals& totals = snapshot->totals;
+  totals.requests_history.start =
+      OldestStart(kMinuteMs, now_ms, kHistoryMinutes);
   for (const UpstreamStats& upstream : snapshot->upstreams) {
     totals.requests += upstream.requests;
     totals.attempts += upstream.attempts;
@@ -240,7 +227,7 @@ void SumTotals(const Arena& arena, uint32_t now_minute, Snapshot* snapshot) {
     }
   }
   const Header& header = *arena.header;
-  std::array<uint32_t, kMaxCauses> causes;
+  Totals32<kMaxCauses> causes;
   for (size_t i = 0; i < kMaxCauses; ++i) {
     causes[i] = Low(header.causes[i].load(kRelaxed));
     Histogram& histogram = totals.time_to_failure[i];
@@ -250,11 +237,8 @@ void SumTotals(const Arena& arena, uint32_t now_minute, Snapshot* snapshot) {
     }
     histogram.sum = header.time_sums[i].load(kRelaxed);
   }
-  totals.causes_history = Differences<kHistoryMinutes, kMaxCauses>(
-      header.minutes, now_minute, causes,
-      [](const CauseSlot& slot, size_t cause) {
-        return slot.causes[cause].load(kRelaxed);
-      });
+  totals.causes_history =
+      Differences(header.minute, header.minutes, kMinuteMs, now_ms, causes);
 }
 
 // An event's row is older than the event, so that it is whole; the bounds are
@@ -302,6 +286,31 @@ void CopyEvent(const Arena& arena, uint64_t id, const EventSlot& slot,
   }
 }
 
+// Newest first, and said of events and upstreams which one is theirs.
+void SettleIncidents(Snapshot* snapshot) {
+  std::sort(snapshot->incidents.begin(), snapshot->incidents.end(),
+            [](const Incident& a, const Incident& b) { return a.id > b.id; });
+  std::map<absl::string_view, std::vector<const Incident*>> of;
+  for (const Incident& incident : snapshot->incidents) {
+    of[incident.upstream].push_back(&incident);
+  }
+  for (Event& event : snapshot->events) {
+    for (const Incident* incident : of[event.upstream]) {
+      if (Covers(*incident, event.failure.time_ms)) {
+        event.incident = incident->id;
+        break;
+      }
+    }
+  }
+  for (UpstreamStats& upstream : snapshot->upstreams) {
+    const auto& incidents = of[upstream.name];
+    if (!incidents.empty()) {
+      upstream.last_incident = incidents.front()->id;
+      upstream.incident_open = incidents.front()->open;
+    }
+  }
+}
+
 void FillZone(const Arena& arena, Snapshot* snapshot) {
   const Header& header = *arena.header;
   ZoneInfo& zone = snapshot->zone;
@@ -312,12 +321,18 @@ void FillZone(const Arena& arena, Snapshot* snapshot) {
   zone.events_max = header.capacity.events;
   zone.events_total = header.events.load(kRelaxed);
   zone.overflow = header.overflow.load(kRelaxed);
+  zone.incidents = snapshot->incidents.size();
+  zone.incidents_max = header.capacity.incidents;
 }
 
 }  // namespace
 
-Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot)
-    : arena_(store.arena()), now_ms_(now_ms), snapshot_(snapshot) {
+Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot,
+               bool hours)
+    : arena_(store.arena()),
+      now_ms_(now_ms),
+      snapshot_(snapshot),
+      hours_(hours) {
   const Header& header = *arena_.header;
   snapshot->server.time = now_ms;
   snapshot->server.start_time = header.start_time.load(kRelaxed);
@@ -335,11 +350,14 @@ bool Copier::Next(size_t work) {
       return true;
     }
     const uint32_t row = upstreams_[next_upstream_];
-    CopyRow(arena_, row, peers_[row], now_ms_, snapshot_);
+    CopyRow(arena_, row, peers_[row], now_ms_, hours_, snapshot_);
     done += kUpstreamWork + peers_[row].size();
   }
   if (!summed_) {
-    SumTotals(arena_, MinuteOf(now_ms_), snapshot_);
+    SumTotals(arena_, now_ms_, snapshot_);
+    if (hours_) {
+      SumHours(arena_, now_ms_, snapshot_);
+    }
     events_ = FindEvents(arena_);
     snapshot_->events.reserve(events_.size());
     summed_ = true;
@@ -351,12 +369,24 @@ bool Copier::Next(size_t work) {
     const auto& [id, slot] = events_[next_event_];
     CopyEvent(arena_, id, *slot, &snapshot_->events);
   }
+  for (; next_incident_ < arena_.capacity.incidents; ++next_incident_) {
+    if (done >= work) {
+      return true;
+    }
+    Incident incident;
+    if (ReadIncident(arena_, arena_.incidents[next_incident_], now_ms_,
+                     &incident)) {
+      snapshot_->incidents.push_back(std::move(incident));
+      ++done;
+    }
+  }
+  SettleIncidents(snapshot_);
   FillZone(arena_, snapshot_);
   return false;
 }
 
-void Copy(const Store& store, int64_t now_ms, Snapshot* snapshot) {
-  Copier(store, now_ms, snapshot).Next(SIZE_MAX);
+void Copy(const Store& store, int64_t now_ms, Snapshot* snapshot, bool hours) {
+  Copier(store, now_ms, snapshot, hours).Next(SIZE_MAX);
 }
 
 }  // namespace upstream_502

@@ -40,6 +40,16 @@ class SlotWriter {
     at_++->store(word, kRelaxed);
   }
 
+  // The words of a plain value.
+  template <typename T>
+  void PutAll(const T& value) {
+    static_assert(sizeof(value) % kWord == 0);
+    const char* const bytes = reinterpret_cast<const char*>(&value);
+    for (size_t i = 0; i < sizeof(value); i += kWord) {
+      Put(Load<uint64_t>(bytes + i));
+    }
+  }
+
   void PutText(absl::string_view text) {
     while (text.size() >= kWord) {
       Put(Load<uint64_t>(text.data()));
@@ -106,9 +116,10 @@ bool IsKnown(const Failure& failure) {
 // Whether the words of a slot, which begin with `prefix`, are those of one
 // event that this binary understands.
 bool IsWhole(const SlotPrefix& prefix, const uint64_t* words) {
-  size_t text_bytes =
-      Padded(prefix.evidence) + Padded(prefix.message) + Padded(prefix.uri);
-  for (const uint8_t length : prefix.names) {
+  size_t text_bytes = Padded(prefix.lengths.evidence) +
+                      Padded(prefix.lengths.message) +
+                      Padded(prefix.lengths.uri);
+  for (const uint8_t length : prefix.lengths.names) {
     text_bytes += Padded(length);
   }
   if (text_bytes > kTextBytes || !IsKnown(prefix.failure)) {
@@ -129,15 +140,15 @@ void TakeTexts(const SlotPrefix& prefix, const char* in, Event* event) {
     in += Padded(length);
     return text;
   };
-  event->evidence = EvidenceOf(take(prefix.evidence));
+  event->evidence = EvidenceOf(take(prefix.lengths.evidence));
   std::string* const names[kNames] = {&event->upstream, &event->peer,
                                       &event->method, &event->host,
                                       &event->request_id};
   for (size_t i = 0; i < kNames; ++i) {
-    *names[i] = std::string(take(prefix.names[i]));
+    *names[i] = std::string(take(prefix.lengths.names[i]));
   }
-  event->message = std::string(take(prefix.message));
-  event->uri = std::string(take(prefix.uri));
+  event->message = std::string(take(prefix.lengths.message));
+  event->uri = std::string(take(prefix.lengths.uri));
   const Failure& failure = prefix.failure;
   if (failure.method != 0) {
     event->method = std::string(kMethods[failure.method]);
@@ -163,11 +174,7 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
                const Failure& failure, const FailureText& text,
                const FailureRows& rows, const Evidence* evidence) {
   const Texts fit = Fit(text, rows, evidence);
-  SlotPrefix prefix = {
-      .checksum = 0,
-      .id = id,
-      .failure = failure,
-      .rows = rows,
+  SlotLengths lengths = {
       .serial = serial,
       .names = {},
       .unused = 0,
@@ -176,16 +183,16 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
       .uri = static_cast<uint16_t>(fit.uri.size()),
   };
   for (size_t i = 0; i < kNames; ++i) {
-    prefix.names[i] = static_cast<uint8_t>(fit.names[i].size());
+    lengths.names[i] = static_cast<uint8_t>(fit.names[i].size());
   }
 
   // A reader that sees the event sees the rows it names.
   std::atomic_thread_fence(std::memory_order_release);
   SlotWriter writer(slot);
-  const char* const bytes = reinterpret_cast<const char*>(&prefix);
-  for (size_t i = sizeof(prefix.checksum); i < sizeof(prefix); i += kWord) {
-    writer.Put(Load<uint64_t>(bytes + i));
-  }
+  writer.Put(id);
+  writer.PutAll(failure);
+  writer.PutAll(rows);
+  writer.PutAll(lengths);
   writer.PutText(fit.evidence);
   for (const absl::string_view name : fit.names) {
     writer.PutText(name);
@@ -198,7 +205,8 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
 SlotPeek PeekSlot(const EventSlot& slot) {
   return {
       PeekAt<uint64_t>(slot, offsetof(SlotPrefix, id)),
-      PeekAt<uint32_t>(slot, offsetof(SlotPrefix, serial)),
+      PeekAt<uint32_t>(
+          slot, offsetof(SlotPrefix, lengths) + offsetof(SlotLengths, serial)),
       PeekAt<uint8_t>(slot,
                       offsetof(SlotPrefix, failure) + offsetof(Failure, cause)),
   };

@@ -3,8 +3,8 @@
 #include "upstream_502/store/store.h"
 
 #include <algorithm>
-#include <iterator>
 
+#include "upstream_502/store/history.h"
 #include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
@@ -93,34 +93,6 @@ bool Matches(const PeerRow& row, uint32_t hash, uint32_t upstream,
          SameText(row.addr, addr.data(), addr.size());
 }
 
-// Opens the slot that `now_ms` falls into where nobody did yet; `fill` notes
-// the totals in it, which are zero where `first` says that nothing was counted
-// before: what others count meanwhile belongs to this slot. The clocks of
-// workers differ a little, so small steps back are ignored; after a large one,
-// slots that lie ahead are forgotten.
-template <typename Slot, size_t N, typename Fill>
-void Roll(Time* running, Slot (&slots)[N], int64_t width_ms, int64_t now_ms,
-          const Fill& fill) {
-  const int64_t start = now_ms - now_ms % width_ms;
-  int64_t seen = running->load(kRelaxed);
-  if (seen == start || (seen > start && seen - start <= 2 * kMinuteMs) ||
-      !running->compare_exchange_strong(seen, start, kRelaxed)) {
-    return;
-  }
-  const auto now = static_cast<uint32_t>(start / width_ms);
-  for (Slot& slot : slots) {
-    if (slot.minute.load(kRelaxed) > now) {
-      slot.minute.store(0, kRelaxed);
-    }
-  }
-  Slot& slot = slots[now % N];
-  slot.minute.store(0, kRelaxed);
-  fill(&slot, /*first=*/seen == 0);
-  slot.minute.store(now, std::memory_order_release);
-}
-
-uint32_t Low(uint64_t value) { return static_cast<uint32_t>(value); }
-
 template <size_t N>
 uint32_t Sum(const Counter (&counters)[N]) {
   uint64_t sum = 0;
@@ -139,16 +111,18 @@ uint32_t Sum(const Shard (&shards)[N], Counter Shard::*counter) {
   return Low(sum);
 }
 
-template <size_t N>
-void RollCauses(Time* running, CauseSlot (&slots)[N], int64_t width_ms,
-                int64_t now_ms, const Counter (&causes)[kMaxCauses]) {
-  Roll(running, slots, width_ms, now_ms,
-       [&causes](CauseSlot* slot, bool first) {
-         for (size_t i = 0; i < kMaxCauses; ++i) {
-           slot->causes[i].store(first ? 0 : Low(causes[i].load(kRelaxed)),
-                                 kRelaxed);
-         }
-       });
+Totals32<3> TotalsOf(const UpstreamRow& row) {
+  static_assert(kResponseCodes[1] == 502);
+  return {Sum(row.shards, &Shard::requests), Sum(row.causes),
+          Sum(row.responses[1])};
+}
+
+Totals32<kMaxCauses> TotalsOf(const Counter (&causes)[kMaxCauses]) {
+  Totals32<kMaxCauses> totals;
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    totals[i] = Low(causes[i].load(kRelaxed));
+  }
+  return totals;
 }
 
 // Most failures are quick.
@@ -215,35 +189,29 @@ void Store::SetProtocol(uint32_t upstream, Protocol protocol) {
   }
 }
 
+// Hours begin with a minute, so that nobody has to look for them.
 void Store::OpenMinute(UpstreamRow* row, int64_t now_ms) {
-  static_assert(kResponseCodes[1] == 502);
-  Roll(&row->minute, row->minutes, kMinuteMs, now_ms,
-       [row](MinuteSlot* slot, bool first) {
-         slot->requests.store(first ? 0 : Sum(row->shards, &Shard::requests),
-                              kRelaxed);
-         slot->failures.store(first ? 0 : Sum(row->causes), kRelaxed);
-         slot->responses_502.store(first ? 0 : Sum(row->responses[1]),
-                                   kRelaxed);
-         row->seen.store(1, kRelaxed);
-       });
+  const auto totals = [row] { return TotalsOf(*row); };
+  OpenSpan(&row->minute, &row->minutes, kMinuteMs, now_ms, totals);
+  OpenSpan(&row->hour, &row->hours, kHourMs, now_ms, totals);
+  row->seen.store(1, kRelaxed);
 }
 
 void Store::OpenMinute(PeerRow* row, int64_t now_ms) {
-  Roll(&row->minute, row->minutes, kMinuteMs, now_ms,
-       [row](PeerMinuteSlot* slot, bool first) {
-         slot->attempts.store(first ? 0 : Sum(row->shards, &Shard::attempts),
-                              kRelaxed);
-         slot->failures.store(first ? 0 : Sum(row->causes), kRelaxed);
-       });
+  OpenSpan(&row->minute, &row->minutes, kMinuteMs, now_ms, [row] {
+    return Totals32<2>{Sum(row->shards, &Shard::attempts), Sum(row->causes)};
+  });
 }
 
 void Store::OpenRecent(UpstreamRow* row, int64_t now_ms) {
-  RollCauses(&row->recent, row->recents, kRecentMs, now_ms, row->causes);
+  OpenSpan(&row->recent, &row->recents, kRecentMs, now_ms,
+           [row] { return TotalsOf(row->causes); });
 }
 
 void Store::OpenMinute(Header* header, int64_t now_ms) {
-  RollCauses(&header->minute, header->minutes, kMinuteMs, now_ms,
-             header->causes);
+  const auto totals = [header] { return TotalsOf(header->causes); };
+  OpenSpan(&header->minute, &header->minutes, kMinuteMs, now_ms, totals);
+  OpenSpan(&header->hour, &header->hours, kHourMs, now_ms, totals);
 }
 
 void Store::AddToUpstream(UpstreamRow* row, int64_t now_ms,
@@ -280,14 +248,32 @@ void Store::AddToPeer(PeerRow* row, int64_t now_ms, const Failure& failure) {
   row->last_cause.store(static_cast<uint8_t>(failure.cause), kRelaxed);
 }
 
-void Store::AddFailedAttempt(uint32_t upstream, uint32_t peer, uint32_t worker,
-                             int64_t now_ms, const Failure& failure) {
-  AddToUpstream(&arena_.upstreams[upstream], now_ms, failure);
+uint64_t Store::AddFailedAttempt(uint32_t upstream, uint32_t peer,
+                                 uint32_t worker, int64_t now_ms,
+                                 const Failure& failure,
+                                 absl::Span<const Finding> findings) {
+  UpstreamRow& row = arena_.upstreams[upstream];
+  AddToUpstream(&row, now_ms, failure);
   if (peer != kNoPeer) {
-    PeerRow& row = arena_.peers[peer];
-    AddToPeer(&row, now_ms, failure);
-    Add(&row.shards[worker % kPeerShards].attempts);
+    PeerRow& peer_row = arena_.peers[peer];
+    AddToPeer(&peer_row, now_ms, failure);
+    Add(&peer_row.shards[worker % kPeerShards].attempts);
   }
+  uint64_t found = 0;
+  for (const Finding finding : findings) {
+    Add(&row.findings[static_cast<size_t>(finding)]);
+    found |= uint64_t{1} << static_cast<size_t>(finding);
+  }
+  if (IsIdleEnd(failure)) {
+    return 0;
+  }
+  return incidents().AddFailure(
+      {.upstream = upstream,
+       .peer = peer,
+       .cause = failure.cause,
+       .findings = found,
+       .time_ms = failure.time_ms == 0 ? now_ms : failure.time_ms},
+      now_ms);
 }
 
 void Store::AddResponse(uint32_t upstream, int code, Origin origin,
@@ -313,6 +299,9 @@ void Store::WriteEvent(uint64_t id, const Failure& failure,
   const SlotPeek held = PeekSlot(*slot);
   if (held.id > id) {
     return;
+  }
+  if (rows.upstream != FailureRows::kNone) {
+    incidents().NoteEvent(rows.upstream, id, failure.time_ms);
   }
   // Those that stand for many are told apart by their names only.
   if (rows.upstream <= kNoUpstream) {
@@ -346,10 +335,8 @@ void Store::AddRescued(uint32_t upstream) {
   arena_.upstreams[upstream].rescued.fetch_add(1, kRelaxed);
 }
 
-void Store::AddFindings(uint32_t upstream, absl::Span<const Finding> findings) {
-  for (const Finding finding : findings) {
-    Add(&arena_.upstreams[upstream].findings[static_cast<size_t>(finding)]);
-  }
+void Store::AddGrpcStatus(uint32_t upstream, size_t status) {
+  Add(&GrpcStatusOf(arena_.upstreams[upstream], status));
 }
 
 void Store::NoteLoad(int64_t now_ms) {

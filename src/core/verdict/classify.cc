@@ -40,11 +40,18 @@ Phase Reached(const Attempt& a) {
                                                      : Phase::kConnect;
 }
 
-Failure Fails(Cause cause, Phase phase) {
+// What the rules find.
+struct Reason {
+  Cause cause;
+  Phase phase;
+  bool by_line = false;  // the line told it, and so its errno counts
+};
+
+Reason Fails(Cause cause, Phase phase) {
   return {.cause = cause, .phase = phase};
 }
 
-Failure ResolveFailed(const Attempt& a) {
+Reason ResolveFailed(const Attempt& a) {
   const int code = ResolverCode(a.message);
   if (code == ETIMEDOUT) {
     return Fails(Cause::kDnsTimeout, Phase::kResolve);
@@ -59,7 +66,7 @@ Failure ResolveFailed(const Attempt& a) {
                Phase::kResolve);
 }
 
-Failure ConnectFailed(const Attempt& a, ErrnoClass errno_class) {
+Reason ConnectFailed(const Attempt& a, ErrnoClass errno_class) {
   switch (errno_class) {
     case ErrnoClass::kRefused:
       return Fails(Cause::kConnectionRefused, Phase::kConnect);
@@ -96,7 +103,7 @@ bool HadConnected(const Attempt& a, ErrnoClass errno_class) {
 
 // The connection ended under way: by FIN (`orderly`) or by RST. Whether nginx
 // learns of it by reading or by `writing` is chance.
-Failure Lost(const Attempt& a, bool writing, bool orderly) {
+Reason Lost(const Attempt& a, bool writing, bool orderly) {
   if (AwaitsTls(a)) {
     return Fails(Cause::kTlsClosed, Phase::kTls);
   }
@@ -117,7 +124,7 @@ Failure Lost(const Attempt& a, bool writing, bool orderly) {
                Phase::kHeader);
 }
 
-Failure TimedOut(const Attempt& a) {
+Reason TimedOut(const Attempt& a) {
   if (a.header_done) {
     return Fails(Cause::kBodyTimeout, Phase::kBody);
   }
@@ -138,7 +145,7 @@ Failure TimedOut(const Attempt& a) {
                                   : Fails(Cause::kReadTimeout, Phase::kHeader);
 }
 
-Failure TlsFailed(const Attempt& a) {
+Reason TlsFailed(const Attempt& a) {
   const bool alert = AlertNumber(a.message) >= 0;
   if (!alert && TellsEof(a.message)) {
     return Fails(Cause::kTlsClosed, Phase::kTls);
@@ -149,7 +156,7 @@ Failure TlsFailed(const Attempt& a) {
                Phase::kTls);
 }
 
-Failure Trouble(const Attempt& a, const Line& line) {
+Reason Trouble(const Attempt& a, const Line& line) {
   if (a.header_done || !line.phase) {
     return Fails(Cause::kInternalError, Reached(a));
   }
@@ -158,7 +165,7 @@ Failure Trouble(const Attempt& a, const Line& line) {
 }
 
 // Reading or writing failed, and OpenSSL may have said why.
-Failure ExchangeFailed(const Attempt& a, const Line& line) {
+Reason ExchangeFailed(const Attempt& a, const Line& line) {
   const bool sending = line.says == kWriteFailed;
   const bool ssl = absl::StrContains(a.message, "(SSL:");
   if (ssl && TellsEof(a.message)) {
@@ -174,7 +181,7 @@ Failure ExchangeFailed(const Attempt& a, const Line& line) {
 }
 
 // A line after the response header: the client has it, or a part of it.
-Failure BodyFailed(const Line& line) {
+Reason BodyFailed(const Line& line) {
   switch (line.says) {
     case kTimedOut:
       return Fails(Cause::kBodyTimeout, Phase::kBody);
@@ -211,6 +218,7 @@ Failure BodyFailed(const Line& line) {
     case kNotHttp:
     case kSliceStatus:
     case kSliceMisfit:
+    case kSliceMissing:
     case kBadCoding:
     case kAuthStatus:
       break;
@@ -219,11 +227,11 @@ Failure BodyFailed(const Line& line) {
 }
 
 // A line about a header that was read well: what is in it is of no use.
-std::optional<Failure> HeaderFailed(const Line& line) {
+std::optional<Reason> HeaderFailed(const Line& line) {
   if (line.says == kNotHttp || line.says == kSliceMisfit) {
     return Fails(Cause::kHeaderInvalid, Phase::kHeader);
   }
-  if (line.says == kSliceStatus) {
+  if (line.says == kSliceStatus || line.says == kSliceMissing) {
     return Fails(Cause::kErrorStatus, Phase::kHeader);
   }
   if (line.says == kAuthStatus) {
@@ -232,10 +240,10 @@ std::optional<Failure> HeaderFailed(const Line& line) {
   return std::nullopt;
 }
 
-Failure LineTells(const Attempt& a, const Line& line) {
-  const std::optional<Failure> failure = HeaderFailed(line);
-  if (failure) {
-    return *failure;
+Reason LineTells(const Attempt& a, const Line& line) {
+  const std::optional<Reason> reason = HeaderFailed(line);
+  if (reason) {
+    return *reason;
   }
   if (a.header_done || line.says == kBadChunk) {
     return BodyFailed(line);
@@ -291,6 +299,7 @@ Failure LineTells(const Attempt& a, const Line& line) {
     case kNotHttp:
     case kSliceStatus:
     case kSliceMisfit:
+    case kSliceMissing:
     case kBadCoding:
     case kTooMuchToKeep:
     case kAuthStatus:
@@ -324,7 +333,7 @@ bool UpstreamSaidSo(const Attempt& a, bool line_tells) {
 }
 
 // No line, or none that is known.
-Failure SilentlyFailed(const Attempt& a) {
+Reason SilentlyFailed(const Attempt& a) {
   if (a.not_http) {
     return Fails(Cause::kHeaderInvalid, Phase::kHeader);
   }
@@ -386,7 +395,7 @@ bool HasFailed(const Attempt& a, bool line_tells) {
 }
 
 // Why an attempt failed that did.
-Failure Decide(const Attempt& a, const Line& line, bool line_tells) {
+Reason Decide(const Attempt& a, const Line& line, bool line_tells) {
   const bool attempted = a.ending != Ending::kNoAttempt;
   if (attempted && UpstreamSaidSo(a, line_tells)) {
     return Fails(Cause::kErrorStatus, Phase::kHeader);
@@ -394,11 +403,9 @@ Failure Decide(const Attempt& a, const Line& line, bool line_tells) {
   if (attempted && !line_tells) {
     return SilentlyFailed(a);
   }
-  Failure failure = attempted ? LineTells(a, line) : ResolveFailed(a);
-  failure.errno_number =
-      static_cast<int16_t>(std::min<int>(line.errno_number, INT16_MAX));
-  failure.errno_class = line.errno_class;
-  return failure;
+  Reason reason = attempted ? LineTells(a, line) : ResolveFailed(a);
+  reason.by_line = true;
+  return reason;
 }
 
 }  // namespace
@@ -412,10 +419,19 @@ std::optional<Failure> Classify(const Attempt& attempt) {
       TellsFailure(line) ||
       (line.says == kOpenFailed && attempt.ending == Ending::kFinal &&
        attempt.rc == -1 && attempt.header_done);
+  std::optional<Failure> classified;
   if (!IsUseless(attempt, line) && !HasFailed(attempt, line_tells)) {
-    return std::nullopt;
+    return classified;
   }
-  Failure failure = Decide(attempt, line, line_tells);
+  const Reason reason = Decide(attempt, line, line_tells);
+  Failure& failure = classified.emplace();
+  failure.cause = reason.cause;
+  failure.phase = reason.phase;
+  if (reason.by_line) {
+    failure.errno_number =
+        static_cast<int16_t>(std::min<int>(line.errno_number, INT16_MAX));
+    failure.errno_class = line.errno_class;
+  }
   failure.protocol = attempt.protocol;
   failure.reused = attempt.reused ? 1 : 0;
   failure.status = attempt.status;
@@ -424,7 +440,7 @@ std::optional<Failure> Classify(const Attempt& attempt) {
   if (failure.errno_number == line.errno_number) {
     failure.line = line.usual;
   }
-  return failure;
+  return classified;
 }
 
 absl::string_view Rfc9209Error(Cause cause, absl::string_view message,

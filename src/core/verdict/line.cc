@@ -119,6 +119,7 @@ constexpr LinePattern kPatterns[] = {
     {"invalid range in slice response", kSliceMisfit},
     {"no complete length in slice response", kSliceMisfit},
     {"unexpected range in slice response: ", kSliceMisfit},
+    {"missing slice response", kSliceMissing},
     {"inflate() ", kBadCoding},
     {"too big subrequest response", kTooMuchToKeep},
     {kUnexpectedAuth, kAuthStatus},
@@ -266,8 +267,8 @@ bool TellsFailure(const Line& line) {
 
 bool IsOfResponse(const Line& line) {
   return line.says == kNotHttp || line.says == kSliceStatus ||
-         line.says == kSliceMisfit || line.says == kBadCoding ||
-         line.says == kTooMuchToKeep;
+         line.says == kSliceMisfit || line.says == kSliceMissing ||
+         line.says == kBadCoding || line.says == kTooMuchToKeep;
 }
 
 int AuthStatus(absl::string_view message) {

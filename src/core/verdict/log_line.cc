@@ -12,15 +12,11 @@ namespace {
 // "2026/11/20 21:43:31 ": nginx's times are all of one length.
 constexpr size_t kTimeSize = 20;
 
-// What follows the first `end` in `text`, which is near; "" where there is
-// none.
+// What follows the first `end` in `text`; "" where there is none.
 absl::string_view After(absl::string_view text, char end) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == end) {
-      return {text.data() + i + 1, text.size() - i - 1};
-    }
-  }
-  return {};
+  const size_t at = text.find(end);
+  return at == absl::string_view::npos ? absl::string_view()
+                                       : text.substr(at + 1);
 }
 
 }  // namespace

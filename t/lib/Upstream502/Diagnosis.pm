@@ -9,13 +9,58 @@
 #       confirm => [ qr/^ss -ltnp/ => qr/…/ ],
 #   ) );
 #
+# Or all of its checks are run, each of which has to show the fault, and that it
+# is gone once it is repaired (a third pattern; without one it may say anything):
+#
+#   $checks->run_all( $checks->of('app'), repair => sub { … }, checks => [
+#       [ qr/^ss -ltnp/ => qr/^$/, qr/LISTEN/ ],
+#   ] );
+#
 # `nginx` and `dig` of the checks are the test's: its configuration, its DNS.
+# Service managers and kernel logs are stood in for: they are not run in tests.
 
 package Upstream502::Diagnosis;
 
 use v5.36;
 
 use Test::More;
+
+my $HELD = qr/^\d+:\s*\S/m;
+
+# What is shown wherever it is printed; rows may know better. Nothing is asked of
+# a service manager where nobody listens.
+my @USUAL = (
+    [ qr/systemctl .*status$/ => qr/\A(?:systemctl --no-pager -l status \d+\n)?\z/ ],
+    [ qr/^systemctl /         => qr/^systemctl / ],
+    [ qr/^journalctl .*killed/   => qr/Killed process/ ],
+    [ qr/^journalctl .*apparmor/ => qr/apparmor="DENIED"/ ],
+    [ qr/^ausearch /      => qr/avc:  denied/ ],
+    [ qr/^getsebool /     => qr/httpd_can_network_connect --> off/ ],
+    [ qr/^nft list/       => qr/^-P OUTPUT |^iptables: /m ],
+    [ qr/^nginx -T .*grep/ => $HELD ],
+    [ qr/error\.log\}$/   => qr/\[error\]/ ],
+    [ qr/^sysctl /        => qr/= \d/ ],
+    [ qr/^ps -o user=/    => qr/^\w+$/m ],
+    [ qr/xargs -r ps -o pid,lstart/ => qr/\A(?:\s*PID .*STARTED.*\n(?:\s*\d+ .*\n)+)?\z/ ],
+    [ qr/MemAvailable/ => qr/\A(?:\d+ processes of \d+ MB, \d+ MB available: room for \d+.*\n)?\z/ ],
+    [ qr/grep -rsnE --include='\*\.conf'/ => qr/\A(?:\S+:\d+:.*\n)*\z/ ],
+    [ qr/php\*fpm/     => qr/fpm|NOTICE/ ],
+    [ qr/oom_kill/     => qr/oom_kill \d/ ],
+);
+
+# Commands that cannot work in a test, or would wait for long.
+my %STAND_IN = (
+    curl    => 'exec /usr/bin/curl "$@" -m 3;:',
+    timeout => 'n=$1; shift; [ "$n" -gt 3 ] && n=3; exec /usr/bin/timeout $n',
+    systemctl  => 'echo systemctl',
+    journalctl => 'cat <<X; exit
+kernel: Out of memory: Killed process 1 (app)
+kernel: audit: apparmor="DENIED" operation="open"
+X
+:',
+    ausearch  => 'echo "type=AVC avc:  denied  { write }";:',
+    getsebool => 'echo "httpd_can_network_connect --> off";:',
+);
 
 sub new ( $class, $t ) {
     my $bin = $t->dir . '/bin';
@@ -26,12 +71,16 @@ sub new ( $class, $t ) {
         nginx => join ' ', $preload ? qq{env LD_PRELOAD="$preload"} : (),
         $t->nginx->{binary}, '-p', $t->dir . '/', $t->nginx->arguments
     );
+    while ( my ( $name, $line ) = each %STAND_IN ) {
+        $self->command( $name => $line, '' );
+    }
     return $self;
 }
 
 # Puts a command of the test's own in front of the system's.
-sub command ( $self, $name, $line ) {
-    my $path = $self->{t}->write( "bin/$name", qq{#!/bin/sh\nexec $line "\$@"\n} );
+sub command ( $self, $name, $line, $exec = 'exec ' ) {
+    my $path =
+      $self->{t}->write( "bin/$name", qq{#!/bin/sh\n$exec$line "\$@"\n} );
     chmod 0755, $path;
 }
 
@@ -83,6 +132,56 @@ sub confirm ( $self, $d, $check, $output ) {
     ok $command, "there is a check like $check"
       or return diag explain $d->{checks};
     like $self->run($command), $output, $command;
+}
+
+sub run_all ( $self, $d, %o ) {
+    my @rules = ( @{ $o{checks} // [] }, @USUAL );
+    my ( %rule, %used );
+    for my $check ( @{ $d->{checks} } ) {
+        if ( is_directive($check) ) {
+            $self->_is_taken($check);
+            next;
+        }
+        my ($rule) = grep { $check =~ $_->[0] } @rules;
+        ok $rule, "it is known what is shown by: $check" or next;
+        $used{$rule} = 1;
+        $rule{$check} = $rule;
+        like $self->run($check), $rule->[1], $check;
+    }
+    ok $used{$_}, "there is a check like $_->[0]"
+      or diag explain $d->{checks}
+      for @{ $o{checks} // [] };
+    my $repair = $o{repair} // return;
+    my $lives = $repair->();
+    for my $check ( grep { $rule{$_} && $rule{$_}[2] } @{ $d->{checks} } ) {
+        like $self->run($check), $rule{$check}[2], "repaired: $check";
+    }
+    return;
+}
+
+# A line for nginx's configuration and no command.
+sub is_directive ($check) { return $check =~ /^[a-z_]+ [^|\$()]+;(?:  #|$)/ }
+
+# Its place is the one it says; what it leaves to choose is chosen.
+sub _is_taken ( $self, $check ) {
+    my %chosen = (
+        ADDRESS => '127.0.0.1',
+        TIME    => '1s',
+        NAME    => 'a.test',
+        FILE    => $self->{t}->dir . '/client.pem'
+    );
+    my $line = $check =~ s/\b([A-Z]{4,})\b/$chosen{$1} \/\/ $1/ger;
+    my $group = $line =~ /^keepalive/;
+    $line = "keepalive 1; $line" if $line =~ /^keepalive_timeout/;
+    $line = "set \$to x.test; $line proxy_pass http://\$to;" if $line =~ /^resolver/;
+    if ( $line =~ /_certificate FILE|client\.pem/ ) {
+        return;    # there is none here
+    }
+    my ( $code, $said ) = $self->{t}->check_config(
+        $group ? ( http => "upstream checked { server 127.0.0.1; $line\n }" ) : (),
+        server => $group ? '' : "location /checked { $line\n }"
+    );
+    is $code, 0, "nginx takes: $check" or diag $said;
 }
 
 sub run ( $self, $command ) {

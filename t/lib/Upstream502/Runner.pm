@@ -20,7 +20,9 @@
 #
 # What must come of it: see Expected.pm. Beside that, what was found: finding (the
 # name of one), says (what its text holds), lacks (what it does not), unsaid
-# (names that must not be among them), evidence (values, undef: not there).
+# (names that must not be among them), evidence (values, undef: not there). And
+# checks: all that the diagnosis prints are run, see Diagnosis.pm; repair is the
+# function that ends the fault.
 
 package Upstream502::Runner;
 
@@ -28,6 +30,7 @@ use v5.36;
 
 use Exporter qw(import);
 use Test::More;
+use Upstream502::Diagnosis;
 use Upstream502::Expected
   qw(certain complete expectations local_names protocol_of sites_of);
 use Upstream502::Net   qw(fill_tcp_queue listen_tcp);
@@ -166,6 +169,7 @@ sub check ( $t, $row ) {
     check_sites( $row,
         { events => $after->{events}, log => substr $t->error_log, $log } );
 
+    check_advice( $t, $row, $after->{events}[0]{upstream} ) if $row->{checks};
     if ( $row->{after} ) {
         $row->{after}->( $t, $row, $r );
     }
@@ -330,6 +334,21 @@ sub check_stored ( $event, $object ) {
     return if !$event || ( $object->{event} // 0 ) != $event->{id};
     is_deeply $event->{$_}, $object->{$_}, "the event keeps its $_"
       for qw(findings evidence);
+}
+
+# Each check that is printed for it shows the fault.
+sub check_advice ( $t, $row, $upstream ) {
+    my $diagnosis = $t->{diagnosis} //= Upstream502::Diagnosis->new($t);
+    my $d         = $diagnosis->of($upstream);
+    ok $d, 'a diagnosis' or return;
+    my @checks = map {
+        [ map { ref ? $_ : do { my $p = $t->expand( local_names( $row, $_ ) ); qr/$p/m } } @$_ ]
+    } @{ $row->{checks} };
+    $diagnosis->run_all(
+        $d,
+        checks => \@checks,
+        $row->{repair} ? ( repair => sub { $row->{repair}->( $t, $row ) } ) : ()
+    );
 }
 
 # One, several or none.

@@ -11,6 +11,7 @@
 namespace upstream_502 {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -35,17 +36,22 @@ std::vector<std::string> Checks(const Input& input) {
 TEST(Checks, LookForWhoListens) {
   EXPECT_THAT(Checks(Input(Cause::kConnectionRefused, Protocol::kHttp,
                            "127.0.0.1:8080")),
-              ElementsAre("ss -ltnp 'sport = :8080'", HasSubstr("nginx -T")));
+              ElementsAre("ss -ltnp 'sport = :8080' || grep ':1F90 0*:0000 "
+                          "0A ' /proc/net/tcp*",
+                          HasSubstr("nginx -T")));
   EXPECT_THAT(
       Checks(Input(Cause::kConnectionRefused, Protocol::kHttp, "[::1]:8080")),
-      ElementsAre("ss -ltnp 'sport = :8080'", HasSubstr("nginx -T")));
+      ElementsAre(HasSubstr("ss -ltnp 'sport = :8080'"),
+                  HasSubstr("nginx -T")));
 }
 
 TEST(Checks, TryARemoteAddressFromHere) {
   EXPECT_THAT(
       Checks(Input(Cause::kConnectionRefused, Protocol::kHttp, "192.0.2.7:80")),
-      ElementsAre("nc -vz -w 3 192.0.2.7 80",
-                  "ss -ltnp 'sport = :80'  # on 192.0.2.7",
+      ElementsAre("nc -vz -w 3 192.0.2.7 80 || timeout 3 bash -c "
+                  "'</dev/tcp/192.0.2.7/80'",
+                  "ss -ltnp 'sport = :80' || grep ':0050 0*:0000 0A ' "
+                  "/proc/net/tcp*  # on 192.0.2.7",
                   HasSubstr("grep -nF -e 192.0.2.7:80 -e app  # ")));
   EXPECT_THAT(Checks(Input(Cause::kConnectionUnreachable, Protocol::kHttp,
                            "[2001:db8::7]:80")),
@@ -59,7 +65,8 @@ TEST(Checks, SuggestPhpFpmForFastcgiOnly) {
   EXPECT_THAT(Checks(Input(Cause::kSocketMissing, Protocol::kFastcgi,
                            "unix:/run/php/php8.2-fpm.sock")),
               ElementsAre("ls -l /run/php/php8.2-fpm.sock",
-                          "ss -lxnp src /run/php/php8.2-fpm.sock",
+                          "ss -lxnp src /run/php/php8.2-fpm.sock || grep -F "
+                          "/run/php/php8.2-fpm.sock /proc/net/unix",
                           "systemctl status php8.2-fpm"));
   EXPECT_THAT(Checks(Input(Cause::kSocketMissing, Protocol::kFastcgi,
                            "unix:/run/php8.sock")),
@@ -132,6 +139,12 @@ TEST(Checks, LookAtTheCertificate) {
   input.text.message = "upstream SSL certificate does not match \"x\"";
   EXPECT_THAT(Checks(input)[0], HasSubstr("subjectAltName"));
   EXPECT_THAT(Checks(input), Contains(HasSubstr("proxy_ssl_name NAME;")));
+  Evidence evidence;
+  AppendItem(Named::kCertificateNames, "*.example.com", &evidence);
+  AppendItem(Named::kCertificateNames, "a;id", &evidence);
+  AppendItem(Named::kCertificateNames, "www.example.com", &evidence);
+  EXPECT_THAT(upstream_502::Checks(input.failure, input.text, &evidence),
+              Contains(HasSubstr("proxy_ssl_name www.example.com;  # ")));
   input.text.peer = "[2001:db8::7]:443";
   EXPECT_THAT(Checks(input)[0], HasSubstr("-connect '[2001:db8::7]:443'"));
 }
@@ -217,9 +230,41 @@ TEST(Checks, AskForThatServiceAndItsProcesses) {
   EXPECT_THAT(checks, Contains(HasSubstr("ps -o pid,lstart,args")));
   const std::vector<std::string> php = Checks(Input(
       Cause::kClosedBeforeResponse, Protocol::kFastcgi, "127.0.0.1:9000"));
-  EXPECT_EQ(php[0], "tail -n 30 /var/log/php*fpm*.log");
+  EXPECT_THAT(php[0], HasSubstr("tail -n 30 ${l:-/var/log/php*fpm*.log}"));
   EXPECT_THAT(php, Contains(HasSubstr("/etc/php /etc/php-fpm.conf "
                                       "/etc/php-fpm.d /usr/local/etc")));
+}
+
+TEST(Checks, AskForPhpsOwnConfigurationAndLog) {
+  const std::vector<std::string> php =
+      Checks(Input(Cause::kBacklogFull, Protocol::kFastcgi,
+                   "unix:/run/php/php8.2-fpm.sock"));
+  EXPECT_THAT(php, Contains(AllOf(HasSubstr("d=$(ss -Hlxnp src /run/php/"),
+                                  HasSubstr("master process"),
+                                  HasSubstr("${d:-/etc/php "))));
+}
+
+TEST(Checks, KnowAnswersOfNoUse) {
+  Input input(Cause::kErrorStatus, Protocol::kHttp, "127.0.0.1:80");
+  input.text.message = "unexpected status code 200 in slice response";
+  EXPECT_THAT(Checks(input)[0], HasSubstr("-r 0-0"));
+  input.failure.cause = Cause::kBodyIncomplete;
+  input.text.message = "inflate() failed: 2, -3";
+  EXPECT_THAT(Checks(input), Contains(HasSubstr("| gzip -t")));
+  input.failure.cause = Cause::kInternalError;
+  input.text.message = "auth request unexpected status: 302 while ...";
+  EXPECT_THAT(Checks(input), Contains(HasSubstr("-e auth_request")));
+  input.text.message = "too big subrequest response: 100";
+  EXPECT_THAT(Checks(input),
+              Contains(HasSubstr("subrequest_output_buffer_size")));
+}
+
+TEST(Checks, EndWhereTheStreamDoesNot) {
+  Input input(Cause::kBodyTimeout, Protocol::kHttp, "127.0.0.1:80");
+  input.failure.event_stream = 1;
+  EXPECT_THAT(Checks(input)[0], HasSubstr("curl -sSg -m 5 "));
+  input.failure.event_stream = 0;
+  EXPECT_THAT(Checks(input)[0], HasSubstr("curl -sSg -m 90 "));
 }
 
 TEST(Checks, MakeARequestLikeTheOneThatFailed) {

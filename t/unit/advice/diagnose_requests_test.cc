@@ -84,6 +84,23 @@ TEST(DiagnoseRequests, BlamesNoTimeoutThatWasNotReached) {
   EXPECT_THAT(scene.One().summary, Not(HasSubstr("ran out")));
 }
 
+TEST(DiagnoseRequests, CallsTheEndOfASilentEventStreamNoOutage) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kBodyTimeout);
+  failed.phase = Phase::kBody;
+  failed.received_status = 200;
+  failed.event_stream = 1;
+  failed.limit = 60000;
+  failed.response_time = 90000;
+  scene.At(kMinute).Bad(6, failed);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kInfo);
+  EXPECT_EQ(d.summary,
+            "6 idle connections ended in the last 60 seconds, of event streams "
+            "(text/event-stream), proxy_read_timeout (60s) ran out");
+  EXPECT_THAT(d.hint, HasSubstr("event stream"));
+}
+
 TEST(DiagnoseRequests, CallsTheEndOfAnIdleWebSocketNoOutage) {
   Scene scene("app", Protocol::kHttp);
   Failed failed = Because(Cause::kBodyTimeout);

@@ -122,8 +122,8 @@ TEST(Diagnose, NamesTheOneDeadPeer) {
   EXPECT_THAT(d.peers, ElementsAre("10.0.0.2:80"));
   EXPECT_THAT(d.summary, HasSubstr("10.0.0.2:80 failed 10 of 10 attempts"));
   EXPECT_THAT(d.summary, HasSubstr("clients saw none of it"));
-  EXPECT_THAT(d.checks, ElementsAre("nc -vz -w 3 10.0.0.2 80",
-                                    "ss -ltnp 'sport = :80'  # on 10.0.0.2",
+  EXPECT_THAT(d.checks, ElementsAre(HasSubstr("nc -vz -w 3 10.0.0.2 80 || "),
+                                    HasSubstr("tcp*  # on 10.0.0.2"),
                                     HasSubstr("-e 10.0.0.2:80 -e app ")));
 }
 
@@ -135,7 +135,7 @@ TEST(Diagnose, TellsTheFailingPeerFromOneWithAnOddFailure) {
   const Diagnosis d = scene.One();
   EXPECT_EQ(d.pattern, Pattern::kPartial);
   EXPECT_THAT(d.peers, ElementsAre("10.0.0.1:80"));
-  EXPECT_THAT(d.checks, Contains("nc -vz -w 3 10.0.0.1 80"));
+  EXPECT_THAT(d.checks, Contains(HasSubstr("nc -vz -w 3 10.0.0.1 80 ")));
 }
 
 TEST(Diagnose, DrawsNoLineBetweenPeersThatAllFail) {
@@ -156,7 +156,7 @@ TEST(Diagnose, DoesNotSayThatClientsSawNothingWhereTheyDid) {
 TEST(Diagnose, TellsAFailingGroupFromItsServers) {
   Scene scene("app", Protocol::kHttp);
   Failed none = Because(Cause::kNoLiveUpstreams);
-  none.peer = "app";
+  none.peer = "";
   none.phase = Phase::kSelect;
   scene.At(kMinute);
   scene.Bad(3, Refused("10.0.0.1:80")).Bad(2, Refused("10.0.0.2:80"));
@@ -179,12 +179,12 @@ TEST(Diagnose, NamesThePeersOfAnAddressThatIsItsOwnGroup) {
 TEST(Diagnose, TellsAGroupWithAPortFromItsServers) {
   Scene scene("localhost:3000", Protocol::kHttp);
   Failed none = Because(Cause::kNoLiveUpstreams);
-  none.peer = "localhost";
+  none.peer = "";
   none.phase = Phase::kSelect;
   scene.At(kMinute).Bad(3, Refused("[::1]:3000")).Bad(95, none);
   Diagnosis d = scene.One();
   EXPECT_THAT(d.peers, ElementsAre("[::1]:3000"));
-  EXPECT_EQ(d.checks[0], "ss -ltnp 'sport = :3000'");
+  EXPECT_THAT(d.checks[0], HasSubstr("ss -ltnp 'sport = :3000' || "));
   EXPECT_THAT(d.checks, Contains(HasSubstr("grep -nF -e '[::1]:3000'")));
 
   Scene only("localhost:3000", Protocol::kHttp);
@@ -197,7 +197,7 @@ TEST(Diagnose, TellsAGroupWithAPortFromItsServers) {
 TEST(Diagnose, SaysWhenAGroupHasNoLiveServerAndNothingElseIsKnown) {
   Scene scene("app", Protocol::kHttp);
   Failed none = Because(Cause::kNoLiveUpstreams);
-  none.peer = "app";
+  none.peer = "";
   scene.At(kMinute).Bad(10, none);
   const Diagnosis d = scene.One();
   EXPECT_EQ(d.cause, Cause::kNoLiveUpstreams);
@@ -209,7 +209,7 @@ TEST(Diagnose, SaysWhenAGroupHasNoLiveServerAndNothingElseIsKnown) {
 TEST(Diagnose, CountsAFailureWithoutAnAttemptAsOne) {
   Scene scene("app", Protocol::kHttp);
   Failed none = Because(Cause::kNoLiveUpstreams);
-  none.peer = "app";
+  none.peer = "";
   none.attempted = false;
   scene.At(kMinute).Bad(2, none);
   EXPECT_THAT(scene.One().summary, HasSubstr("2 of 2 attempts"));

@@ -228,6 +228,23 @@ TEST(HintTest, ReadsTheMessage) {
   }
 }
 
+TEST(HintTest, SaysThatAServerStaysWhoseBodiesAreCut) {
+  Failure failure = {.cause = Cause::kBodyIncomplete,
+                     .phase = Phase::kBody,
+                     .protocol = Protocol::kHttp,
+                     .client_status = 200,
+                     .group_size = 2};
+  const std::string hint = Hint(failure, {});
+  EXPECT_TRUE(absl::StrContains(
+      hint,
+      "; the client got a cut 200; nginx does not stop using such a "
+      "server"))
+      << hint;
+  EXPECT_LE(hint.size(), 300U) << hint;
+  failure.group_size = 1;
+  EXPECT_FALSE(absl::StrContains(Hint(failure, {}), "does not stop"));
+}
+
 TEST(HintTest, NamesTheServersOwnLimitsOnALargeHeader) {
   Failure failure = {.cause = Cause::kClosedBeforeResponse,
                      .protocol = Protocol::kUwsgi,

@@ -156,6 +156,39 @@ TEST(Reading, KnowsAnIdleConnectionAfterTheSwitch) {
   EXPECT_EQ(ReadingOf(failure, {}), Reading::kNone);
 }
 
+TEST(Reading, KnowsAnswersOfNoUse) {
+  const struct {
+    Cause cause;
+    absl::string_view message;
+    Reading reading;
+  } kCases[] = {
+      {Cause::kHeaderInvalid, "upstream sent no valid HTTP/1.0 header",
+       Reading::kNotHttp},
+      {Cause::kHeaderInvalid, "", Reading::kNotHttp},  // where a cache is
+      {Cause::kHeaderInvalid, "etag mismatch in slice response",
+       Reading::kSliceMisfit},
+      {Cause::kErrorStatus, "unexpected status code 401 in slice response",
+       Reading::kSliceStatus},
+      {Cause::kErrorStatus, "missing slice response", Reading::kSliceMissing},
+      {Cause::kErrorStatus, "", Reading::kNone},
+      {Cause::kBodyIncomplete, "inflate() failed: 2, -3", Reading::kCoding},
+      {Cause::kInternalError, "auth request unexpected status: 302",
+       Reading::kAuthStatus},
+      {Cause::kInternalError, "too big subrequest response: 100",
+       Reading::kKeptWhole},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_EQ(ReadingOf({.cause = c.cause}, {.message = c.message}), c.reading)
+        << c.message;
+  }
+}
+
+TEST(Reading, KnowsASilentEventStream) {
+  const Failure failure = {
+      .cause = Cause::kBodyTimeout, .event_stream = 1, .received_status = 200};
+  EXPECT_EQ(ReadingOf(failure, {}), Reading::kEventStream);
+}
+
 TEST(Reading, SuspectsALargeHeaderWhereThereIsOne) {
   Failure failure = {.cause = Cause::kClosedBeforeResponse,
                      .protocol = Protocol::kUwsgi,

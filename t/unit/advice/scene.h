@@ -35,6 +35,7 @@ struct Failed {
   bool rescued = false;
   bool attempted = true;
   uint16_t received_status = 0;
+  uint8_t event_stream = 0;
   int64_t limit = -1;
   int64_t response_time = -1;
   uint64_t bytes_received = 0;

@@ -63,7 +63,8 @@ TEST(JsonRenderer, HasTheKeysOfTheContractInItsOrder) {
   const Json& upstream = json["upstreams"].elements.at(1);
   EXPECT_EQ(upstream.Keys(),
             "name protocol requests attempts failures rescued responses causes "
-            "errno_classes findings history time_to_failure peers");
+            "errno_classes findings grpc_responses history time_to_failure "
+            "peers");
   EXPECT_EQ(upstream["history"].Keys(),
             "interval_ms start requests failures responses_502");
   EXPECT_EQ(upstream["time_to_failure"].Keys(), "le counts sum count");
@@ -108,6 +109,18 @@ TEST(JsonRenderer, ListsOnlyCausesThatHappened) {
   EXPECT_EQ(php["causes"]["connection_refused"].text, "10");
   EXPECT_EQ(php["errno_classes"].Keys(), "refused");
   EXPECT_EQ(php["peers"].elements.at(1)["causes"].Keys(), "error_status");
+}
+
+TEST(JsonRenderer, ListsOnlyStatusesOfGrpcThatCame) {
+  Report report = SampleReport();
+  EXPECT_EQ(JsonOf(report)["upstreams"].elements.at(1)["grpc_responses"].Keys(),
+            "");
+  report.snapshot.upstreams[1].grpc_statuses[0] = 1;
+  report.snapshot.upstreams[1].grpc_statuses[13] = 2;
+  const Json json = JsonOf(report);
+  const Json& counts = json["upstreams"].elements.at(1)["grpc_responses"];
+  EXPECT_EQ(counts.Keys(), "1 14");
+  EXPECT_EQ(counts["14"].text, "2");
 }
 
 TEST(JsonRenderer, ListsOnlyFindingsThatWereMade) {

@@ -40,7 +40,8 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
   for (const char* counter :
        {"requests_total", "attempts_total", "responses_total",
         "rescued_requests_total", "failures_total", "peer_failures_total",
-        "findings_total", "zone_overflow_total", "events_total"}) {
+        "findings_total", "grpc_responses_total", "zone_overflow_total",
+        "events_total"}) {
     EXPECT_EQ(metrics.TypeOf(counter), "counter") << counter;
   }
   for (const char* gauge :
@@ -49,7 +50,7 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
     EXPECT_EQ(metrics.TypeOf(gauge), "gauge") << gauge;
   }
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 15U);
+  EXPECT_EQ(metrics.families(), 16U);
 }
 
 TEST(PrometheusRenderer, CountsPerUpstreamAndPeer) {
@@ -117,6 +118,16 @@ TEST(PrometheusRenderer, HasFindingsOnlyWhereTheyWereMade) {
   EXPECT_EQ(metrics.Count("findings_total"), 1U);
   EXPECT_EQ(metrics["findings_total{upstream=\"php\",finding=\"port_closed\"}"],
             "9");
+}
+
+TEST(PrometheusRenderer, HasStatusesOfGrpcOnlyWhereTheyCame) {
+  Report report = SampleReport();
+  report.snapshot.upstreams[1].grpc_statuses[13] = 2;
+  const Exposition metrics(Prometheus(report), false);
+  EXPECT_EQ(metrics.Count("grpc_responses_total"), 1U);
+  EXPECT_EQ(
+      metrics["grpc_responses_total{upstream=\"php\",grpc_status=\"14\"}"],
+      "2");
 }
 
 TEST(PrometheusRenderer, AccumulatesTheHistogram) {

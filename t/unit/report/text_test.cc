@@ -67,7 +67,7 @@ TEST(TextRenderer, ShowsATroubledUpstreamWithItsDiagnosis) {
   EXPECT_THAT(text, HasSubstr("DEGRADED (partial): nothing listens on "
                               "127.0.0.1:9000 [since 2025-11-20 21:33:31"));
   EXPECT_THAT(text, HasSubstr("\n  check: systemctl status php8.2-fpm\n"));
-  EXPECT_THAT(text, HasSubstr("\nhint: "));
+  EXPECT_THAT(text, HasSubstr("\n  hint: "));
   EXPECT_THAT(text, HasSubstr("_.#] now, peak 10/min\n"));
   EXPECT_THAT(text, HasSubstr("first failure 2025-11-20 21:33:31 UTC "
                               "(10m 0s ago), last 2025-11-20 21:43:27"));
@@ -178,6 +178,19 @@ TEST(TextRenderer, SaysThatNothingIsWrong) {
   EXPECT_THAT(text, HasSubstr("failures 0 (-"));
   EXPECT_THAT(text, HasSubstr("healthy: api"));
   EXPECT_THAT(text, Not(HasSubstr("==")));
+}
+
+TEST(TextRenderer, TellsCallsOfGrpcThatDidNotEndWell) {
+  Report report;
+  report.snapshot.upstreams = {SampleHealthy("api")};
+  report.snapshot.upstreams[0].grpc_statuses[3] = 2;
+  report.snapshot.upstreams[0].grpc_statuses[13] = 7;
+  const std::string text = Text(report);
+  EXPECT_THAT(text, HasSubstr("\nno attempt failed\n"));
+  EXPECT_THAT(text,
+              HasSubstr("\nanswered by api with a grpc-status that is not "
+                        "OK: UNAVAILABLE (14) 7, DEADLINE_EXCEEDED (4) "
+                        "2\n"));
 }
 
 TEST(TextRenderer, DoesNotSayItOfAFilteredView) {

@@ -30,7 +30,7 @@ class AttachTest : public testing::Test {
   }
 
   std::optional<Store> AttachHere() const {
-    const auto store = Store::Attach(memory_.data(), memory_.size(), kEvents);
+    const auto store = Store::Attach(memory_.data(), memory_.size(), {kEvents});
     return store ? std::optional<Store>(*store) : std::nullopt;
   }
 
@@ -39,13 +39,13 @@ class AttachTest : public testing::Test {
   PeerRow& peer() { return store_.arena().peers[peer_]; }
 
   const SharedMemory memory_{size_t{1} << 20};
-  Store store_ = Store::Create(memory_.data(), memory_.size(), kEvents, kNow);
+  Store store_ = Store::Create(memory_.data(), memory_.size(), {kEvents}, kNow);
   uint32_t upstream_ = 0;
   uint32_t peer_ = 0;
 };
 
 TEST_F(AttachTest, FindsEverythingAtAnotherAddress) {
-  auto store = Store::Attach(memory_.Map(), memory_.size(), kEvents);
+  auto store = Store::Attach(memory_.Map(), memory_.size(), {kEvents});
   ASSERT_TRUE(store.has_value());
   ASSERT_NE(store->arena().header, store_.arena().header);
   Snapshot snapshot;
@@ -64,10 +64,10 @@ TEST_F(AttachTest, FindsEverythingAtAnotherAddress) {
 TEST_F(AttachTest, OutlivesTheProcessThatLaidItOut) {
   const SharedMemory memory(size_t{1} << 20);
   EXPECT_TRUE(EndedWell(Fork([&memory] {
-    Store store = Store::Create(memory.data(), memory.size(), 4, kNow);
+    Store store = Store::Create(memory.data(), memory.size(), {4}, kNow);
     store.AddRequest(store.FindOrAddUpstream("u", Protocol::kHttp), 0, kNow, 1);
   })));
-  const auto store = Store::Attach(memory.Map(), memory.size(), 4);
+  const auto store = Store::Attach(memory.Map(), memory.size(), {4});
   ASSERT_TRUE(store.has_value());
   Snapshot snapshot;
   Copy(*store, kNow, &snapshot);
@@ -76,17 +76,18 @@ TEST_F(AttachTest, OutlivesTheProcessThatLaidItOut) {
 
 TEST_F(AttachTest, RefusesMemoryThatIsNoStore) {
   const SharedMemory junk(size_t{1} << 20);
-  EXPECT_FALSE(Store::Attach(junk.data(), junk.size(), kEvents).has_value());
+  EXPECT_FALSE(Store::Attach(junk.data(), junk.size(), {kEvents}).has_value());
   std::memset(junk.data(), 0, junk.size());
-  EXPECT_FALSE(Store::Attach(junk.data(), junk.size(), kEvents).has_value());
-  EXPECT_FALSE(Store::Attach(junk.data(), 64, kEvents).has_value());
+  EXPECT_FALSE(Store::Attach(junk.data(), junk.size(), {kEvents}).has_value());
+  EXPECT_FALSE(Store::Attach(junk.data(), 64, {kEvents}).has_value());
 }
 
-TEST_F(AttachTest, RefusesAnotherSizeOrNumberOfEvents) {
+TEST_F(AttachTest, RefusesAnotherSizeOrOtherRings) {
   EXPECT_TRUE(AttachHere().has_value());
-  EXPECT_FALSE(Store::Attach(memory_.data(), memory_.size() - 4096, kEvents));
-  EXPECT_FALSE(Store::Attach(memory_.data(), memory_.size(), kEvents + 1));
-  EXPECT_FALSE(Store::Attach(memory_.data(), memory_.size(), UINT32_MAX));
+  EXPECT_FALSE(Store::Attach(memory_.data(), memory_.size() - 4096, {kEvents}));
+  EXPECT_FALSE(Store::Attach(memory_.data(), memory_.size(), {kEvents + 1}));
+  EXPECT_FALSE(Store::Attach(memory_.data(), memory_.size(), {UINT32_MAX}));
+  EXPECT_FALSE(Store::Attach(memory_.data(), memory_.size(), {kEvents, 127}));
 }
 
 TEST_F(AttachTest, RefusesAnotherLayout) {

@@ -49,7 +49,7 @@ class CopyTest : public testing::Test {
   }
 
   const SharedMemory memory_{size_t{2} << 20};
-  Store store_ = Store::Create(memory_.data(), memory_.size(), 64, kNow);
+  Store store_ = Store::Create(memory_.data(), memory_.size(), {64}, kNow);
   uint32_t upstream_ = 0;
   uint32_t peer_ = 0;
 };

@@ -98,12 +98,12 @@ TEST_F(CopyTest, NeverShowsAMinuteThatRanBackwards) {
   Request(kNow, 5);
   // As a reset that raced with the opening of a minute leaves it.
   UpstreamRow& row = store_.arena().upstreams[upstream_];
-  for (MinuteSlot& slot : row.minutes) {
-    slot.requests = 1000;
+  for (auto& minute : row.minutes.at) {
+    minute[0] = 1000;
   }
-  for (CauseSlot& slot : row.recents) {
-    slot.minute = static_cast<uint32_t>(kNow / kRecentMs);
-    slot.causes[3] = 1000;
+  row.recent = kNow;
+  for (auto& recent : row.recents.at) {
+    recent[3] = 1000;
   }
   const UpstreamStats stats = TakeUpstream(kNow);
   EXPECT_EQ(Sum(Requests(stats)), 0U);

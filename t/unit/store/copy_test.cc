@@ -163,21 +163,42 @@ TEST_F(CopyTest, CountsFindingsOfEachUpstreamAndOfAll) {
     return counts[static_cast<size_t>(finding)];
   };
   const uint32_t other = store_.FindOrAddUpstream("other", Protocol::kHttp);
-  store_.AddFindings(upstream_, {Finding::kPortClosed, Finding::kSentAgain});
-  store_.AddFindings(upstream_, {Finding::kPortClosed});
-  store_.AddFindings(upstream_, {});
-  store_.AddFindings(other, {Finding::kPortClosed, Finding::kOnlyLarge});
+  const auto fail = [this](uint32_t upstream,
+                           absl::Span<const Finding> findings) {
+    store_.AddFailedAttempt(upstream, kNoPeer, 0, kNow, {}, findings);
+  };
+  fail(upstream_, {Finding::kPortClosed, Finding::kSentAgain});
+  fail(upstream_, {Finding::kPortClosed});
+  fail(upstream_, {});
+  fail(other, {Finding::kPortClosed, Finding::kOnlyLarge});
   const Snapshot snapshot = Take(kNow);
   const UpstreamStats& stats = snapshot.upstreams.at(0);
   EXPECT_EQ(count(stats.findings, Finding::kPortClosed), 2U);
   EXPECT_EQ(count(stats.findings, Finding::kSentAgain), 1U);
   EXPECT_EQ(count(stats.findings, Finding::kOnlyLarge), 0U);
-  EXPECT_EQ(stats.failures, 0U);
+  EXPECT_EQ(stats.failures, 3U);
   EXPECT_EQ(count(snapshot.upstreams.at(1).findings, Finding::kOnlyLarge), 1U);
   EXPECT_EQ(count(snapshot.totals.findings, Finding::kPortClosed), 3U);
   store_.Reset(kNow);
   EXPECT_EQ(TakeUpstream(kNow).findings, FindingCounts{});
   EXPECT_EQ(Take(kNow).totals.findings, FindingCounts{});
+}
+
+TEST_F(CopyTest, CountsGrpcStatusesOfEachUpstream) {
+  const uint32_t other = store_.FindOrAddUpstream("other", Protocol::kGrpc);
+  store_.AddGrpcStatus(upstream_, 1);
+  store_.AddGrpcStatus(upstream_, 14);
+  store_.AddGrpcStatus(upstream_, 14);
+  store_.AddGrpcStatus(other, kGrpcStatusCount);
+  const Snapshot snapshot = Take(kNow);
+  GrpcCounts want{};
+  want[0] = 1;
+  want[13] = 2;
+  EXPECT_EQ(snapshot.upstreams.at(0).grpc_statuses, want);
+  EXPECT_EQ(snapshot.upstreams.at(0).failures, 0U);
+  EXPECT_EQ(snapshot.upstreams.at(1).grpc_statuses.back(), 1U);
+  store_.Reset(kNow);
+  EXPECT_EQ(TakeUpstream(kNow).grpc_statuses, GrpcCounts{});
 }
 
 TEST_F(CopyTest, KeepsTheEvidenceOfEvents) {

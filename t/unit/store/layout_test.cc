@@ -19,6 +19,7 @@ TEST(Layout, IsPlainData) {
   EXPECT_TRUE(kIsPlain<UpstreamRow>);
   EXPECT_TRUE(kIsPlain<PeerRow>);
   EXPECT_TRUE(kIsPlain<EventSlot>);
+  EXPECT_TRUE(kIsPlain<IncidentSlot>);
 }
 
 TEST(Layout, RowsAndShardsFillWholeCacheLines) {
@@ -26,6 +27,7 @@ TEST(Layout, RowsAndShardsFillWholeCacheLines) {
   EXPECT_EQ(sizeof(UpstreamRow) % kCacheLine, 0U);
   EXPECT_EQ(sizeof(PeerRow) % kCacheLine, 0U);
   EXPECT_EQ(sizeof(EventSlot) % kCacheLine, 0U);
+  EXPECT_EQ(sizeof(IncidentSlot) % kCacheLine, 0U);
   EXPECT_EQ(offsetof(UpstreamRow, shards) % kCacheLine, 0U);
   EXPECT_EQ(offsetof(PeerRow, shards) % kCacheLine, 0U);
 }
@@ -35,8 +37,7 @@ TEST(Layout, LookupOfAPeerReadsOneCacheLine) {
             kCacheLine);
 }
 
-TEST(Layout, HistoryHasMoreSlotsThanMinutesThatShow) {
-  EXPECT_GT(kMinuteSlots, kHistoryMinutes);
+TEST(Layout, RecentCausesAreThoseOfTheMinutesOfPeers) {
   EXPECT_EQ(kRecentMs * static_cast<int64_t>(kRecentSlots),
             kMinuteMs * static_cast<int64_t>(kPeerMinutes));
 }
@@ -45,16 +46,17 @@ TEST(Layout, SaysItsSizes) {
   // Old and new binary share the memory during an upgrade: whoever changes
   // what a field means without changing a size must raise kLayoutVersion.
   EXPECT_EQ(kLayout & 0xFF, kLayoutVersion);
-  EXPECT_EQ(kLayout >> 8 & 0xFFFF, sizeof(Header));
-  EXPECT_EQ(kLayout >> 24 & 0xFFFF, sizeof(UpstreamRow));
-  EXPECT_EQ(kLayout >> 40 & 0xFFF, sizeof(PeerRow));
-  EXPECT_EQ(kLayout >> 52, sizeof(EventSlot));
+  EXPECT_EQ(kLayout >> 8 & 0xFFF, sizeof(Header) / kCacheLine);
+  EXPECT_EQ(kLayout >> 20 & 0xFFF, sizeof(UpstreamRow) / kCacheLine);
+  EXPECT_EQ(kLayout >> 32 & 0xFF, sizeof(PeerRow) / kCacheLine);
+  EXPECT_EQ(kLayout >> 40 & 0xFFF, sizeof(EventSlot) / kCacheLine);
+  EXPECT_EQ(kLayout >> 52, sizeof(IncidentSlot) / kCacheLine);
 }
 
 TEST(Layout, PutsEverythingOnceAndInOrder) {
-  for (size_t size : {Arena::MinimumSize(7), size_t{4} << 20}) {
+  for (size_t size : {Arena::MinimumSize({7}), size_t{4} << 20}) {
     const SharedMemory memory(size);
-    const Store store = Store::Create(memory.data(), size, 7, 0);
+    const Store store = Store::Create(memory.data(), size, {7}, 0);
     const Capacity& capacity = store.arena().header->capacity;
     const auto at = [&](const auto& object) {
       return static_cast<size_t>(reinterpret_cast<const char*>(&object) -
@@ -69,7 +71,9 @@ TEST(Layout, PutsEverythingOnceAndInOrder) {
               at(store.arena().upstreams[capacity.upstreams]));
     EXPECT_GE(at(store.arena().events[0]), at(store.arena().peers[peers]));
     EXPECT_GE(at(store.arena().rare[0]), at(store.arena().events[7]));
-    EXPECT_LE(at(store.arena().rare[kMaxCauses * kRareEvents]), size);
+    EXPECT_GE(at(store.arena().incidents[0]),
+              at(store.arena().rare[kMaxCauses * kRareEvents]));
+    EXPECT_LE(at(store.arena().incidents[capacity.incidents]), size);
     EXPECT_EQ(at(store.arena().upstreams[0]) % kCacheLine, 0U);
     EXPECT_EQ(at(store.arena().peers[0]) % kCacheLine, 0U);
     EXPECT_EQ(at(store.arena().events[0]) % kCacheLine, 0U);
@@ -79,23 +83,25 @@ TEST(Layout, PutsEverythingOnceAndInOrder) {
 TEST(Layout, RowsAddUpToTheSize) {
   for (size_t size : {size_t{1} << 20, size_t{4} << 20, size_t{32} << 20}) {
     const SharedMemory memory(size);
-    const Store store = Store::Create(memory.data(), size, 100, 0);
+    const Store store = Store::Create(memory.data(), size, {100}, 0);
     const Capacity& capacity = store.arena().header->capacity;
     const RowBytes bytes = store.arena().BytesPerRow();
     const size_t sum = bytes.fixed + capacity.upstreams * bytes.upstream +
                        capacity.peers * bytes.peer +
-                       capacity.events * bytes.event;
+                       capacity.events * bytes.event +
+                       capacity.incidents * bytes.incident;
     // Rounded up, and less than one more upstream with its peers is left.
     EXPECT_LE(sum, size + capacity.upstreams + capacity.peers);
     EXPECT_GT(sum + 2 * (bytes.upstream + 3 * bytes.peer) + 65536, size);
     EXPECT_LE(bytes.peer, 1024U);
     EXPECT_LE(bytes.upstream, 6144U);
+    EXPECT_LE(bytes.incident, 1024U);
   }
 }
 
 TEST(Layout, IndexesAreTwiceAsLargeAsWhatTheyHold) {
   const SharedMemory memory(size_t{4} << 20);
-  const Store store = Store::Create(memory.data(), memory.size(), 1024, 0);
+  const Store store = Store::Create(memory.data(), memory.size(), {1024}, 0);
   const Capacity& capacity = store.arena().header->capacity;
   EXPECT_GE(capacity.upstream_index, 2 * capacity.upstreams);
   EXPECT_GE(capacity.peer_index, 2 * capacity.peers);

@@ -90,7 +90,7 @@ Snapshot Take(const Store& store, int64_t now) {
 
 TEST(StoreThreads, MakeOneRowOfOneName) {
   const SharedMemory memory(size_t{8} << 20);
-  Store store = Store::Create(memory.data(), memory.size(), 1, kNow);
+  Store store = Store::Create(memory.data(), memory.size(), {1}, kNow);
   constexpr int kThreads = 4;
   constexpr uint32_t kNames = 1000;
   std::vector<uint32_t> rows[kThreads];
@@ -123,7 +123,7 @@ TEST(StoreThreads, MakeOneRowOfOneName) {
 
 TEST(StoreThreads, LoseNoCount) {
   const SharedMemory memory(size_t{4} << 20);
-  const Store store = Store::Create(memory.data(), memory.size(), 64, kNow);
+  const Store store = Store::Create(memory.data(), memory.size(), {64}, kNow);
   constexpr int kThreads = 4;
   constexpr int kRounds = 5000;
   std::vector<std::thread> threads;
@@ -159,7 +159,7 @@ TEST(StoreThreads, LoseNoCount) {
 
 TEST(StoreThreads, ResetWhileOthersWork) {
   const SharedMemory memory(size_t{4} << 20);
-  Store store = Store::Create(memory.data(), memory.size(), 64, kNow);
+  Store store = Store::Create(memory.data(), memory.size(), {64}, kNow);
   std::atomic<bool> stop{false};
   std::thread worker([&stop, store] {
     for (int round = 0; !stop.load(); ++round) {
@@ -181,7 +181,7 @@ TEST(StoreThreads, ResetWhileOthersWork) {
 
 TEST(StoreProcesses, LoseNoCount) {
   const SharedMemory memory(size_t{4} << 20);
-  const Store store = Store::Create(memory.data(), memory.size(), 64, kNow);
+  const Store store = Store::Create(memory.data(), memory.size(), {64}, kNow);
   constexpr int kProcesses = 3;
   constexpr int kRounds = 5000;
   std::vector<pid_t> children;
@@ -204,7 +204,7 @@ TEST(StoreProcesses, LoseNoCount) {
 
 TEST(StoreProcesses, AreKilledWithoutHarm) {
   const SharedMemory memory(size_t{4} << 20);
-  const Store store = Store::Create(memory.data(), memory.size(), 64, kNow);
+  const Store store = Store::Create(memory.data(), memory.size(), {64}, kNow);
   for (int i = 0; i < 50; ++i) {
     const pid_t child = Fork([store, i] {
       for (int round = 0;; ++round) {
@@ -269,7 +269,7 @@ class SteppedChild {
 // another one goes on with it.
 void ExpectUsable(const SharedMemory& memory, char* scratch) {
   std::memcpy(scratch, memory.data(), memory.size());
-  const auto store = Store::Attach(scratch, memory.size(), 1);
+  const auto store = Store::Attach(scratch, memory.size(), {1});
   ASSERT_TRUE(store.has_value());
   const int64_t now = kNow + kMinuteMs;
   const Snapshot before = Take(*store, now);
@@ -283,10 +283,10 @@ void ExpectUsable(const SharedMemory& memory, char* scratch) {
 }
 
 TEST(StoreProcesses, MayEndAtAnyInstruction) {
-  const SharedMemory memory(Arena::MinimumSize(1) + (size_t{64} << 10));
+  const SharedMemory memory(Arena::MinimumSize({1}) + (size_t{64} << 10));
   const SharedMemory scratch(memory.size());
   const SharedMemory last(memory.size());
-  const Store store = Store::Create(memory.data(), memory.size(), 1, kNow);
+  const Store store = Store::Create(memory.data(), memory.size(), {1}, kNow);
   const auto prepare = [store] { Work(store, 0, kNow); };
   const auto body = [store] {
     Work(store, 1, kNow + kMinuteMs);  // new rows, a new minute
@@ -308,8 +308,8 @@ TEST(StoreProcesses, MayEndAtAnyInstruction) {
 }
 
 TEST(StoreProcesses, GiveBackTheRowThatLostTheRace) {
-  const SharedMemory memory(Arena::MinimumSize(1));
-  Store store = Store::Create(memory.data(), memory.size(), 1, kNow);
+  const SharedMemory memory(Arena::MinimumSize({1}));
+  Store store = Store::Create(memory.data(), memory.size(), {1}, kNow);
   const uint32_t upstream = store.FindOrAddUpstream("u", Protocol::kHttp);
   const auto nothing = [] {};
   const auto add = [&store, upstream] {

@@ -26,7 +26,7 @@ class StoreTest : public testing::Test {
   }
 
   const SharedMemory memory_{size_t{4} << 20};
-  Store store_ = Store::Create(memory_.data(), memory_.size(), kEvents, kNow);
+  Store store_ = Store::Create(memory_.data(), memory_.size(), {kEvents}, kNow);
 };
 
 TEST_F(StoreTest, BeginsEmptyWhateverTheMemoryHeld) {
@@ -238,7 +238,7 @@ TEST_F(StoreTest, KnowsARowByWhatItStandsFor) {
   EXPECT_FALSE(is_peer(peer, other, addr));
   EXPECT_FALSE(is_peer(peer, upstream, "127.0.0.1:8081"));
   EXPECT_FALSE(is_peer(peer, upstream, "127.0.0.1:80800"));
-  EXPECT_FALSE(is_peer(kNoPeer, upstream, addr));
+  EXPECT_FALSE(is_peer(0, other, addr));
   EXPECT_FALSE(
       is_peer(store_.arena().OtherPeer(upstream), upstream, "(other)"));
   EXPECT_FALSE(is_peer(store_.FindOrAddPeer(upstream, "p"), upstream, "p"));
@@ -264,9 +264,9 @@ TEST_F(StoreTest, AddsSuccessesAndOtherAttempts) {
 
 TEST(StoreSize, MinimumIsEnoughAndNothingBeyondIsTouched) {
   for (uint32_t events : {1U, 2U, 1000U}) {
-    const SharedMemory memory((Arena::MinimumSize(events) + 4095) / 4096 *
+    const SharedMemory memory((Arena::MinimumSize({events}) + 4095) / 4096 *
                               4096);
-    Store store = Store::Create(memory.data(), memory.size(), events, kNow);
+    Store store = Store::Create(memory.data(), memory.size(), {events}, kNow);
     const uint32_t row = store.FindOrAddUpstream("u", Protocol::kHttp);
     EXPECT_GT(row, kNoUpstream);
     EXPECT_FALSE(store.IsOther(store.FindOrAddPeer(row, "p")));
@@ -283,10 +283,10 @@ TEST(StoreSize, MinimumIsEnoughAndNothingBeyondIsTouched) {
 
 TEST(StoreSize, MoreMemoryHoldsMore) {
   uint32_t before = 0;
-  for (size_t size = Arena::MinimumSize(64); size < size_t{64} << 20;
+  for (size_t size = Arena::MinimumSize({64}); size < size_t{64} << 20;
        size += size / 2) {
     const SharedMemory memory(size);
-    const Store store = Store::Create(memory.data(), size, 64, kNow);
+    const Store store = Store::Create(memory.data(), size, {64}, kNow);
     EXPECT_GT(store.arena().header->capacity.peers, before);
     before = store.arena().header->capacity.peers;
   }

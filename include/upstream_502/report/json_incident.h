@@ -1,0 +1,17 @@
+// The JSON of one incident.
+
+#ifndef UPSTREAM_502_REPORT_JSON_INCIDENT_H_
+#define UPSTREAM_502_REPORT_JSON_INCIDENT_H_
+
+#include <string>
+
+#include "upstream_502/store/incident.h"
+
+namespace upstream_502 {
+
+// One incident as the object of the status location's `incidents`.
+void AppendIncidentJson(const Incident& incident, std::string* out);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_REPORT_JSON_INCIDENT_H_

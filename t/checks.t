@@ -1,0 +1,121 @@
+#!/usr/bin/perl
+
+# The checks of what no other table provokes: paths, places that cannot be
+# seen, limits of this machine, times. Each shows the fault, and after the
+# repair that it is gone.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Upstream502::Namespace;
+use Upstream502::Net qw(listen_unix);
+use Upstream502::Runner;
+use Upstream502::Service;
+use Upstream502::Test;
+use Upstream502::Wire;
+
+enter_namespace();
+
+# All sockets are looked through twice a second at most: the time is the point.
+sub rested ($code) {
+    return sub ( $t, $row ) { sleep 1; return $code->( $t, $row ) };
+}
+
+# A service that listens on the same path of a file system of its own.
+sub hidden ( $t, $row ) {
+    my $dir = $t->dir;
+    mkdir "$dir/own";
+    my $service = Upstream502::Service->new( "$dir/hidden.log",
+        'unshare', '-m', 'sh', '-c',
+        "mount -t tmpfs tmpfs $dir/own && exec $^X -MIO::Socket::UNIX -e '"
+          . 'my $s = IO::Socket::UNIX->new(Local => shift, Listen => 5); sleep\''
+          . " $dir/own/app.sock" );
+    wait_for 'it to listen', sub { listens_on("$dir/own/app.sock") };
+    return $service;
+}
+
+sub listens_on ($path) { return qx{ss -Hlx src $path} =~ /LISTEN/ }
+
+my @rows = (
+    {
+        name    => 'a directory is missing',
+        conf    => 'proxy_pass http://unix:%%DIR%%/none/app.sock;',
+        cause   => 'socket_missing',
+        phase   => 'connect',
+        errno   => 2,
+        finding => 'directory_missing',
+        checks  => [
+            [ qr/^namei -l/ => qr/ none - No such file/, qr/^drwx.* none$/m ]
+        ],
+        repair => sub ( $t, $row ) { mkdir "$t->{dir}/none" },
+    },
+    {
+        name    => 'the path is a file',
+        conf    => 'proxy_pass http://unix:%%DIR%%/plain;',
+        before  => rested( sub ( $t, @ ) { $t->write( 'plain', '' ); chmod 0666, "$t->{dir}/plain"; 0 } ),
+        cause   => 'connection_refused',
+        phase   => 'connect',
+        errno   => 111,
+        finding => 'not_a_socket',
+        checks  => [ [ qr/^namei -l/ => qr/^-rw.* plain$/m, qr/^srw.* plain$/m ] ],
+        repair  => sub ( $t, @ ) {
+            unlink "$t->{dir}/plain";
+            return listen_unix("$t->{dir}/plain");
+        },
+    },
+    {
+        name   => 'a directory may not be entered',
+        conf   => 'fastcgi_pass unix:%%DIR%%/shut/app.sock;',
+        before => rested(
+            sub ( $t, @ ) {
+                mkdir "$t->{dir}/shut", 0700;
+                chmod 0755, $t->dir;
+                return listen_unix("$t->{dir}/shut/app.sock");
+            }
+        ),
+        cause   => 'permission_denied',
+        phase   => 'connect',
+        errno   => 13,
+        finding => 'no_permission',
+        checks  => [
+            [ qr/^namei -l/ => qr/^drwx------ .* shut$/m, qr/^drwxr-xr-x .* shut$/m ],
+            [ qr/^ps -o user/ => qr/^nobody$/m ],
+        ],
+        repair => sub ( $t, @ ) { chmod 0755, "$t->{dir}/shut" },
+    },
+    {
+        name    => 'the service sees another directory',
+        conf    => 'proxy_pass http://unix:%%DIR%%/own/app.sock;',
+        before  => rested( \&hidden ),
+        cause   => 'socket_missing',
+        phase   => 'connect',
+        errno   => 2,
+        finding => 'socket_hidden',
+        checks  => [
+            [ qr/^ls -l/     => qr/No such file/ ],
+            [ qr/^ss -Hlxnp src .*\|\|/ => qr{ LISTEN .*/own/app\.sock}m ],
+            [ qr{ns/mnt}     => qr/mnt:\[(\d+)\]\s+mnt:\[(?!\1\])\d+\]/ ],
+        ],
+    },
+    {
+        name    => 'an HTTP server on a port for FastCGI',
+        b       => [ 'read_some', [ write => http_status(400) ], 'hold' ],
+        conf    => 'fastcgi_pass %%b%%;',
+        cause   => 'protocol_error',
+        phase   => 'header',
+        finding => 'wrong_protocol',
+        says    => 'as HTTP does',
+        checks  => [
+            [ qr/^ss /       => qr/^LISTEN /m ],
+            [ qr/^nginx -T / => qr/fastcgi_pass/ ],
+        ],
+    },
+);
+
+play(
+    \@rows,
+    setup => sub ($t) { chmod 0755, $t->dir },
+);
