@@ -87,8 +87,8 @@ sub start_fpm ($t) {
 # How many workers fit, as docs/findings.md has it.
 sub fits ( $t, $row, @ ) {
     my $checks = $t->{diagnosis};
-    my ($d) = grep { $_->{cause} eq 'backlog_full' } @{ $t->status->{diagnoses} };
-    my ($check) = grep { /MemAvailable/ } @{ $d->{checks} };
+    my ($check) = grep { /MemAvailable/ }
+      map { @{ $_->{checks} } } @{ $t->status->{diagnoses} };
     my ( $now, $each, $free, $room ) = $checks->run($check) =~
       /^(\d+) processes of (\d+) MB, (\d+) MB available: room for (\d+),/
       or return fail 'the number of workers that fit';
