@@ -72,6 +72,7 @@ Run MakeRun(Context* context, int rc) {
           .now = NowMs(),
           .rc = rc,
           .name = {},
+          .target = {},
           .row = kNoUpstream,
           .end = StateCount(context->request)};
   if (context->hook != nullptr) {
