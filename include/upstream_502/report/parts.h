@@ -94,6 +94,9 @@ void AppendWrapped(absl::string_view lead, size_t indent,
 // All pieces at once, for tests and small answers.
 std::string RenderAll(Renderer& renderer);
 
+// "\n== title =====...\n", as wide as a report in text.
+void AppendTitle(absl::string_view title, std::string* out);
+
 }  // namespace upstream_502
 
 #endif  // UPSTREAM_502_REPORT_PARTS_H_

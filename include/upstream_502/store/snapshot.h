@@ -154,6 +154,10 @@ uint64_t SumResponses(const ResponseCounts& responses);
 uint64_t ResponsesWithCode(const ResponseCounts& responses, int code);
 uint64_t ResponsesWithOrigin(const ResponseCounts& responses, Origin origin);
 
+// Puts incidents in order, newest first, and says of events and upstreams which
+// one is theirs.
+void SettleIncidents(Snapshot* snapshot);
+
 }  // namespace upstream_502
 
 #endif  // UPSTREAM_502_STORE_SNAPSHOT_H_

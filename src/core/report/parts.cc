@@ -151,4 +151,10 @@ std::string RenderAll(Renderer& renderer) {
   return all;
 }
 
+void AppendTitle(absl::string_view title, std::string* out) {
+  std::string line = absl::StrCat("== ", title, " ");
+  line.resize(std::max(line.size(), kColumns), '=');
+  absl::StrAppend(out, "\n", line, "\n");
+}
+
 }  // namespace upstream_502

@@ -36,12 +36,6 @@ std::string Count(uint64_t count) {
                           : absl::StrFormat("%.3e", static_cast<double>(count));
 }
 
-void AppendTitle(absl::string_view title, std::string* out) {
-  std::string line = absl::StrCat("== ", title, " ");
-  line.resize(std::max(line.size(), kColumns), '=');
-  absl::StrAppend(out, "\n", line, "\n");
-}
-
 std::string Volume(uint64_t requests, uint64_t attempts, uint64_t failures,
                    uint64_t rescued) {
   return absl::StrCat("requests ", requests, ", attempts ", attempts,

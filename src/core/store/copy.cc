@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <map>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -343,31 +342,6 @@ void CopyEvent(const Arena& arena, uint64_t id, const EventSlot& slot,
   if (ReadSlot(slot, &event, &rows) && event.id == id) {
     TakeNames(arena, rows, &event);
     events->push_back(std::move(event));
-  }
-}
-
-// Newest first, and said of events and upstreams which one is theirs.
-void SettleIncidents(Snapshot* snapshot) {
-  std::sort(snapshot->incidents.begin(), snapshot->incidents.end(),
-            [](const Incident& a, const Incident& b) { return a.id > b.id; });
-  std::map<absl::string_view, std::vector<const Incident*>> of;
-  for (const Incident& incident : snapshot->incidents) {
-    of[incident.upstream].push_back(&incident);
-  }
-  for (Event& event : snapshot->events) {
-    for (const Incident* incident : of[event.upstream]) {
-      if (Covers(*incident, event.failure.time_ms)) {
-        event.incident = incident->id;
-        break;
-      }
-    }
-  }
-  for (UpstreamStats& upstream : snapshot->upstreams) {
-    const auto& incidents = of[upstream.name];
-    if (!incidents.empty()) {
-      upstream.last_incident = incidents.front()->id;
-      upstream.incident_open = incidents.front()->open;
-    }
   }
 }
 

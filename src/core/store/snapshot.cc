@@ -2,7 +2,12 @@
 
 #include "upstream_502/store/snapshot.h"
 
+#include <algorithm>
+#include <map>
 #include <numeric>
+#include <vector>
+
+#include "absl/strings/string_view.h"
 
 namespace upstream_502 {
 
@@ -30,6 +35,30 @@ uint64_t ResponsesWithOrigin(const ResponseCounts& responses, Origin origin) {
     sum += origins[static_cast<size_t>(origin)];
   }
   return sum;
+}
+
+void SettleIncidents(Snapshot* snapshot) {
+  std::sort(snapshot->incidents.begin(), snapshot->incidents.end(),
+            [](const Incident& a, const Incident& b) { return a.id > b.id; });
+  std::map<absl::string_view, std::vector<const Incident*>> of;
+  for (const Incident& incident : snapshot->incidents) {
+    of[incident.upstream].push_back(&incident);
+  }
+  for (Event& event : snapshot->events) {
+    for (const Incident* incident : of[event.upstream]) {
+      if (Covers(*incident, event.failure.time_ms)) {
+        event.incident = incident->id;
+        break;
+      }
+    }
+  }
+  for (UpstreamStats& upstream : snapshot->upstreams) {
+    const auto& incidents = of[upstream.name];
+    if (!incidents.empty()) {
+      upstream.last_incident = incidents.front()->id;
+      upstream.incident_open = incidents.front()->open;
+    }
+  }
 }
 
 }  // namespace upstream_502

@@ -443,18 +443,4 @@ std::optional<Failure> Classify(const Attempt& attempt) {
   return classified;
 }
 
-absl::string_view Rfc9209Error(Cause cause, absl::string_view message,
-                               bool unix_socket) {
-  if (cause == Cause::kTlsProtocolError && absl::StartsWith(message, "SSL_") &&
-      AlertNumber(message) >= 0) {
-    return "tls_alert_received";
-  }
-  if ((cause == Cause::kInternalError &&
-       RecognizeLine(message).says == kConfig) ||
-      (cause == Cause::kPermissionDenied && unix_socket)) {
-    return "proxy_configuration_error";
-  }
-  return Info(cause).rfc9209;
-}
-
 }  // namespace upstream_502
