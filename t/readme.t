@@ -67,6 +67,7 @@ sub runnable ($example) {
     $config =~ s{modules/ngx_http_upstream_502_module\.so}{%%MODULE%%};
     $config =~ s{listen\s+(?:127\.0\.0\.1:)?(80\d\d);}
                 {listen 127.0.0.1:%%PORT_p$1%%;}g;
+    $config =~ s{state=/var/lib/nginx/}{state=%%DIR%%/logs/};
     $config =~ s{include log_format\.conf}{include $root/contrib/log_format.conf};
     return $config;
 }

@@ -149,6 +149,9 @@ struct Snapshot {
   std::vector<Incident> incidents;       // newest first
 };
 
+// Takes two rows of one peer together.
+void Merge(const PeerStats& from, PeerStats* to);
+
 // Sums that renderers and diagnoses share.
 uint64_t SumResponses(const ResponseCounts& responses);
 uint64_t ResponsesWithCode(const ResponseCounts& responses, int code);

@@ -61,4 +61,28 @@ void SettleIncidents(Snapshot* snapshot) {
   }
 }
 
+void Merge(const PeerStats& from, PeerStats* to) {
+  to->attempts += from.attempts;
+  to->failures += from.failures;
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    to->causes[i] += from.causes[i];
+  }
+  for (size_t i = 0; i < kErrnoClassCount; ++i) {
+    to->errno_classes[i] += from.errno_classes[i];
+  }
+  if (to->first_failure == 0 ||
+      (from.first_failure != 0 && from.first_failure < to->first_failure)) {
+    to->first_failure = from.first_failure;
+  }
+  if (from.last_failure > to->last_failure) {
+    to->last_failure = from.last_failure;
+    to->last_cause = from.last_cause;
+  }
+  to->last_success = std::max(to->last_success, from.last_success);
+  for (size_t i = 0; i < kPeerMinutes; ++i) {
+    to->recent.buckets[i].attempts += from.recent.buckets[i].attempts;
+    to->recent.buckets[i].failures += from.recent.buckets[i].failures;
+  }
+}
+
 }  // namespace upstream_502

@@ -176,7 +176,7 @@ TEST_F(AttachTest, NamesItsRows) {
   EXPECT_EQ(NameOf(arena.peers[arena.OtherPeer(upstream_)]), kOtherName);
   // Whatever another process has left there.
   upstream().name_length = UINT32_MAX;
-  peer().addr_length = UINT32_MAX;
+  peer().addr_length = UINT16_MAX;
   EXPECT_EQ(NameOf(upstream()).size(), kUpstreamNameMax);
   EXPECT_EQ(NameOf(peer()).size(), kPeerNameMax);
 }

@@ -21,7 +21,7 @@ constexpr Rings kRings = {.events = 16, .incidents = 4};
 class EvictTest : public testing::Test {
  protected:
   explicit EvictTest(size_t size = size_t{9} << 20)
-      : memory_(new(std::align_val_t{4096}) char[size]()) {
+      : memory_(new (std::align_val_t{4096}) char[size]()) {
     store_ = Store::Create(memory_, size, kRings, kStart);
     store_.SetInactive(24 * kHour);
     upstream_ = store_.FindOrAddUpstream("app", Protocol::kHttp);

@@ -61,10 +61,9 @@ class ImageTest : public testing::Test {
     Report report;
     Copy(store, kNow + 60000, &report.snapshot);
     report.diagnoses = Diagnose(report.snapshot);
-    for (auto renderer : {MakeJsonRenderer(report), MakeTextRenderer(report),
-                          MakePrometheusRenderer(report)}) {
-      RenderAll(*renderer);
-    }
+    RenderAll(*MakeJsonRenderer(report));
+    RenderAll(*MakeTextRenderer(report));
+    RenderAll(*MakePrometheusRenderer(report));
   }
 
   // What a restart does with these words; whether they were taken for a store.
