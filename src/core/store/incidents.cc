@@ -306,7 +306,7 @@ void Incidents::Feed(IncidentSlot* slot, const IncidentFailure& failure) const {
 void Incidents::Credit(IncidentSlot* slot, uint32_t upstream,
                        EarlyFailure* early) const {
   const uint64_t credit = early->credit.exchange(0);
-  if (credit == 0 || (credit & 0xFF) > kMaxCauses) {
+  if ((credit & 0xFF) == 0 || (credit & 0xFF) > kMaxCauses) {
     return;
   }
   Feed(slot, {.upstream = upstream,
