@@ -211,7 +211,7 @@ TEST(RenderFuzz, MetricsAreMetrics) {
       const std::string text =
           RenderAll(open ? *MakeOpenMetricsRenderer(report)
                          : *MakePrometheusRenderer(report));
-      ASSERT_EQ(Exposition(text, open).families(), 19u) << "seed " << i;
+      ASSERT_EQ(Exposition(text, open).families(), 20u) << "seed " << i;
       ASSERT_TRUE(IsUtf8(text)) << "seed " << i;
       if (HasFailure()) {
         FAIL() << "seed " << i;

@@ -78,7 +78,8 @@ TEST(RenderHtml, EmbedsWhatIsInTheSources) {
   ASSERT_FALSE(style.empty());
   EXPECT_TRUE(Between(page, "<style>", "</style>") == style);
   std::string script;
-  for (const char* name : {"dom", "chart", "view", "events", "main"}) {
+  for (const char* name :
+       {"dom", "chart", "view", "events", "incidents", "main"}) {
     const std::string part = Read(absl::StrCat("src/web/", name, ".js"));
     ASSERT_FALSE(part.empty()) << name;
     script += part;

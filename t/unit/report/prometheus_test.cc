@@ -41,7 +41,7 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
        {"requests_total", "attempts_total", "responses_total",
         "rescued_requests_total", "failures_total", "peer_failures_total",
         "findings_total", "incidents_total", "grpc_responses_total",
-        "zone_overflow_total", "events_total"}) {
+        "zone_overflow_total", "zone_evicted_total", "events_total"}) {
     EXPECT_EQ(metrics.TypeOf(counter), "counter") << counter;
   }
   for (const char* gauge :
@@ -50,7 +50,7 @@ TEST(PrometheusRenderer, HasEveryFamilyOfTheContract) {
     EXPECT_EQ(metrics.TypeOf(gauge), "gauge") << gauge;
   }
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 19U);
+  EXPECT_EQ(metrics.families(), 20U);
 }
 
 TEST(PrometheusRenderer, CountsPerUpstreamAndPeer) {
@@ -245,7 +245,7 @@ TEST(OpenMetricsRenderer, NamesFamiliesWithoutTheirSuffix) {
   EXPECT_EQ(metrics.TypeOf("build"), "info");
   EXPECT_EQ(metrics.TypeOf("last_failure_timestamp_seconds"), "gauge");
   EXPECT_EQ(metrics.TypeOf("time_to_failure_seconds"), "histogram");
-  EXPECT_EQ(metrics.families(), 19U);
+  EXPECT_EQ(metrics.families(), 20U);
 }
 
 TEST(OpenMetricsRenderer, HasTheSamplesOfTheOtherFormat) {
@@ -265,7 +265,7 @@ TEST(OpenMetricsRenderer, SurvivesHostileNames) {
   for (const std::string& text :
        {OpenMetrics(NastyReport()), Prometheus(NastyReport())}) {
     const Exposition metrics(text, text.find("# EOF\n") == text.size() - 6);
-    EXPECT_EQ(metrics.families(), 19U);
+    EXPECT_EQ(metrics.families(), 20U);
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       EXPECT_EQ(line.find('\r'), absl::string_view::npos);
       EXPECT_EQ(line.find('\xff'), absl::string_view::npos);

@@ -117,7 +117,7 @@ TEST_F(AttachTest, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refuses(upstream().name_length,
                       static_cast<uint32_t>(kUpstreamNameMax + 1)));
   EXPECT_TRUE(
-      refuses(peer().addr_length, static_cast<uint32_t>(kPeerNameMax + 1)));
+      refuses(peer().addr_length, static_cast<uint16_t>(kPeerNameMax + 1)));
   EXPECT_TRUE(refuses(peer().upstream, capacity.upstreams));
   EXPECT_TRUE(AttachHere().has_value());
 }

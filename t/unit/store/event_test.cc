@@ -9,6 +9,7 @@ TEST(TextOf, IsTheEventsOwnEachInItsPlace) {
   const Event event = {.id = 1,
                        .failure = {},
                        .upstream = "upstream",
+                       .target = "target",
                        .peer = "peer",
                        .method = "method",
                        .host = "host",
@@ -18,6 +19,7 @@ TEST(TextOf, IsTheEventsOwnEachInItsPlace) {
                        .evidence = {}};
   const FailureText text = TextOf(event);
   EXPECT_EQ(text.upstream, "upstream");
+  EXPECT_EQ(text.target, "target");
   EXPECT_EQ(text.peer, "peer");
   EXPECT_EQ(text.method, "method");
   EXPECT_EQ(text.host, "host");

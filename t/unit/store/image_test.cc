@@ -177,7 +177,7 @@ TEST_F(ImageTest, IsReadSafelyWhateverIsInIt) {
       word = pick(2) == 0 ? word ^ (uint64_t{0xff} << pick(57))
                           : kNasty[pick(std::size(kNasty))];
     }
-    taken += Restart(spoilt) ? 1 : 0;
+    taken += Restart(spoilt) ? 1U : 0U;
   }
   EXPECT_GT(taken, 100U);
   EXPECT_LT(taken, 3000U);

@@ -33,8 +33,9 @@ TEST(Layout, RowsAndShardsFillWholeCacheLines) {
 }
 
 TEST(Layout, LookupOfAPeerReadsOneCacheLine) {
+  EXPECT_EQ(offsetof(PeerRow, hash) % kCacheLine, 0U);
   EXPECT_LE(offsetof(PeerRow, addr) + sizeof("[2001:db8::1234]:65535"),
-            kCacheLine);
+            offsetof(PeerRow, hash) + kCacheLine);
 }
 
 TEST(Layout, RecentCausesAreThoseOfTheMinutesOfPeers) {
