@@ -302,8 +302,12 @@ sub target ( $target, $peer, $port, %row ) {
     };
 }
 
+# Each dead one is another one: nginx takes a variable's address for the upstream
+# of that address, where a directive names it.
 sub targets () {
+    my $number = 0;
     return map {
+        $number++;
         (
             target(
                 $_, '%%b%%', '%%PORT_b%%',
@@ -313,13 +317,13 @@ sub targets () {
             ),
             $_->{unix}
             ? target(
-                $_, 'unix:%%DIR%%/none.sock', '',
+                $_, "unix:%%DIR%%/none$number.sock", '',
                 name  => 'there is none',
                 site  => 'B10d',
                 errno => 2,
               )
             : target(
-                $_, '127.0.0.1:%%PORT_nobody%%', '%%PORT_nobody%%',
+                $_, "127.0.0.1:%%PORT_nobody$number%%", "%%PORT_nobody$number%%",
                 name => 'nobody listens',
                 site => 'B11a',
             ),

@@ -85,6 +85,7 @@ play(
                 [ qr/^ss -tnoi dst / => qr/unacked:\d|retrans:\d|backoff:\d/ ],
                 [ qr/^nc -vz/        => qr/./, qr/\A(?!.*(?:refused|timed out))/s ],
                 [ qr/^ip route get/  => qr/127\.0\.7\.3 dev lo/ ],
+                [ qr/^ip route show match/ => qr/\A/ ],
                 [ qr/^ip neigh/      => qr/\A/ ],
             ],
             repair => \&resume,
@@ -120,6 +121,7 @@ play(
             checks  => [
                 [ qr/^nc -vz/       => qr/nc: not found|timed out/, qr/refused/ ],
                 [ qr/^ip route get/ => qr/127\.0\.7\.4 dev lo/ ],
+                [ qr/^ip route show match/ => qr/\A/ ],
                 [ qr/^ip neigh/     => qr/\A/ ],
             ],
             repair => sub (@) { quietly('iptables -F OUTPUT') },

@@ -100,7 +100,6 @@ my @upstreams = @{ $status->{upstreams} };
 my %nameless  = %{ $books->{nameless} };
 for my $what (qw(requests attempts failures rescued)) {
     my $sum = sum0 map { $_->{$what} } @upstreams;
-    $sum += $nameless{500} if $what =~ /^(?:requests|failures)$/;
     is $sum, $totals->{$what}, "upstreams sum up: $what";
 }
 for my $code ( 500, 502, 504 ) {
@@ -111,14 +110,18 @@ for my $code ( 500, 502, 504 ) {
 for my $upstream (@upstreams) {
     my ( $name, $causes, $peers ) = @$upstream{qw(name causes peers)};
     is sum0( values %$causes ), $upstream->{failures}, "causes of $name sum up";
-    is sum0( map { $_->{attempts} } @$peers ), $upstream->{attempts},
-      "peers of $name sum up: attempts";
 
-    # Where no address was found, there is no peer.
+    # Where no server was chosen, there is no peer, though nginx may count it as
+    # an attempt.
+    my $none = $causes->{no_live_upstreams} // 0;
+    is sum0( map { $_->{attempts} } @$peers ), $upstream->{attempts} - $none,
+      "peers of $name sum up: attempts";
     my $resolving = sum0 grep { defined }
-      @$causes{qw(resolver_missing dns_error dns_timeout)};
+      @$causes{qw(resolver_missing dns_error dns_timeout)},
+      $name =~ m{/url\)$} ? $causes->{internal_error} : 0;
     is sum0( map { $_->{failures} } @$peers ),
-      $upstream->{failures} - $resolving, "peers of $name sum up: failures";
+      $upstream->{failures} - $none - $resolving,
+      "peers of $name sum up: failures";
 }
 is sum0( @{ $totals->{history}{requests} } ), $totals->{requests},
   'the history sums up to the requests';

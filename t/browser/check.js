@@ -55,6 +55,7 @@ function makeUpstream(now, name, failures, peers) {
           responses: {500: 0, 502: failures * 10, 504: 0},
           causes: failures ? {connection_refused: failures * 10} : {},
           errno_classes: failures ? {refused: failures * 10} : {},
+          grpc_responses: {}, incidents: 0,
           findings: failures ? {port_closed: failures * 9} : {},
           history: {interval_ms: kMinute, start, requests: minutes(20),
                     failures: minutes(failures),

@@ -56,8 +56,7 @@ sub _enter ( $self, $line ) {
         if ( $gateway ne '-' ) {
             $self->{responses}{$status}++;
             $self->{origins}{$origin}++;
-            $self->{nameless}{$status}++
-              if $origin eq 'config' || $kind eq 'url';
+            $self->{nameless}{$status}++ if $origin eq 'config';
         }
         elsif ( $status == 502 || $status == 504 ) {
             push @{ $self->{wrong} }, $line;
