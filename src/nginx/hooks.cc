@@ -38,8 +38,9 @@ ngx_str_t ConfiguredName(ngx_pool_t* pool,
 }
 
 // Whether the name of a target stands for an address, or was one.
-bool HasAddress(const ngx_http_upstream_resolved_t& resolved) {
-  return resolved.naddrs > 0 || resolved.sockaddr != nullptr;
+bool HasAddress(const ngx_http_upstream_resolved_t* resolved) {
+  return resolved != nullptr &&
+         (resolved->naddrs > 0 || resolved->sockaddr != nullptr);
 }
 
 }  // namespace
@@ -118,7 +119,7 @@ CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
                            resolved->no_port == 0 && resolved->port != 0));
   }
   // In brackets stand names that are this module's own.
-  if (!target.empty() && target[0] != '(' && HasAddress(*resolved) &&
+  if (!target.empty() && target[0] != '(' && HasAddress(resolved) &&
       AskingConf(r, u)->variable_names ==
           static_cast<ngx_uint_t>(VariableNames::kResolved)) {
     return {target, UpstreamKind::kResolved, target};

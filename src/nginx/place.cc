@@ -69,9 +69,8 @@ ngx_str_t PlaceName(const ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   const absl::string_view name = View(server->server_name);
   const absl::string_view path = View(location->name);
   return PoolCopy(
-      r->pool,
-      absl::StrCat("(", name, name.empty() || path.empty() ? "" : " ", path,
-                   ")"));
+      r->pool, absl::StrCat("(", name, name.empty() || path.empty() ? "" : " ",
+                            path, ")"));
 }
 
 }  // namespace upstream_502

@@ -17,7 +17,7 @@ namespace {
 std::string CarriedName(const Evidence& evidence) {
   if (evidence.named == Named::kCertificateNames) {
     for (const absl::string_view name : absl::StrSplit(evidence.Text(), ", ")) {
-      if (const std::string host = HostName(name); host == name) {
+      if (std::string host = HostName(name); host == name) {
         return host;
       }
     }
