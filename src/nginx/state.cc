@@ -70,7 +70,7 @@ absl::Status Write(const Arena& arena, StateFile* file, uint64_t* sum) {
                     [](uint64_t word) { return word == 0; })) {
       continue;
     }
-    const absl::Status status =
+    absl::Status status =
         file->Write(static_cast<off_t>(kImageOffset + at * sizeof(uint64_t)),
                     BytesOf(part.data(), part.size() * sizeof(uint64_t)));
     if (!status.ok()) {
