@@ -70,7 +70,7 @@ my @headers = ( 'X-Target: ' . $t->expand('%%closed%%') );
 # Leaves a little more memory each time, until the request has enough.
 sub starve ( $uri, $status ) {
     my $enough;
-    for ( my $left = 0 ; !$enough && $left < 10_000 ; $left += 1 + $left / 50 )
+    for ( my $left = 0 ; !$enough && $left < 40_000 ; $left += 1 + $left / 50 )
     {
         $memory->leave( $worker, $left );
         my $r = eval { $t->get( $uri, headers => \@headers ) };
