@@ -84,14 +84,20 @@ TEST(DiagnoseRequests, BlamesNoTimeoutThatWasNotReached) {
   EXPECT_THAT(scene.One().summary, Not(HasSubstr("ran out")));
 }
 
-TEST(DiagnoseRequests, CallsTheEndOfASilentEventStreamNoOutage) {
-  Scene scene("app", Protocol::kHttp);
+// nginx's limit of a minute ran out on a body that had begun.
+Failed SilentFor90Seconds(uint16_t received_status) {
   Failed failed = Because(Cause::kBodyTimeout);
   failed.phase = Phase::kBody;
-  failed.received_status = 200;
-  failed.event_stream = 1;
+  failed.received_status = received_status;
   failed.limit = 60000;
   failed.response_time = 90000;
+  return failed;
+}
+
+TEST(DiagnoseRequests, CallsTheEndOfASilentEventStreamNoOutage) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = SilentFor90Seconds(200);
+  failed.event_stream = 1;
   scene.At(kMinute).Bad(6, failed);
   const Diagnosis d = scene.One();
   EXPECT_EQ(d.severity, Severity::kInfo);
@@ -103,11 +109,7 @@ TEST(DiagnoseRequests, CallsTheEndOfASilentEventStreamNoOutage) {
 
 TEST(DiagnoseRequests, CallsTheEndOfAnIdleWebSocketNoOutage) {
   Scene scene("app", Protocol::kHttp);
-  Failed failed = Because(Cause::kBodyTimeout);
-  failed.phase = Phase::kBody;
-  failed.received_status = 101;
-  failed.limit = 60000;
-  failed.response_time = 90000;
+  Failed failed = SilentFor90Seconds(101);
   scene.At(kMinute).Bad(6, failed);
   const Diagnosis d = scene.One();
   EXPECT_EQ(d.severity, Severity::kInfo);

@@ -90,7 +90,6 @@ void ExpectUsable(const SharedMemory& memory, char* scratch) {
 TEST(IncidentsProcesses, MayEndAtAnyInstruction) {
   const SharedMemory memory(Arena::MinimumSize({16, 4}) + (size_t{64} << 10));
   const SharedMemory scratch(memory.size());
-  const SharedMemory last(memory.size());
   const Store store =
       Store::Create(memory.data(), memory.size(), {16, 4}, kNow);
   const auto prepare = [store] {
@@ -101,14 +100,8 @@ TEST(IncidentsProcesses, MayEndAtAnyInstruction) {
   if (!child.IsRunning()) {
     GTEST_SKIP() << "no ptrace here";
   }
-  int changes = 0;
-  for (; child.IsRunning() && !HasFailure(); child.Step()) {
-    if (std::memcmp(last.data(), memory.data(), memory.size()) != 0) {
-      std::memcpy(last.data(), memory.data(), memory.size());
-      ExpectUsable(memory, scratch.data());
-      ++changes;
-    }
-  }
+  const int changes = StepThrough(
+      &child, memory, [&] { ExpectUsable(memory, scratch.data()); });
   EXPECT_TRUE(child.EndedWell()) << "after " << changes << " changes";
   EXPECT_GT(changes, 30);
 }

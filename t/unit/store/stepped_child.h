@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstring>
+#include <string>
 
 #include "store/shared_memory.h"
 
@@ -50,6 +52,23 @@ class SteppedChild {
   pid_t pid_;
   int status_ = 0;
 };
+
+// Lets the child run to its end, or to the first failure, with a `check` each
+// time it has changed something in `memory`; how often that was.
+template <typename Check>
+int StepThrough(SteppedChild* child, const SharedMemory& memory,
+                const Check& check) {
+  std::string last(memory.size(), '\0');
+  int changes = 0;
+  for (; child->IsRunning() && !testing::Test::HasFailure(); child->Step()) {
+    if (std::memcmp(last.data(), memory.data(), memory.size()) != 0) {
+      std::memcpy(last.data(), memory.data(), memory.size());
+      check();
+      ++changes;
+    }
+  }
+  return changes;
+}
 
 }  // namespace upstream_502
 

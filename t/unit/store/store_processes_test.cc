@@ -244,7 +244,6 @@ void ExpectUsable(const SharedMemory& memory, char* scratch) {
 TEST(StoreProcesses, MayEndAtAnyInstruction) {
   const SharedMemory memory(Arena::MinimumSize({1}) + (size_t{64} << 10));
   const SharedMemory scratch(memory.size());
-  const SharedMemory last(memory.size());
   const Store store = Store::Create(memory.data(), memory.size(), {1}, kNow);
   const auto prepare = [store] { Work(store, 0, kNow); };
   const auto body = [store] {
@@ -254,14 +253,8 @@ TEST(StoreProcesses, MayEndAtAnyInstruction) {
   if (!child.IsRunning()) {
     GTEST_SKIP() << "no ptrace here";
   }
-  int changes = 0;
-  for (; child.IsRunning() && !HasFailure(); child.Step()) {
-    if (std::memcmp(last.data(), memory.data(), memory.size()) != 0) {
-      std::memcpy(last.data(), memory.data(), memory.size());
-      ExpectUsable(memory, scratch.data());
-      ++changes;
-    }
-  }
+  const int changes = StepThrough(
+      &child, memory, [&] { ExpectUsable(memory, scratch.data()); });
   EXPECT_TRUE(child.EndedWell()) << "after " << changes << " changes";
   EXPECT_GT(changes, 100);
 }

@@ -229,9 +229,9 @@ void InNetwork(const Body& body) {
 class Folder {
  public:
   Folder() {
-    char name[] = "/tmp/u502XXXXXX";
-    path_ = mkdtemp(name);
-    chmod(name, 0755);
+    path_ = "/tmp/u502" + std::string(6, 'X');  // mkdtemp's own way to ask
+    mkdtemp(path_.data());
+    chmod(path_.c_str(), 0755);
   }
   ~Folder() { std::system(("rm -rf " + path_).c_str()); }
   Folder(const Folder&) = delete;
