@@ -96,10 +96,12 @@ void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook);
     return false;
   }
   const ngx_str_t* name = States(r)[0].peer;
-  Store& store = conf->zone.store;
+  // Copies: what IsPeer reads is atomic, and all else would be read twice.
+  Store store = conf->zone.store;
+  const uint32_t row = hook.row;
   const uint32_t peer = *PeerRowPlace(conf, name);
-  return IsPeerRow(store, peer, hook.row, name) &&
-         store.AddSuccess(hook.row, peer, static_cast<uint32_t>(ngx_worker),
+  return IsPeerRow(store, peer, row, name) &&
+         store.AddSuccess(row, peer, static_cast<uint32_t>(ngx_worker),
                           NowMs());
 }
 
