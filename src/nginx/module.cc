@@ -78,6 +78,12 @@ ngx_int_t SettleRequest(ngx_http_request_t* r) {
              : NGX_OK;
 }
 
+// As RequestStatus, but for statuses that are no gateway's.
+bool MayBeGateway(const ngx_http_request_t* r) {
+  return IsGatewayStatus(static_cast<int>(
+      r->err_status != 0 ? r->err_status : r->headers_out.status));
+}
+
 [[gnu::noinline]] ngx_int_t FinishOther(ngx_http_request_t* r) {
   if (NewestContext(r) != nullptr || IsGatewayStatus(RequestStatus(r))) {
     Guarded(r, [r] { Finish(r); });
@@ -87,8 +93,7 @@ ngx_int_t SettleRequest(ngx_http_request_t* r) {
 
 // Log phase, after the access log, whose variables may ask for more.
 ngx_int_t FinishRequest(ngx_http_request_t* r) {
-  return r == r->main &&
-                 (MayHaveContexts(r) || IsGatewayStatus(RequestStatus(r)))
+  return r == r->main && (MayHaveContexts(r) || MayBeGateway(r))
              ? FinishOther(r)
              : NGX_OK;
 }
