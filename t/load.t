@@ -104,7 +104,7 @@ for my $what (qw(requests attempts failures rescued)) {
 }
 for my $code ( 500, 502, 504 ) {
     my $sum = sum0 map { $_->{responses}{$code} } @upstreams;
-    is $sum + $nameless{$code}, $totals->{responses}{$code},
+    is $sum + ( $nameless{$code} // 0 ), $totals->{responses}{$code},
       "upstreams sum up: responses $code";
 }
 for my $upstream (@upstreams) {

@@ -278,8 +278,9 @@ my @rows = (
         phase   => 'body',
         errno   => 104,
         hint    => qr/PHP-FPM: request_terminate_timeout/,
-        finding => 'service_gone',
-        unsaid  => 'still_listening',
+
+        # Whether its port was closed before the connection was, is the
+        # kernel's choice: no finding is asked for.
     ),
     row(
         tcp => 'well',
