@@ -70,25 +70,43 @@ my @names = (
     dns(
         'nx',
         name    => 'NXDOMAIN',
-        message => qr/^nx\.test could not be resolved \(3: Host not found\)$/
+        message => qr/^nx\.test could not be resolved \(3: Host not found\)$/,
+        unsaid  => [qw(resolver_unanswered hosts_only)],
     ),
     dns(
         'servfail',
         name    => 'SERVFAIL',
-        message => qr/\(2: Server failure\)$/
+        message => qr/\(2: Server failure\)$/,
+        finding => 'resolver_unanswered',
+        says    => '^asked for servfail\.test, %%dns%% answered SERVFAIL',
+        unsaid  => 'hosts_only',
     ),
     dns(
         'refused',
         name    => 'REFUSED',
-        message => qr/\(5: Operation refused\)$/
+        message => qr/\(5: Operation refused\)$/,
+        finding => 'resolver_unanswered',
+        says    => '%%dns%% answered REFUSED',
     ),
     dns( 'notimp', name => 'NOTIMP', message => qr/\(4: Unimplemented\)$/ ),
     dns(
         'silent',
         name    => 'the resolver is silent',
         site    => 'A23b',
-        message => qr/\(110: Operation timed out\)$/
+        message => qr/\(110: Operation timed out\)$/,
+        finding => 'resolver_unanswered',
+        says    => '%%dns%% did not answer within resolver_timeout$',
     ),
+    {
+        name => 'a name that is in /etc/hosts only',
+        site => 'A23a',
+        conf => 'resolver %%dns%% ipv6=off; resolver_timeout 300ms;
+            set $target localhost; proxy_pass http://$target;',
+        target  => 'localhost',
+        finding => 'hosts_only',
+        says    => '^the name is \S+ in /etc/hosts, which nginx.s resolver',
+        unsaid  => 'resolver_unanswered',
+    },
     {
         name => 'a resolved name, nobody listens',
         site => 'B11a',
@@ -250,11 +268,14 @@ my @select = (
         b2    => sequence($ONCE),
         http  => 'upstream %%u%% { server %%b%%; server %%b2%%; keepalive 4; }',
         conf  => "$KEEPALIVE proxy_pass http://%%u%%;",
-        warmup => 2,
+        warmup  => 2,
+        finding => 'sent_again',
+        says    => '^the request had been sent to 2 servers: ',
     },
     {
-        name  => 'two dead peers, and nginx says that it gives them up',
-        sites => [qw(B11a B11a B15)],
+        name   => 'two dead peers, and nginx says that it gives them up',
+        unsaid => 'sent_again',
+        sites  => [qw(B11a B11a B15)],
         http  => 'upstream %%u%% { server 127.0.0.1:%%PORT_dead3%%;
             server 127.0.0.1:%%PORT_dead4%%; }',
         conf => 'proxy_pass http://%%u%%;',

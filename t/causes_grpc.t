@@ -50,9 +50,23 @@ my @WRONG = (
     [ J1 => 'DATA before HEADERS',       h2( 0, 0, 1, 'x' ),    qr/frame: 0$/ ],
     [ J1 => 'CONTINUATION alone',        h2( 9, 4, 1, 'x' ),    qr/frame: 9$/ ],
     [ J2 => 'HEADERS of another stream', h2( 1, 4, 3, "\x88" ), qr/stream 3$/ ],
-    [ J3 => 'the stream is refused', h2( 3, 0, 1, pack 'N', 7 ), qr/error 7$/ ],
-    [ J4 => 'GOAWAY',                h2( 7, 0, 0, $GOAWAY ), qr/error 11$/ ],
-    [ J5 => 'PUSH_PROMISE',          h2( 5, 4, 1, pack( 'N', 2 ) . "\x88" ) ],
+    [
+        J3 => 'the stream is refused',
+        h2( 3, 0, 1, pack 'N', 7 ), qr/error 7$/,
+        finding => 'h2_error',
+        says    => '%%b%% ended the stream with REFUSED_STREAM \(7\)'
+    ],
+    [
+        J4 => 'GOAWAY',
+        h2( 7, 0, 0, $GOAWAY ), qr/error 11$/,
+        finding => 'h2_error',
+        says    => '%%b%% ended the connection with ENHANCE_YOUR_CALM \(11\)'
+    ],
+    [
+        J5 => 'PUSH_PROMISE',
+        h2( 5, 4, 1, pack( 'N', 2 ) . "\x88" ),
+        undef, unsaid => 'h2_error'
+    ],
     [
         J6 => 'a pseudo-header of requests',
         h2_headers("\x00\x05:path\x01/"), qr/":path: \/"$/

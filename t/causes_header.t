@@ -104,10 +104,20 @@ my @header = (
         status => 504,
     },
     {
-        name => 'a header larger than the buffer',
-        site => 'E7',
-        b    => $TOO_BIG,
-        conf => "$BUFFERS $PASS",
+        name    => 'a header larger than the buffer',
+        site    => 'E7',
+        b       => $TOO_BIG,
+        conf    => "$BUFFERS $PASS",
+        finding => 'header_size',
+        says    => 'has 5\d\d\d bytes, proxy_buffer_size is 4k: '
+          . 'proxy_buffer_size 8k suffices$',
+    },
+    {
+        name   => 'a header without an end',
+        site   => 'E7',
+        b      => [ 'read', [ write => "HTTP/1.1 200 OK\r\n" . "X-A: b\r\n" x 20_000 ], 'hold' ],
+        conf   => "$BUFFERS $PASS",
+        unsaid => 'header_size',
     },
     {
         name => 'a space in a header name',

@@ -16,7 +16,7 @@ use Upstream502::Wire;
 
 # Holds client connections that are inside a request until a proxied request
 # cannot have one of its own, then checks how it failed.
-sub exhaust ( $name, $site, $alert, $errno, $checks, %conf ) {
+sub exhaust ( $name, $site, $alert, $errno, $found, $checks, %conf ) {
     subtest $name => sub {
         my $t = Upstream502::Test->new( allow => [$alert] );
         $t->tcp( ok => [ 'read', [ write => http_last() ], 'close' ] );
@@ -44,6 +44,12 @@ sub exhaust ( $name, $site, $alert, $errno, $checks, %conf ) {
           'errno class';
         is $row->{upstream_502_origin},   'nginx', 'origin';
         is $row->{upstream_502_upstream}, 'good',  'upstream';
+        my ( $finding, $says ) = @$found;
+        my %found = map { $_->{name} => $_->{text} }
+          @{ $t->object($r)->{findings} };
+        is_deeply [ grep { /_used$/ } keys %found ], [$finding],
+          'what is used up is found, and nothing else';
+        like $found{$finding}, $says, 'it says so';
         pop @held for 1 .. 2;
         my $after = wait_for 'room for the status', sub {
             eval { $t->status }
@@ -66,11 +72,14 @@ Upstream502::Sites::start_notes(
     Upstream502::Nginx->new( File::Temp::tempdir( CLEANUP => 1 ) )->version );
 exhaust(
     'worker_connections', 'B4a', qr/worker_connections are not enough/,
-    '-', [ [ qr/^nginx -T .*worker_connections/ => qr/worker_connections 12;/ ] ],
+    '-',
+    [ connections_used => qr/^12 of 12 connections of this worker are in use / ],
+    [ [ qr/^nginx -T .*worker_connections/ => qr/worker_connections 12;/ ] ],
     events => 'worker_connections 12;'
 );
 exhaust( 'files', 'B3a', qr/socket\(\) failed \(24: |accept4?\(\) failed \(24: /,
     24,
+    [ files_used => qr/^2[345] of 24 descriptors of this worker are in use / ],
     [
         [ qr{/proc/\$p/fd}  => qr/^\d+: 2\d used\nMax open files +24 +24 /m ],
         [ qr/^nginx -T .*worker_rlimit_nofile/ => qr/worker_rlimit_nofile 24;/ ],

@@ -7,8 +7,9 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Time::HiRes qw(sleep);
 use Upstream502::Namespace;
-use Upstream502::Net qw(accept_from);
+use Upstream502::Net qw(accept_from listen_tcp wait_for);
 use Upstream502::Runner;
 use Upstream502::Wire;
 
@@ -128,6 +129,38 @@ play(
             skip    => $can_drop ? undef : 'iptables cannot be used',
         },
         {
+            name   => 'the first request to connect is lost',
+            site   => 'H3',
+            conf   => 'proxy_pass http://127.0.7.5:8080;',
+            before => sub (@) {
+                firewall('OUTPUT -d 127.0.7.5 -p tcp --syn -j DROP');
+                return listen_tcp( host => '127.0.7.5', port => 8080 );
+            },
+            during  => \&lose_one,
+            origin  => 'upstream',
+            received_status => 502,
+            finding => 'syn_repeated',
+            says    => 'took 1\.\d+ s: at least 1 connection request was lost',
+            unsaid  => [qw(syn_unanswered queue_full)],
+            checks  => [
+                [ qr/Recv-Q wait/ => '^LISTEN +0 .*127\.0\.7\.5:8080 ' ],
+                [ qr/^nstat /     => qr/TCPSynRetrans +[1-9]|nstat: not found/ ],
+            ],
+            skip => $can_drop ? undef : 'iptables cannot be used',
+        },
+        {
+            name   => 'it takes the connection as late as that',
+            site   => 'E5',
+            b      => 'own',
+            during => sub ( $t, $row ) {
+                sleep 1.1;    # as long as a lost request takes
+                my $socket = accept_from( $row->{listener}{b} );
+                sysread $socket, my $bytes, 65536;
+                close $socket;
+            },
+            unsaid => 'syn_repeated',
+        },
+        {
             name => 'nobody reads the body',
             site => 'D14',
             b    => ['ignore'],
@@ -154,6 +187,18 @@ sub answer_once ( $t, $row ) {
     $t->nginx->wait_idle;
     stop_answers();
     return $socket;
+}
+
+# The request to connect that comes a second after the lost one arrives.
+sub lose_one ( $t, $row ) {
+    wait_for 'a lost request', sub {
+        `iptables -nvxL OUTPUT` =~ /^ +[1-9]\d* .*DROP .*127\.0\.7\.5/m;
+    };
+    quietly('iptables -D OUTPUT -d 127.0.7.5 -p tcp --syn -j DROP');
+    my $socket = accept_from( $row->{held} );
+    sysread $socket, my $bytes, 65536;
+    syswrite $socket, http_status(502);
+    close $socket;
 }
 
 # It takes all of the request, and says nothing.

@@ -103,6 +103,10 @@ my @rows = (
         ],
         repair => sub (@) { port_range( 32768, 60999 ) },
         errno  => 99,
+        finding  => 'ports_used',
+        says     => '\b3[0-2] (?:of 32 local ports|TCP sockets)',
+        unsaid   => [qw(connections_used files_used)],
+        evidence => { ports_max => 32 },
     },
 );
 push @rows, {
