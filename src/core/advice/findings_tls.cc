@@ -149,17 +149,27 @@ void FindUntrusted(const FindingCase& c, int code) {
         file);
 }
 
+// Whether more certificates came than are looked at.
+bool IsTooLong(const Evidence& evidence) {
+  return evidence.verify_depth != 0xff &&
+         evidence.chain_length > evidence.verify_depth + 1;
+}
+
+// OpenSSL's own error for it (22) is followed by that of an issuer that is not
+// found (20), and only the last one is told.
 void FindTooLong(const FindingCase& c) {
   const Evidence& e = c.evidence;
-  c.Say(Finding::kCertificateChain, "the chain of ", c.Peer(), " is too long",
-        e.chain_length > 0
-            ? absl::StrCat(
-                  " (", Counted(e.chain_length, "certificate", "certificates"),
-                  " sent)")
-            : "",
-        ": raise ", c.Directive("_ssl_verify_depth"),
-        e.verify_depth != 0xff ? absl::StrCat(" (now ", e.verify_depth, ")")
-                               : "");
+  const std::string depth = c.Directive("_ssl_verify_depth");
+  if (!IsTooLong(e)) {
+    c.Say(Finding::kCertificateChain, "the chain of ", c.Peer(),
+          " is too long: raise ", depth);
+    return;
+  }
+  c.Say(Finding::kCertificateChain, c.Peer(), " sent ", e.chain_length,
+        " certificates, of which ", depth, " (now ", e.verify_depth,
+        ") lets nginx look at ", e.verify_depth + 1,
+        ", and the last of these is issued by none in ",
+        c.Directive("_ssl_trusted_certificate"), ": raise ", depth);
 }
 
 void FindMissingIssuer(const FindingCase& c) {
@@ -185,10 +195,11 @@ void FindCertificate(const FindingCase& c) {
       return FindName(c);
     case kSelfSigned:
     case kSelfSignedInChain:
-    case kNoLocalIssuer:
     case kUntrusted:
     case kRejected:
       return FindUntrusted(c, code);
+    case kNoLocalIssuer:
+      return IsTooLong(c.evidence) ? FindTooLong(c) : FindUntrusted(c, code);
     case kNoIssuer:
     case kNoIssuerOfFirst:
       return FindMissingIssuer(c);

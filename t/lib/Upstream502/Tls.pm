@@ -12,8 +12,9 @@ use Upstream502::Nginx ();
 our @EXPORT_OK = qw(make_certificates make_named);
 
 # Writes into `dir`: ca.pem; good.pem and good.key for tls.test, signed by it;
-# expired.*, signed by it too; stranger.*, signed by nobody it knows; weak.*,
-# with a key that is too small; chain.pem, good.pem followed by weak.pem.
+# expired.* and future.*, signed by it too; stranger.*, signed by nobody it knows;
+# weak.*, with a key that is too small; chain.pem, good.pem followed by weak.pem;
+# lone.*, two issuers away from ca.pem, and deep.*, the same with these issuers.
 sub make_certificates ($dir) {
     require IO::Socket::SSL::Utils;
     my @ca = certificate(
@@ -27,10 +28,25 @@ sub make_certificates ($dir) {
             not_before => time - 86400 * 9,
             not_after  => time - 86400,
         ],
+        future => [
+            issuer     => \@ca,
+            not_before => time + 86400 * 3,
+            not_after  => time + 86400 * 9,
+        ],
         stranger => [],
         weak     => [ key => IO::Socket::SSL::Utils::KEY_create_rsa(1024) ],
     );
     save( "$dir/ca.pem", IO::Socket::SSL::Utils::PEM_cert2string( $ca[0] ) );
+    my @issuers = ( \@ca );
+    push @issuers,
+      [
+        certificate(
+            subject => { commonName => "issuer $_" },
+            CA      => 1,
+            issuer  => $issuers[-1],
+        )
+      ] for 1 .. 2;
+    $made{lone} = [ issuer => $issuers[-1] ];
     for my $name ( keys %made ) {
         my ( $cert, $key ) = certificate(
             subject         => { commonName => 'tls.test' },
@@ -43,6 +59,9 @@ sub make_certificates ($dir) {
     }
     save( "$dir/chain.pem", Upstream502::Nginx::slurp("$dir/good.pem")
           . Upstream502::Nginx::slurp("$dir/weak.pem") );
+    save( "$dir/deep.pem", join '', Upstream502::Nginx::slurp("$dir/lone.pem"),
+        map { IO::Socket::SSL::Utils::PEM_cert2string( $_->[0] ) } reverse @issuers[ 1, 2 ] );
+    save( "$dir/deep.key", Upstream502::Nginx::slurp("$dir/lone.key") );
 }
 
 # Certificates for names that no library would write: any bytes. Writes into

@@ -99,9 +99,7 @@ TEST(FindingsTlsTest, UntrustedAndChain) {
       {21, "certificate_chain",
        "192.0.2.7:443 sent 1 certificate without that of its issuer CN=Example "
        "CA, which is not in proxy_ssl_trusted_certificate either"},
-      {22, "certificate_chain",
-       "is too long (1 certificate sent): raise proxy_ssl_verify_depth (now "
-       "1)"},
+      {22, "certificate_chain", "is too long: raise proxy_ssl_verify_depth"},
       {0, "", ""},
       {-1, "", ""},
       {7, "", ""},
@@ -120,6 +118,28 @@ TEST(FindingsTlsTest, UntrustedAndChain) {
                 absl::StrContains(Find(scene)[0].text, c.says))
         << Find(scene)[0].text;
   }
+}
+
+TEST(FindingsTlsTest, MoreCertificatesThanAreLookedAt) {
+  const auto found = [](int length, int depth) {
+    return NamesOf(
+        Certificate("upstream SSL certificate verify error: (20:unable to get "
+                    "local issuer certificate)",
+                    {.chain_length = static_cast<uint8_t>(length),
+                     .verify_depth = static_cast<uint8_t>(depth)}));
+  };
+  EXPECT_EQ(found(3, 1), "certificate_chain");
+  EXPECT_EQ(found(2, 1), "certificate_untrusted");
+  EXPECT_EQ(found(4, 3), "certificate_untrusted");
+  EXPECT_EQ(found(9, 0xff), "certificate_untrusted");  // not asked
+  const FindingScene scene = Certificate(
+      "", {.verify_error = 20, .chain_length = 3, .verify_depth = 1});
+  EXPECT_TRUE(absl::EndsWith(
+      Find(scene)[0].text,
+      " sent 3 certificates, of which proxy_ssl_verify_depth (now 1) lets "
+      "nginx look at 2, and the last of these is issued by none in "
+      "proxy_ssl_trusted_certificate: raise proxy_ssl_verify_depth"))
+      << Find(scene)[0].text;
 }
 
 TEST(FindingsTlsTest, RefusedHereIsWithoutAnAlert) {

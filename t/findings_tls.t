@@ -1,0 +1,150 @@
+#!/usr/bin/perl
+
+# Reasons of a handshake that fails, told apart by the certificate that came, by
+# the name that was sent, and by who refused.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Upstream502::Runner;
+use Upstream502::Tls qw(make_certificates);
+use Upstream502::Wire;
+
+plan skip_all => "IO::Socket::SSL is not installed"
+  if !eval { require IO::Socket::SSL::Utils };
+
+my $DIR;
+
+sub setup ($t) {
+    $DIR = $t->dir;
+    make_certificates($DIR);
+}
+
+# A handshake of the backend; the folder is only known when it is played.
+sub tls ( $certificate, $version = 'TLSv1_2' ) {
+    return [
+        tls => sub {
+            return (
+                SSL_cert_file   => "$DIR/$certificate.pem",
+                SSL_key_file    => "$DIR/$certificate.key",
+                SSL_version     => $version,
+                SSL_verify_mode => 0,
+            );
+        }
+    ];
+}
+
+my $TLS    = 'proxy_ssl_name tls.test; proxy_pass https://%%b%%;';
+my $VERIFY = "proxy_ssl_verify on;
+    proxy_ssl_trusted_certificate %%DIR%%/ca.pem; $TLS";
+
+# A certificate that nginx does not take.
+sub certificate ( $name, $certificate, $finding, $says, %row ) {
+    my @others = grep { $_ ne $finding }
+      map { "certificate_$_" } qw(expired not_yet_valid name untrusted chain);
+    return {
+        name    => $name,
+        site    => 'C8',
+        b       => [ tls($certificate), 'hold' ],
+        conf    => $VERIFY,
+        finding => $finding,
+        says    => $says,
+        unsaid  => \@others,
+        checks  => [
+            [ qr/^openssl s_client/ => qr/^(?:notAfter=|subject=|issuer=|Certificate chain)/m ],
+            $finding =~ /expired|valid/ ? [ qr/^date -u/ => qr/UTC/ ] : (),
+        ],
+        %row,
+    };
+}
+
+# Who ended the handshake.
+sub refused ( $name, $site, $script, $finding, $says, %row ) {
+    my @others = grep { $_ ne $finding } qw(tls_alert tls_refused_here);
+    return {
+        name    => $name,
+        site    => $site,
+        b       => $script,
+        conf    => $TLS,
+        finding => $finding,
+        says    => $says,
+        unsaid  => \@others,
+        %row,
+    };
+}
+
+my @ALERT = ( 'read_some', [ write => tls_alert(112) ], 'hold' );
+
+play(
+    [
+        certificate(
+            'its time is over', 'expired',
+            certificate_expired => 'expired \d{4}-\d\d-\d\d .* UTC \(24 hours ago\)$'
+        ),
+        certificate(
+            'its time has not come', 'future',
+            certificate_not_yet_valid =>
+              'is valid from \d{4}-\d\d-\d\d .* UTC \(in \d+ (?:hours|days)\) on: are the clocks right'
+        ),
+        certificate(
+            'signed by itself', 'stranger',
+            certificate_untrusted => 'is signed by itself'
+        ),
+        certificate(
+            'its issuer was not sent',
+            'lone',
+            certificate_chain =>
+              'sent 1 certificate without that of its issuer .*issuer 2, which is not in proxy_ssl_trusted_certificate either$',
+        ),
+        certificate(
+            'so many issuers are not asked for',
+            'deep',
+            certificate_chain =>
+              'sent 3 certificates, of which proxy_ssl_verify_depth \(now 1\) lets nginx look at 2, .*: raise proxy_ssl_verify_depth$',
+        ),
+        {
+            name => 'as many issuers as are allowed',
+            b    => [ tls('deep'), 'read', [ write => http_ok() ], 'close' ],
+            conf => "proxy_ssl_verify_depth 2; $VERIFY",
+        },
+        refused(
+            'the service wants another version',
+            'C7a', [ tls( 'good', 'TLSv1_3' ), 'hold' ],
+            tls_alert => 'sent the alert protocol_version \(70\)',
+            conf      => "proxy_ssl_protocols TLSv1.2; $TLS",
+        ),
+        refused(
+            'nginx itself allows no version',
+            'C7c', ['hold'],
+            tls_refused_here => '^nginx.s own TLS refused %%b%% \(no protocols available\)',
+            conf             => "proxy_ssl_protocols SSLv3; $TLS",
+        ),
+        refused(
+            'it knows no such name, and none was sent',
+            'C7a',
+            [@ALERT],
+            no_server_name => 'no server name \(SNI\) was sent to %%b%%: .*proxy_ssl_server_name on$',
+            unsaid         => 'tls_refused_here',
+        ),
+        refused(
+            'it does not know the name that was sent',
+            'C7a',
+            [@ALERT],
+            no_server_name => 'tls\.test',
+            lacks          => 'no server name',
+            unsaid         => 'tls_refused_here',
+            conf           => "proxy_ssl_server_name on; $TLS",
+        ),
+        {
+            name   => 'a name was sent, and something else is wrong',
+            site   => 'C6a',
+            b      => [ 'read_some', 'close' ],
+            conf   => "proxy_ssl_server_name on; $TLS",
+            unsaid => 'no_server_name',
+        },
+    ],
+    setup => \&setup
+);
