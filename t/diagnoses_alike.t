@@ -1,0 +1,127 @@
+#!/usr/bin/perl
+
+# What failures have in common, that no single one of them tells: a method, a
+# size, kept connections, a time. Each beside failures that are not so alike.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+use Upstream502::Steps;
+use Upstream502::Test;
+use Upstream502::Wire;
+
+my $t = Upstream502::Test->new;
+
+# Reads a whole request and does as its path asks: closes after so many seconds;
+# on a connection's second request, or with "hold", says nothing.
+sub obey ($c) {
+    for my $number ( 1 .. 2 ) {
+        $c->{in} = '';
+        Upstream502::Steps::fill($c) while $c->{in} !~ /\r\n\r\n/;
+        my ($length) = $c->{in} =~ /^Content-Length: (\d+)/mi;
+        my $head = index( $c->{in}, "\r\n\r\n" ) + 4;
+        Upstream502::Steps::fill($c)
+          while length( $c->{in} ) < $head + ( $length // 0 );
+        my ( $close, $hold ) = $c->{in} =~ m{^\S+ /\S*?(?:close=([\d.]+)|(hold))? HTTP};
+        if ( defined $close ) {
+            sleep $close;
+            return Upstream502::Steps::leave( $c, 0 );
+        }
+        if ( $hold || $number > 1 ) {
+            Upstream502::Steps::fill($c) while 1;
+        }
+        sleep 0.3 if $c->{in} =~ m{^GET /(?:kept|mixed) };
+        Upstream502::Steps::put( $c, http_ok( $c->{in} =~ /^HEAD/ ? '' : 'ok' ) );
+    }
+}
+
+my @NAMES = qw(heads any large sizes kept mixed after times);
+$t->tcp( app => \&obey );
+$t->conf(
+    http   => join( '', map { "upstream $_ { server %%app%%; keepalive 8; }\n" } @NAMES ),
+    server => join(
+        '',
+        map {
+            "location /$_ { proxy_pass http://$_; proxy_read_timeout "
+              . ( /kept|mixed/ ? '500ms' : '10s' )
+              . "; proxy_next_upstream off; proxy_http_version 1.1;
+            proxy_set_header Connection "
+              . ( /kept|mixed/ ? '""' : 'close' ) . "; }\n"
+        } @NAMES
+    )
+);
+$t->start;
+
+# All at once; their statuses.
+sub ask (@requests) {
+    my @sent = map { $t->send( ref $_ ? @$_ : $_ ) } @requests;
+    return map { $t->read($_)->{status} } @sent;
+}
+
+sub findings ($upstream) {
+    my ($d) = grep { $_->{upstream} eq $upstream } @{ $t->status->{diagnoses} };
+    ok $d, "$upstream has a diagnosis";
+    return map { $_->{name} => $_->{text} } @{ $d->{findings} };
+}
+
+# The first upstream's failures have that in common, the second one's do not.
+sub alike ( $name, $text, $upstream, $other ) {
+    my %found = findings($upstream);
+    like $found{$name}, $text, "$upstream: $name";
+    my %others = findings($other);
+    ok !exists $others{$name}, "$other: none" or diag $others{$name};
+}
+
+subtest 'one method' => sub {
+    is_deeply [ ask( map { [ '/heads?close=0', method => 'HEAD' ] } 1 .. 6 ) ],
+      [ (502) x 6 ], 'HEAD fails';
+    ask( ('/heads') x 4 );
+    ask( ( map { [ '/any?close=0', method => 'HEAD' ] } 1 .. 6 ), '/any?close=0', '/any' );
+    alike(
+        one_method => qr/^every failure on record is of a HEAD request, and others go well$/,
+        'heads', 'any'
+    );
+};
+
+subtest 'large ones' => sub {
+    my @large = ( method => 'POST', body => 'x' x 100_000 );
+    is_deeply [ ask( map { [ '/large?close=0', @large ] } 1 .. 6 ) ],
+      [ (502) x 6 ], 'they fail';
+    ask( ('/large') x 4 );
+    ask( ( map { [ '/sizes?close=0', @large ] } 1 .. 6 ), '/sizes?close=0', '/sizes' );
+    alike(
+        only_large => qr/^every failure on record had sent \d+ kB of its request or more$/,
+        'large', 'sizes'
+    );
+};
+
+subtest 'kept connections' => sub {
+    for my $name (qw(kept mixed)) {
+        is_deeply [ ask( ("/$name") x 6 ) ], [ (200) x 6 ], 'new ones do well';
+        $t->nginx->wait_idle;
+    }
+    sleep 1.1;    # idle for as long as idleness tells something
+    is_deeply [ ask( ('/kept') x 6 ) ], [ (504) x 6 ], 'kept ones do not';
+    ask( ('/mixed') x 6, '/mixed?hold' );
+    alike(
+        only_reused =>
+          qr/^every failure on record is on a connection that was kept and idle for 1(?:\.\d+)? ?s/,
+        'kept', 'mixed'
+    );
+};
+
+subtest 'a time that is no limit of nginx' => sub {
+    ask( ('/after?close=0.7') x 6 );
+    ask( map { '/times?close=' . 0.2 * $_ } 1 .. 6 );
+    alike(
+        always_after => qr/^nearly all failed after 700ms, which is no limit of nginx's/,
+        'after', 'times'
+    );
+};
+
+$t->finish;
+done_testing;
