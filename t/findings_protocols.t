@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # What became of a connection, told apart whatever is spoken over it, and
-# whatever it is made of: five reasons of a missing answer for each.
+# whatever it is made of: five reasons of a missing answer for each, and the
+# reasons why it was refused.
 
 use v5.36;
 
@@ -91,20 +92,50 @@ my %BECOMES = (
         unsaid   => [qw(service_gone no_answer)],
         evidence => { listening => 1 },
     },
+    port_closed => {
+        over   => qr/^IP/,
+        site   => 'B11a',
+        listen => sub (@) { 0 },
+        says   => '^nothing listens on \S+:\d+',
+        unsaid => [qw(other_address rejected socket_stale)],
+    },
+    other_address => {
+        over   => qr/^IP/,
+        site   => 'B11a',
+        listen => sub ( $t, $n ) { listen_tcp( host => '127.0.8.2', port => $n ) },
+        says   => 'that port is listened on, but on 127\.0\.8\.2',
+        unsaid => [qw(port_closed rejected)],
+    },
+    socket_stale => {
+        over   => qr/unix/,
+        site   => 'B10a',
+        listen => sub ( $t, $n ) { close listen_unix( $t->dir . "/$n.sock" ); 0 },
+        says   => '\d+\.sock .*nobody listens',
+        unsaid => [qw(socket_absent port_closed)],
+    },
+    socket_absent => {
+        over   => qr/unix/,
+        site   => 'B10d',
+        errno  => 2,
+        listen => sub (@) { 0 },
+        says   => '\d+\.sock',
+        unsaid => [qw(socket_stale directory_missing)],
+    },
 );
 
 my ( @rows, $number );
 for my $over ( sort keys %OVER ) {
     for my $protocol ( sort keys %PASS ) {
-        for my $finding ( sort keys %BECOMES ) {
+        for my $finding ( sort grep { $over =~ ( $BECOMES{$_}{over} // qr/./ ) } keys %BECOMES ) {
             my $n       = 8100 + $number++;
+            my $listen  = $BECOMES{$finding}{listen} // $OVER{$over}{listen};
             my $address = $OVER{$over}{address}->($n);
             push @rows,
               {
                 name => "$protocol over $over: $finding",
                 conf => "${protocol}_read_timeout 200ms; "
                   . $PASS{$protocol} =~ s/ADDRESS/$address/r,
-                before => sub ( $t, @ ) { $OVER{$over}{listen}->( $t, $n ) },
+                before => sub ( $t, @ ) { $listen->( $t, $n ) },
                 skip   => $OVER{$over}{skip},
                 finding => $finding,
                 %{ $BECOMES{$finding} },
