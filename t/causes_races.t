@@ -13,6 +13,7 @@ use Test::More;
 use Upstream502::Net  qw(accept_from reset_close wait_for);
 use Upstream502::Race ();
 use Upstream502::Runner;
+use Upstream502::Service;
 use Upstream502::Tls qw(make_certificates);
 use Upstream502::Wire;
 
@@ -182,12 +183,29 @@ sub upload ( $name, $prepare, %row ) {
                     reset_close($socket);
                 }
             );
+            $row->{service} = serve( $row->{listener}{b}, $row->{serves} )
+              if $row->{serves};
         },
         errno => qr/^(?:104|32)$/,
         %row,
         conf => "proxy_request_buffering off; proxy_http_version 1.1;
             lingering_close off; " . ( $row{conf} // $PASS ),
     };
+}
+
+# Answers whoever asks later, until it is killed, a few at most.
+sub serve ( $listener, $answer ) {
+    return Upstream502::Service::spawn(
+        sub {
+            for ( 1 .. 10 ) {
+                my $socket = $listener->accept or next;
+                sysread $socket, my $request, 65536;
+                syswrite $socket, $answer;
+                shutdown $socket, 1;
+                1 while sysread $socket, $request, 65536;
+            }
+        }
+    );
 }
 
 sub chunk () { return sprintf "%x\r\n%s\r\n", $CHUNK, 'x' x $CHUNK }
@@ -213,6 +231,12 @@ my @uploads = (
         finding  => 'answered_early',
         says     => 'had answered 413',
         evidence => { early_status => 413 },
+        serves   => "HTTP/1.1 413 Too Large\r\n\r\n",
+        checks   => [ [ qr/curl .* -i / => qr{^HTTP/1\.1 413 }m ] ],
+        after    => sub ( $t, $row, @ ) {
+            kill KILL => $row->{service};
+            waitpid $row->{service}, 0;
+        },
     ),
     upload(
         'the same over TLS',

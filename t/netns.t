@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Upstream502::Diagnosis;
 use Upstream502::Http qw(connect_to);
 use Upstream502::Runner;
 use Upstream502::Wire;
@@ -27,7 +28,7 @@ sub run ($command) {
 run('ip link set lo up') or BAIL_OUT('cannot set lo up');
 run("ip route add $_")
   for 'unreachable 198.51.100.1', 'prohibit 198.51.100.2',
-  'blackhole 198.51.100.3';
+  'blackhole 198.51.100.3', 'prohibit 198.51.100.4';
 
 # A rejecting firewall needs iptables and its kernel modules.
 my $firewall =
@@ -66,8 +67,24 @@ my @rows = (
             [ qr/^ip route show match/ => qr/^prohibit 198\.51\.100\.2/m, qr/\A(?!prohibit)/ ],
         ],
         repair => sub (@) { run('ip route del prohibit 198.51.100.2') },
-        site  => 'B10e',
-        errno => 13,
+        site   => 'B10e',
+        errno  => 13,
+        unsaid => 'confined',
+    ),
+    to(
+        '198.51.100.4',
+        name    => 'what is not allowed under a profile of AppArmor',
+        site    => 'B10e',
+        errno   => 13,
+        before  => \&confine,
+        finding => 'confined',
+        says    => '^nginx is confined by AppArmor \(/usr/sbin/nginx \(enforce\)\)',
+        checks  => [
+            [ qr{/attr/current} => qr{^/usr/sbin/nginx \(enforce\)$}m ],
+            [ qr/^ausearch /    => qr/avc:  denied/ ],
+            [ qr/apparmor/      => qr/apparmor="DENIED"/ ],
+        ],
+        after => sub ( $t, @ ) { run('umount /proc/*/attr/current'); $t->reload },
     ),
     to(
         '198.51.100.3',
@@ -179,6 +196,20 @@ sub setting ( $name, $value ) {
 
 sub port_range ( $low, $high ) {
     setting( 'ip_local_port_range', "$low $high" );
+}
+
+# New workers, of which the kernel seems to say that a profile confines them: a
+# real one cannot be loaded in a namespace, and forbids as this route does.
+sub confine ( $t, @ ) {
+    $t->reload;
+    ( $t->{diagnosis} //= Upstream502::Diagnosis->new($t) )
+      ->command( pgrep => 'echo ' . $t->nginx->pid . ';:', '' );
+    my $profile = $t->write( 'profile', "/usr/sbin/nginx (enforce)\n" );
+    for my $pid ( $t->nginx->pid, $t->nginx->workers ) {
+        run("mount --bind $profile /proc/$pid/attr/current")
+          or die "mount fails\n";
+    }
+    return;
 }
 
 # Every port of a small range is connected to the backend already.
