@@ -231,7 +231,8 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   note->failure.time_ms = run.now - element.later;
   note->failure.attempt = static_cast<uint16_t>(element.attempt);
   note->failure.limit = ValueOf(
-      DecidingLimit(failure.cause, note->attempt.message), run.upstream->conf);
+      DecidingLimit(failure.cause, note->attempt.message, note->attempt.timer),
+      run.upstream->conf);
   if (element.state != nullptr) {
     AddTimes(*element.state, &note->failure);
   }

@@ -10,6 +10,7 @@
 
 #include "upstream_502/store/event.h"
 #include "upstream_502/words/failure.h"
+#include "upstream_502/words/finding.h"
 
 namespace upstream_502 {
 
@@ -18,6 +19,11 @@ namespace upstream_502 {
 // stop at the end, at most 300 bytes. The log variable, the reports and the
 // page all show this.
 std::string Hint(const Failure& failure, const FailureText& text);
+
+// What to do about a finding that leads, with the protocol's own words; where
+// nginx's message tells more than it, what that tells.
+std::string HintOf(Finding finding, const Failure& failure,
+                   const FailureText& text);
 
 inline std::string Hint(const Event& event) {
   return Hint(event.failure, TextOf(event));

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "upstream_502/verdict/attempt.h"
 #include "upstream_502/words/cause.h"
 
 namespace upstream_502 {
@@ -27,8 +28,10 @@ enum class Limit : uint8_t {
 Limit LimitOf(Cause cause);
 
 // The one that did. kNone where it was another's: the kernel gives up by
-// itself, too, with another `message` of nginx.
-Limit DecidingLimit(Cause cause, absl::string_view message);
+// itself, too, with another `message` of nginx; a response may be cut because
+// nobody reads the request any more, after nginx's other `timer`.
+Limit DecidingLimit(Cause cause, absl::string_view message,
+                    Timer timer = Timer::kNone);
 
 // Its directive; "" for kNone.
 std::string LimitDirective(Limit limit, Protocol protocol);

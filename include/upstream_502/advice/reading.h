@@ -54,6 +54,7 @@ enum class Reading : uint8_t {
   kCommandRefused,  // memcached's CLIENT_ERROR, ERROR
   kServerRefused,   // memcached's SERVER_ERROR
   kChunks,          // declared chunked, sent otherwise
+  kBrokenInside,    // after a header that was right
 
   // Answers of no use
   kNotHttp,       // passed on as HTTP/0.9
@@ -69,7 +70,7 @@ enum class Reading : uint8_t {
   kLargeHeader,  // the request's, and the server closed
   kTemporaryFile,
 };
-inline constexpr size_t kReadingCount = 39;
+inline constexpr size_t kReadingCount = 40;
 
 Reading ReadingOf(const Failure& failure, const FailureText& text);
 

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "findings_case.h"
 #include "upstream_502/advice/checks.h"
 #include "upstream_502/advice/confirm.h"
 #include "upstream_502/advice/gather.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr size_t kMaxPeers = 10;
 constexpr size_t kMaxPath = 120;
+constexpr size_t kMaxQuote = 160;
 constexpr int64_t kTimerSlackMs = 100;
 // What these take, measured in events looked at.
 constexpr size_t kUpstreamWork = 20;
@@ -42,9 +44,13 @@ std::string Detail(const Situation& e) {
            "max_conns";
   }
   if (e.cause == Cause::kHeaderTooBig && limit > 0) {
-    return absl::StrCat(", ", directive, " (", ConfigSize(limit),
-                        ") was full after ", e.example->failure.bytes_received,
-                        " bytes, before the header's end");
+    // A single field may be too large for it, before all of that has come.
+    const uint64_t received = e.example->failure.bytes_received;
+    return absl::StrCat(", ", directive, " (", ConfigSize(limit), ")",
+                        received >= static_cast<uint64_t>(limit)
+                            ? absl::StrCat(" was full after ", received,
+                                           " bytes, before the header's end")
+                            : "");
   }
   // The kernel gives up on a connection by itself, too: then nginx's own
   // timeout was not reached.
@@ -205,10 +211,26 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
   }
 }
 
+// Whose name says less than nginx's own words.
+bool IsVague(Cause cause) {
+  return cause == Cause::kInternalError || cause == Cause::kHeaderInvalid ||
+         cause == Cause::kProtocolError || cause == Cause::kConnectionFailed ||
+         cause == Cause::kTlsProtocolError ||
+         cause == Cause::kTlsCertificateInvalid;
+}
+
+void Quote(const Situation& e, Diagnosis* d) {
+  if (e.example != nullptr && !e.example->message.empty() && IsVague(e.cause)) {
+    absl::StrAppend(&d->summary,
+                    "; nginx's words: ", Plain(e.example->message, kMaxQuote));
+  }
+}
+
 // What was seen goes first; how often and since when comes after it. What is
 // over is told as such.
-void Lead(const Gathered& gathered, Diagnosis* d) {
+void Lead(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   if (!gathered.lead) {
+    Quote(e, d);
     return;
   }
   if (d->pattern == Pattern::kRecovered) {
@@ -235,9 +257,8 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   if (example == nullptr && !d->peers.empty()) {
     text.peer = d->peers[0];
   }
-  const absl::string_view act =
-      gathered.lead ? Info(*gathered.lead).act : absl::string_view();
-  d->hint = act.empty() ? Hint(failure, text) : std::string(act);
+  d->hint = gathered.lead ? HintOf(*gathered.lead, failure, text)
+                          : Hint(failure, text);
   failure.protocol = e.upstream.protocol;
 
   const std::string uri = CommonPath(e);
@@ -276,7 +297,7 @@ Diagnosis DiagnoseOne(const Situation& e, FindingsOf findings_of) {
   if (e.idle_ends) {
     gathered.lead.reset();  // there was nothing to answer
   }
-  Lead(gathered, &d);
+  Lead(e, gathered, &d);
   Advise(e, gathered, &d);
   d.findings = std::move(gathered.findings);
   return d;

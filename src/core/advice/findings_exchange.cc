@@ -150,11 +150,20 @@ void FindSilent(const FindingCase& c) {
 
 }  // namespace
 
+// A process that was killed a moment ago explains the end of a connection; one
+// that was killed a while ago may be another service's.
 void FindEnded(const FindingCase& c) {
+  constexpr int32_t kMoment = 5;
+  const bool just_now = c.evidence.oom_seconds <= kMoment;
   FindEarly(c);
-  FindOom(c);
+  if (just_now) {
+    FindOom(c);
+  }
   FindIdle(c);
   FindGone(c);
+  if (!just_now) {
+    FindOom(c);
+  }
 }
 
 void FindStalled(const FindingCase& c) {

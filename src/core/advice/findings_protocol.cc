@@ -193,6 +193,10 @@ constexpr ErrorCode kErrorCodes[] = {
 }  // namespace
 
 void FindProtocol(const FindingCase& c) {
+  // Whose header could be read speaks the protocol, whatever came after it.
+  if (c.failure.phase == Phase::kBody && c.failure.received_status != 0) {
+    return;
+  }
   FindNotTls(c);
   FindNotFastcgi(c);
   // After a handshake it is what was inside of TLS.

@@ -328,9 +328,12 @@ void FindAlert(const FindingCase& c) {
   }
 }
 
-// Where no TLS is spoken a name would not help.
+// Where no TLS is spoken, or the handshake went well, a name would not help.
 void FindNoServerName(const FindingCase& c) {
   constexpr int kUnrecognized = 112;
+  if (c.failure.phase != Phase::kTls) {
+    return;
+  }
   const absl::string_view name = c.Items(Named::kServerName);
   if (c.evidence.sni == Seen::kNo && !c.Has(Finding::kWrongProtocol) &&
       !c.Has(Finding::kTlsRefusedHere)) {

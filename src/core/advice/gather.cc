@@ -94,9 +94,19 @@ void Gatherer::Count(const Event& event) {
   }
 }
 
+// That a name has moved is known a moment after the first failures, and
+// explains them, too.
 void Gatherer::Sort() {
+  const std::vector<const Event*> dominant = Dominant();
+  const Event* newest = dominant.empty() ? nullptr : dominant.front();
+  const auto leads = [newest](const Kind& kind) {
+    return kind.finding == Finding::kNameMoved && kind.newest == newest;
+  };
   std::stable_sort(
-      kinds_.begin(), kinds_.end(), [](const Kind& a, const Kind& b) {
+      kinds_.begin(), kinds_.end(), [&leads](const Kind& a, const Kind& b) {
+        if (leads(a) != leads(b)) {
+          return leads(a);
+        }
         return a.first != b.first ? a.first > b.first : a.count > b.count;
       });
 }

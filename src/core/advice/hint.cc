@@ -3,6 +3,7 @@
 #include "upstream_502/advice/hint.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/substitute.h"
 #include "upstream_502/advice/limit.h"
 #include "upstream_502/advice/reading.h"
@@ -181,6 +182,27 @@ void AppendDetails(Cause cause, absl::string_view family, std::string* hint) {
   }
 }
 
+// Whether settings of the service's may be behind it.
+bool IsOfTheService(Finding finding) {
+  switch (finding) {
+    case Finding::kPortClosed:
+    case Finding::kSocketStale:
+    case Finding::kSocketAbsent:
+    case Finding::kNoPermission:
+    case Finding::kQueueFull:
+    case Finding::kNotAccepted:
+    case Finding::kNotRead:
+    case Finding::kNoAnswer:
+    case Finding::kStillListening:
+    case Finding::kIdleClosed:
+    case Finding::kClosedInUse:
+    case Finding::kHeaderSize:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Words of the message leave no room for what is said in general.
 bool TakesDetails(Reading reading) {
   return reading == Reading::kNone || reading == Reading::kUnixLeftBehind ||
@@ -202,6 +224,23 @@ std::string Hint(const Failure& failure, const FailureText& text) {
     AppendDetails(failure.cause, family, &hint);
   }
   absl::StrAppend(&hint, Client(failure));
+  return hint;
+}
+
+std::string HintOf(Finding finding, const Failure& failure,
+                   const FailureText& text) {
+  const Reading reading = ReadingOf(failure, text);
+  const absl::string_view act = Info(finding).act;
+  if (act.empty() ||
+      (finding == Finding::kStillListening && !TakesDetails(reading))) {
+    return Hint(failure, text);
+  }
+  const absl::string_view family = DirectivePrefix(failure.protocol);
+  std::string hint =
+      absl::StrReplaceAll(act, {{"proxy_", absl::StrCat(family, "_")}});
+  if (IsOfTheService(finding)) {
+    AppendDetails(failure.cause, family, &hint);
+  }
   return hint;
 }
 

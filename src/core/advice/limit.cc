@@ -46,8 +46,11 @@ Limit LimitOf(Cause cause) {
   }
 }
 
-Limit DecidingLimit(Cause cause, absl::string_view message) {
+Limit DecidingLimit(Cause cause, absl::string_view message, Timer timer) {
   const Limit limit = LimitOf(cause);
+  if (cause == Cause::kBodyTimeout && timer == Timer::kWrite) {
+    return Limit::kNone;
+  }
   // Nobody else ends a body that stalls, or minds the size of a header.
   const bool nobody_else =
       cause == Cause::kBodyTimeout || cause == Cause::kHeaderTooBig;

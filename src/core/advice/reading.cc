@@ -157,6 +157,8 @@ constexpr absl::string_view kHints[] = {
     "memcached itself failed and says why: its memory, most often",
     "the body was declared chunked and sent otherwise: remove the "
     "Transfer-Encoding that the application itself sets",
+    "the header was right, and what came after it breaks the protocol: a fault "
+    "of the server's own library, or two answers mixed up on one connection",
 
     "what came is no HTTP response, and nginx passes it on as it is: the port "
     "speaks another protocol, or the application wrote the status line itself",
@@ -232,6 +234,10 @@ Reading OfNumbers(const Failure& failure, const FailureText& text) {
       return failure.received_status == 0 && text.message.empty() &&
                      failure.line == 0
                  ? Reading::kNotHttp
+                 : Reading::kNone;
+    case Cause::kProtocolError:
+      return failure.phase == Phase::kBody && failure.received_status != 0
+                 ? Reading::kBrokenInside
                  : Reading::kNone;
     case Cause::kBodyTimeout:
       return failure.received_status == 101 ? Reading::kUpgraded

@@ -271,8 +271,8 @@ constexpr FindingInfo kFindings[] = {
      "failed (last cause, since when, for how long), already tried",
      "the group's own state in nginx, and the causes this module has "
      "counted",
-     "end the cause of the failures; a backup server, max_fails=0 "
-     "for a single one"},
+     "by the reason: end what fails, raise max_conns, or take \"down\" out of "
+     "the configuration; a backup server bridges it"},
     {Finding::kNameMoved, "name_moved",
      "connection_refused, connection_timeout, connection_unreachable, "
      "connection_failed, tls_protocol_error, tls_certificate_invalid, "

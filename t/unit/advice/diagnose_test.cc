@@ -362,6 +362,17 @@ TEST(Diagnose, SaysWhichBufferTheHeaderDidNotFitIn) {
   EXPECT_EQ(d.checks[0], "fastcgi_buffer_size 16k; fastcgi_buffers 8 16k;");
 }
 
+TEST(Diagnose, DoesNotCallABufferFullThatIsNot) {
+  Scene scene;
+  Failed failed = Because(Cause::kHeaderTooBig);
+  failed.limit = 4096;
+  failed.bytes_received = 25;  // the length of a field, and it is too large
+  scene.At(kMinute).Bad(5, failed);
+  const std::string summary = scene.One().summary;
+  EXPECT_THAT(summary, HasSubstr("fastcgi_buffer_size (4k)"));
+  EXPECT_THAT(summary, Not(HasSubstr("full")));
+}
+
 TEST(Diagnose, SaysWhatTheBackendAnswered) {
   Scene scene("app", Protocol::kHttp);
   Failed failed = Because(Cause::kErrorStatus);

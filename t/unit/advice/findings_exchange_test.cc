@@ -166,6 +166,17 @@ TEST(FindingsExchangeTest, OomKillOfThisMachineLately) {
       "port_closed oom_kill");
 }
 
+// What was killed a while ago may be another service's.
+TEST(FindingsExchangeTest, OomKillComesFirstWhereItWasJustNow) {
+  const auto found = [](int32_t seconds) {
+    return NamesOf(Here(
+        Cause::kClosedBeforeResponse,
+        {.oom_kills = 1, .oom_seconds = seconds, .listening = Seen::kYes}));
+  };
+  EXPECT_EQ(found(5), "oom_kill still_listening");
+  EXPECT_EQ(found(6), "still_listening oom_kill");
+}
+
 TEST(FindingsExchangeTest, AnsweredEarly) {
   FindingScene scene = Of(Cause::kSendReset, {.early_status = 413});
   scene.failure.bytes_sent = 8192;

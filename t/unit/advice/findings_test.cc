@@ -191,7 +191,9 @@ std::map<Finding, FindingScene> Examples() {
          .message = "SSL_do_handshake() failed (SSL: error:0A000102:SSL "
                     "routines::unsupported protocol)"}}},
       {Finding::kNoServerName,
-       {{.cause = Cause::kTlsClosed}, {.peer = kFar}, {.sni = Seen::kNo}}},
+       {{.cause = Cause::kTlsClosed, .phase = Phase::kTls},
+        {.peer = kFar},
+        {.sni = Seen::kNo}}},
       {Finding::kTlsAlert,
        {{.cause = Cause::kTlsProtocolError},
         {.peer = kFar,

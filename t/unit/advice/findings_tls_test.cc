@@ -197,6 +197,9 @@ TEST(FindingsTlsTest, ServerName) {
             "several certificates needs proxy_ssl_server_name on");
   scene.failure.cause = Cause::kTlsClosed;
   EXPECT_EQ(NamesOf(scene), "no_server_name");
+  scene.failure.phase = Phase::kHeader;  // the handshake went well
+  EXPECT_EQ(NamesOf(scene), "");
+  scene.failure.phase = Phase::kTls;
   scene.failure.cause = Cause::kTlsTimeout;
   EXPECT_EQ(NamesOf(scene), "");
   EXPECT_EQ(NamesOf(Handshake("")), "");
@@ -384,6 +387,19 @@ TEST(FindingsTlsTest, Http2ErrorCodes) {
               "")
         << message;
   }
+}
+
+// A header of the right protocol was read before.
+TEST(FindingsTlsTest, NoOtherProtocolBehindAHeaderThatWasRead) {
+  FindingScene scene = {
+      {.cause = Cause::kProtocolError,
+       .phase = Phase::kBody,
+       .protocol = Protocol::kFastcgi},
+      {.peer = "127.0.0.1:9000",
+       .message = "upstream sent unsupported FastCGI protocol version: 72"}};
+  EXPECT_EQ(NamesOf(scene), "wrong_protocol");
+  scene.failure.received_status = 200;
+  EXPECT_EQ(NamesOf(scene), "");
 }
 
 }  // namespace

@@ -66,6 +66,25 @@ TEST(Gather, LeadsWithTheFindingAndHowManyItHoldsFor) {
   EXPECT_THAT(d.checks[0], HasSubstr("ss -Hltnp 'sport = :9000' || "));
 }
 
+// It is known a moment later than what failed first.
+TEST(Gather, LeadsWithANameThatHasMoved) {
+  const auto moved = [](const Event& event) -> std::vector<Found> {
+    if (event.evidence->listening == Seen::kNo) {
+      return {{Finding::kPortClosed, "closed"}};
+    }
+    return {{Finding::kNameMoved, "moved"}, {Finding::kPortClosed, "closed"}};
+  };
+  Failed first = Seen1(Refused());
+  first.evidence->listening = Seen::kNo;
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Bad(3, first);
+  scene.At(2 * kMinute).Bad(1, Seen1(Refused()));
+  EXPECT_THAT(scene.One(moved).summary, StartsWith("moved (1 of 4)"));
+  // It is where it was again.
+  scene.At(3 * kMinute).Bad(1, first);
+  EXPECT_THAT(scene.One(moved).summary, StartsWith("closed (5 of 5)"));
+}
+
 // Why nginx asked no other server is known of each failure, asked about or not.
 TEST(Gather, DoesNotCountConsequencesAsAskedAbout) {
   Scene scene("app", Protocol::kHttp);

@@ -296,5 +296,32 @@ TEST(HintTest, NamesNoTimeoutWhereTheKernelGaveUp) {
   EXPECT_FALSE(absl::StrContains(hint, "ran out")) << hint;
 }
 
+TEST(HintOf, SpeaksOfTheProtocolsDirectives) {
+  const Failure failure = {.cause = Cause::kTlsClosed,
+                           .phase = Phase::kTls,
+                           .protocol = Protocol::kGrpcs};
+  EXPECT_TRUE(absl::StartsWith(
+      HintOf(Finding::kNoServerName, failure, {.peer = "10.0.0.1:443"}),
+      "grpc_ssl_server_name on"));
+}
+
+TEST(HintOf, NamesTheServicesOwnSettings) {
+  const Failure failure = {.cause = Cause::kClosedBeforeResponse,
+                           .protocol = Protocol::kFastcgi};
+  EXPECT_TRUE(absl::StrContains(HintOf(Finding::kStillListening, failure, {}),
+                                "; PHP-FPM: request_terminate_timeout"));
+  EXPECT_FALSE(
+      absl::StrContains(HintOf(Finding::kServiceGone, failure, {}), "PHP-FPM"));
+}
+
+TEST(HintOf, StepsBackWhereTheRequestTellsMore) {
+  const Failure failure = {.cause = Cause::kClosedBeforeResponse,
+                           .protocol = Protocol::kUwsgi,
+                           .bytes_sent = 5000};
+  EXPECT_TRUE(absl::StrContains(
+      HintOf(Finding::kStillListening, failure, {.method = "GET"}),
+      "uWSGI: buffer-size"));
+}
+
 }  // namespace
 }  // namespace upstream_502

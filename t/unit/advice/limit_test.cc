@@ -107,5 +107,13 @@ TEST(DecidingLimit, NeedsNoMessageWhereOnlyNginxHasOne) {
   }
 }
 
+// The response had begun, and nobody read the rest of the request.
+TEST(DecidingLimit, IsNotThatOfReadingWhereWritingTookTooLong) {
+  EXPECT_EQ(DecidingLimit(Cause::kBodyTimeout, kNginxGaveUp, Timer::kWrite),
+            Limit::kNone);
+  EXPECT_EQ(DecidingLimit(Cause::kBodyTimeout, kNginxGaveUp, Timer::kRead),
+            Limit::kReadTimeout);
+}
+
 }  // namespace
 }  // namespace upstream_502
