@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use POSIX ();
 use Test::More;
+use Time::HiRes qw(sleep);
 use Upstream502::Http qw(request);
 use Upstream502::Test;
 
@@ -43,9 +44,12 @@ sub ask ( $t, $times = 1 ) {
 
 sub failures ($t) { return $t->status->{totals}{failures} }
 
-# Every process of this nginx at once.
+# Every process of this nginx at once; none is made meanwhile.
 sub kill_all ($t) {
-    my $master    = $t->nginx->pid;
+    my $master = $t->nginx->pid;
+    kill STOP => $master;
+    wait_for 'the master to stop',
+      sub { Upstream502::Nginx::slurp("/proc/$master/stat") =~ /\) T / };
     my @processes = ( $master, Upstream502::Nginx::children($master) );
     kill KILL => @processes;
     wait_for 'all to end',
@@ -114,6 +118,25 @@ subtest 'everything is killed' => sub {
     ask($t);
     restart($t);
     is failures($t), $sent, 'and goes on';
+};
+
+# A reload starts a process that writes at once: sooner or later one is killed
+# inside of that.
+subtest 'everything is killed while it is written' => sub {
+    my @kept = ($sent);
+    for my $round ( 1 .. 20 ) {
+        ask( $t, 2 );
+        kill HUP => $t->nginx->pid;
+        sleep 0.004 * $round;
+        kill_all($t);
+        $t->nginx->start;
+        my $now = failures($t);
+        ok $now == $sent || $now == $kept[-1], "round $round: the new book, or the old"
+          or diag "$now of $sent, $kept[-1] before";
+        push @kept, $now;
+        $sent = $now;
+    }
+    cmp_ok $kept[-1], '>', $kept[0], 'some were written';
 };
 
 subtest 'a write that was cut short' => sub {
