@@ -52,12 +52,13 @@ class SlotWriter {
   }
 
   void PutText(absl::string_view text) {
-    while (text.size() >= kWord) {
-      Put(Load<uint64_t>(text.data()));
-      text.remove_prefix(kWord);
+    const char* from = text.data();
+    size_t left = text.size();
+    for (; left >= kWord; left -= kWord, from += kWord) {
+      Put(Load<uint64_t>(from));
     }
-    if (!text.empty()) {
-      Put(LoadShort(text.data(), text.size()));
+    if (left > 0) {
+      Put(LoadShort(from, left));
     }
   }
 
@@ -89,11 +90,15 @@ Texts Fit(const FailureText& text, const FailureRows& rows,
   };
   size_t left = kTextBytes - Padded(fit.evidence.size());
   for (size_t i = 0; i < kNames; ++i) {
-    const size_t most = std::min(kNameLimits[i], left - kWord);
-    if (fit.names[i].size() > most) {
-      fit.names[i] = CutUtf8(fit.names[i], most);
+    absl::string_view& name = fit.names[i];
+    if (name.empty()) {
+      continue;  // as most are
     }
-    left -= Padded(fit.names[i].size());
+    const size_t most = std::min(kNameLimits[i], left - kWord);
+    if (name.size() > most) {
+      name = CutUtf8(name, most);
+    }
+    left -= Padded(name.size());
   }
   if (Padded(fit.message.size()) + Padded(fit.uri.size()) > left) {
     const size_t half = left / 2 & ~(kWord - 1);
@@ -197,7 +202,9 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
   writer.PutAll(lengths);
   writer.PutText(fit.evidence);
   for (const absl::string_view name : fit.names) {
-    writer.PutText(name);
+    if (!name.empty()) {
+      writer.PutText(name);
+    }
   }
   writer.PutText(fit.message);
   writer.PutText(fit.uri);
