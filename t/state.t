@@ -44,19 +44,6 @@ sub ask ( $t, $times = 1 ) {
 
 sub failures ($t) { return $t->status->{totals}{failures} }
 
-# Every process of this nginx at once; none is made meanwhile.
-sub kill_all ($t) {
-    my $master = $t->nginx->pid;
-    kill STOP => $master;
-    wait_for 'the master to stop',
-      sub { Upstream502::Nginx::slurp("/proc/$master/stat") =~ /\) T / };
-    my @processes = ( $master, Upstream502::Nginx::children($master) );
-    kill KILL => @processes;
-    wait_for 'all to end',
-      sub { !grep { Upstream502::Nginx::alive($_) } @processes };
-    delete $t->nginx->{masters}{$master};
-}
-
 sub restart ($t) {
     $t->nginx->stop;
     $t->nginx->start;
@@ -111,7 +98,7 @@ subtest 'everything is killed' => sub {
     save_now($t);
     my $kept = failures($t);
     ask( $t, 4 );
-    kill_all($t);
+    $t->nginx->kill_all;
     $t->nginx->start;
     is failures($t), $kept, 'what was written before is there';
     $sent = $kept;
@@ -128,7 +115,7 @@ subtest 'everything is killed while it is written' => sub {
         ask( $t, 2 );
         kill HUP => $t->nginx->pid;
         sleep 0.004 * $round;
-        kill_all($t);
+        $t->nginx->kill_all;
         $t->nginx->start;
         my $now = failures($t);
         ok $now == $sent || $now == $kept[-1], "round $round: the new book, or the old"

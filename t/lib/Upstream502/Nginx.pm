@@ -134,6 +134,19 @@ sub stop ($self) {
     }
 }
 
+# Every process of it at once, as a machine that loses its power does; none is
+# made meanwhile.
+sub kill_all ($self) {
+    my $master = $self->pid;
+    kill STOP => $master;
+    wait_for 'the master to stop',
+      sub { slurp("/proc/$master/stat") =~ /\) T / };
+    my @processes = ( $master, children($master) );
+    kill KILL => @processes;
+    wait_for 'all to end', sub { !grep { alive($_) } @processes };
+    delete $self->{masters}{$master};
+}
+
 # The lines of error.log and the sanitizer reports that nobody may leave
 # behind; `allowed` are patterns of alerts that nginx itself logs.
 sub complaints ( $self, @allowed ) {
