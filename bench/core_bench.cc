@@ -54,7 +54,7 @@ class Zone {
     Report report;
     Copy(store_, kNow, &report.snapshot);
     report.diagnoses = Diagnose(report.snapshot);
-    Apply(*ParseQuery(""), &report.snapshot);
+    SortTroubled(&report);
     return report;
   }
 
@@ -214,7 +214,7 @@ void BM_Diagnose(benchmark::State& state) {
 }
 
 void BM_Render(benchmark::State& state,
-               std::unique_ptr<Renderer> (*make)(const Report&)) {
+               std::unique_ptr<Renderer> (*make)(const Excerpt&)) {
   const Report report =
       Zone(static_cast<uint32_t>(state.range(0))).MakeReport();
   Longest longest;
@@ -223,7 +223,9 @@ void BM_Render(benchmark::State& state,
   while (state.KeepRunning()) {
     bytes = 0;
     pieces = 0;
-    const std::unique_ptr<Renderer> renderer = make(report);
+    Excerpt excerpt(report, *ParseQuery(""));
+    excerpt.Choose(SIZE_MAX);
+    const std::unique_ptr<Renderer> renderer = make(excerpt);
     std::string piece;
     while (longest.Time([&] { return renderer->Next(&piece); })) {
       bytes += piece.size();

@@ -33,6 +33,8 @@ check() {
 clang-format --dry-run -Werror "${cxx[@]}" || fail "run make format"
 check "core and system know nothing of nginx" \
   grep -rnE '\bngx_' include src/core src/system
+check "absl::StrFormat ends the process where memory is out: AppendFormat" \
+  grep -rnE 'absl::Str(Append)?Format\(' include src
 check "do it or leave it" \
   grep -rnIE "\b(TO""DO|FIX""ME|X""XX|HA""CK)\b" --exclude-dir=build \
   --exclude-dir=.git .

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "upstream_502/report/negotiate.h"
+#include "desk.h"
 #include "zone.h"
 
 namespace upstream_502 {
@@ -17,13 +18,6 @@ struct UpstreamHook;
 enum class VariableNames : ngx_uint_t { kLocation, kResolved };
 enum class RecordUri : ngx_uint_t { kOff, kPath, kFull };
 
-// Reports on their way out of this worker.
-struct AnswerCount {
-  uint32_t now;
-  uint32_t most;     // at once, since memory was given back
-  ngx_event_t trim;  // gives it back
-};
-
 struct MainConf {
   Zone zone;
   // Rows where peers were found of late, by the address of their name.
@@ -32,7 +26,7 @@ struct MainConf {
   uint64_t hook_mask;            // of its size, a power of two; 0: no hooks
   const ngx_module_t* proxy_v2;  // nullptr where nginx is older
   ngx_int_t request_id;  // the variable's index, NGX_ERROR where nobody uses it
-  AnswerCount answers;
+  Desk desk;
   ngx_flag_t asks;  // the kernel about failures, in some location
   ngx_flag_t incident_log;
   ngx_event_t incident_timer;  // looks for those that are over

@@ -10,15 +10,22 @@ use v5.36;
 use Bench::Nginx           qw(median slurp);
 use Exporter               qw(import);
 use IO::Socket::IP         ();
+use List::Util             qw(min);
 use Time::HiRes            qw(sleep time);
+use Upstream502::H2        ();
 use Upstream502::Http      ();
 use Upstream502::Net       qw(reserve_port wait_for);
 
-our @EXPORT_OK = qw(start_times scrapes row_bytes @FORMATS);
+our @EXPORT_OK = qw(start_times scrapes crowds row_bytes @FORMATS @CROWDS);
 
 use constant { UPSTREAMS => 1000, SERVERS => 10, STARTS => 7, SCRAPES => 5 };
 
 our @FORMATS = qw(text json html prometheus);
+
+# Readers at once, as many streams of one connection, and upstreams of three
+# servers that fill a zone of 64 MiB.
+our @CROWDS = ( 1, 16, 128, 600 );
+use constant { STREAMS => 120, FULL => 7500 };
 
 sub configuration ( $port, %more ) {
     my $upstreams = '';
@@ -147,6 +154,79 @@ sub scrape ( $server, $file, $format ) {
     $result{memory} = memory( $worker, 'VmHWM' ) - $before -
       memory( $worker, 'RssFile' ) - memory( $worker, 'RssShmem' );
     return \%result;
+}
+
+# Readers of the report of a full zone who read nothing of it: milliseconds of
+# CPU that the longest turn of the event loop took, from the first of them until
+# the last has gone, KiB by which the worker grew, and KiB that it keeps.
+sub crowds ( $dir, $hold, $variant ) {
+    my ( $port, $held ) = reserve_port();
+    my ( $h2, $reserved ) = reserve_port();
+    my $file = "$dir/hold";
+    write_file( $file, pack 'Q', 0 );
+    my $upstreams = join '', map {
+        my $net = join '.', 127, 1 + ( $_ >> 8 ), $_ & 255;
+        "upstream backend-$_.example {"
+          . join( '', map { " server $net.$_:$port;" } 1 .. 3 ) . " }\n"
+    } 0 .. FULL - 1;
+    my $server = Bench::Nginx->new(
+        $dir,
+        { %$variant, http => 'upstream_502_zone full:64m;' },
+        workers => 1,
+        http    => "variables_hash_max_size 2048;\n$upstreams",
+        server  => "listen 127.0.0.1:$h2 http2 sndbuf=16k;
+            location = /fail { set \$target backend-\$arg_n.example;
+                proxy_pass http://\$target; }",
+    );
+    undef $reserved;
+    $server->start( 'env', "LD_PRELOAD=$hold", "HOLD_FILE=$file" );
+    get( $server->port, "/fail?n=$_" ) for 0 .. FULL - 1;
+    get( $server->port, '/status?format=json' );
+    my %result = map { $_ => crowd( $server, $h2, $file, $_ ) } @CROWDS;
+    $server->stop;
+    return %result;
+}
+
+sub crowd ( $server, $h2, $file, $readers ) {
+    my ($worker) = $server->workers;
+    my $resident = sub { return memory( $worker, 'VmRSS' ) };
+    my $before   = $resident->();
+    write_file( $file, pack 'Q', 0 );
+    my @clients;
+    for ( my $left = $readers ; $left > 0 ; $left -= STREAMS ) {
+        my $client = Upstream502::H2->new( $h2, window => 0 );
+        $client->send( 2 * $_ - 1, '/status?format=json' )
+          for 1 .. min( $left, STREAMS );
+        push @clients, $client;
+    }
+    wait_for 'their header', sub {
+        for my $client (@clients) {
+            $client->take;
+        }
+        return $readers == grep { $_->{status} }
+          map { values %{ $_->{streams} } } @clients;
+    }, 60;
+    settle($worker);
+    my $more = $resident->() - $before;
+    close $_->{socket} for @clients;
+    settle($worker);
+    return {
+        held => unpack( 'Q', slurp($file) ) / 1e6,
+        more => $more,
+        left => $resident->() - $before
+    };
+}
+
+# Until the worker has had nothing to do for a while.
+sub settle ($worker) {
+    my ( $ticks, $quiet ) = ( -1, 0 );
+    wait_for 'a worker with nothing to do', sub {
+        my $now = ( split ' ', slurp("/proc/$worker/stat") =~ s/^.*\) //sr )[11];
+        $quiet = $now == $ticks ? $quiet + 1 : 0;
+        $ticks = $now;
+        sleep 0.1;
+        return $quiet > 10;
+    }, 120;
 }
 
 sub memory ( $pid, $field ) {

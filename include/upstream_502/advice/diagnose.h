@@ -14,6 +14,7 @@
 #include "upstream_502/advice/findings.h"
 #include "upstream_502/store/snapshot.h"
 #include "upstream_502/words/finding.h"
+#include "upstream_502/words/region.h"
 
 namespace upstream_502 {
 
@@ -30,23 +31,23 @@ enum class Pattern : uint8_t {
 // A finding of the failures in the window, and of how many of them.
 struct DiagnosisFinding {
   Finding finding;
-  std::string text;  // of the newest of them
+  String text;  // of the newest of them
   uint64_t count;
 };
 
 struct Diagnosis {
-  std::string upstream;
+  String upstream;
   Severity severity = Severity::kInfo;
   Pattern pattern = Pattern::kIntermittent;
   Cause cause = Cause::kUnknown;   // the dominant one
   double share = 0;                // of the failures in the window, 0..1
   int64_t since = 0;               // Unix ms of the first failure of this spell
-  std::vector<std::string> peers;  // that fail, worst first, at most 10
-  std::string summary;             // one sentence, plain text
-  std::string hint;  // what to do about the finding it leads with,
+  List<String> peers;  // that fail, worst first, at most 10
+  String summary;             // one sentence, plain text
+  String hint;  // what to do about the finding it leads with,
                      // else what the cause means (hint.h)
-  std::vector<DiagnosisFinding> findings;  // dominant first
-  std::vector<std::string> checks;  // commands or directives, most useful first
+  List<DiagnosisFinding> findings;  // dominant first
+  List<String> checks;  // commands or directives, most useful first
 };
 
 absl::string_view SeverityName(Severity severity);
@@ -54,7 +55,7 @@ absl::string_view PatternName(Pattern pattern);
 
 // At most one diagnosis per troubled upstream, worst first. Needs the
 // snapshot's events unfiltered. `checks` quote addresses for a shell.
-std::vector<Diagnosis> Diagnose(const Snapshot& snapshot);
+List<Diagnosis> Diagnose(const Snapshot& snapshot);
 
 // What one failure shows: Findings of findings.h.
 using FindingsOf = std::vector<Found> (*)(const Event&);
@@ -71,7 +72,7 @@ class Diagnoser {
   bool Next(size_t work);
 
   // What was found, worst first.
-  std::vector<Diagnosis> Take();
+  List<Diagnosis> Take();
 
  private:
   const Snapshot& snapshot_;

@@ -20,7 +20,7 @@ namespace upstream_502 {
 inline constexpr size_t kMaxGathered = 500;
 
 struct Gathered {
-  std::vector<DiagnosisFinding> findings;  // dominant first
+  List<DiagnosisFinding> findings;  // dominant first
 
   // The one to lead with, where there is one, in a sentence with how many of
   // the failures asked about it holds for; and the newest failure that has it.

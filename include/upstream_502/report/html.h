@@ -10,7 +10,7 @@
 
 namespace upstream_502 {
 
-std::unique_ptr<Renderer> MakeHtmlRenderer(const Report& report);
+std::unique_ptr<Renderer> MakeHtmlRenderer(const Excerpt& excerpt);
 
 // The Content-Security-Policy it is to be sent with.
 absl::string_view PageCsp();

@@ -9,7 +9,7 @@
 
 namespace upstream_502 {
 
-std::unique_ptr<Renderer> MakeJsonRenderer(const Report& report);
+std::unique_ptr<Renderer> MakeJsonRenderer(const Excerpt& excerpt);
 
 }  // namespace upstream_502
 

@@ -2,7 +2,8 @@
 // text from outside once, at the place where it is written. They work in pieces
 // so that a large zone never holds the worker:
 //
-//   std::unique_ptr<Renderer> renderer = MakeJsonRenderer(report);
+//   const Excerpt excerpt(report);  // must outlive its renderer
+//   std::unique_ptr<Renderer> renderer = MakeJsonRenderer(excerpt);
 //   std::string out;
 //   while (renderer->Next(&out)) { … send, or go on later … }
 //
@@ -19,25 +20,15 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "upstream_502/advice/diagnose.h"
-#include "upstream_502/store/snapshot.h"
+#include "upstream_502/report/excerpt.h"
 
 namespace upstream_502 {
-
-// What is rendered: filtered statistics and the diagnoses made from all of
-// them. Must outlive its renderer.
-struct Report {
-  Snapshot snapshot;
-  std::vector<Diagnosis> diagnoses;
-  Window window = Window::kHour;
-  bool one_incident = false;  // all of the only one in the snapshot
-};
 
 class Renderer {
  public:
   virtual ~Renderer() = default;
-  // Appends the next piece (at most some 16 KiB) to `out`. False when nothing
-  // is left; then `out` was not touched.
+  // Appends the next piece (at most some 16 KiB, and nothing where much is left
+  // out) to `out`. False when nothing is left; then `out` was not touched.
   virtual bool Next(std::string* out) = 0;
 };
 
@@ -53,9 +44,14 @@ Part Each(size_t count, std::function<void(size_t i, std::string* out)> write);
 // What stands for the peers of a place, which a client may choose.
 inline constexpr absl::string_view kVariablePeer = "(variable)";
 
+// A part with an item for each upstream that is shown.
+Part EachUpstream(
+    const Excerpt& excerpt,
+    std::function<void(const UpstreamStats& upstream, std::string* out)> write);
+
 // A part with one item per peer of each upstream; those of a place are one,
 // with attempts, failures, causes and last failure.
-Part EachPeer(const std::vector<UpstreamStats>& upstreams,
+Part EachPeer(const Excerpt& excerpt,
               std::function<void(const UpstreamStats& upstream,
                                  const PeerStats& peer, std::string* out)>
                   write);
@@ -73,8 +69,8 @@ class PartsRenderer : public Renderer {
 // Whether lists of upstreams show it: a real one that had a request.
 bool IsListed(const UpstreamStats& upstream);
 
-// Whether any upstream of the (filtered) snapshot has that name.
-bool HasUpstream(const Snapshot& snapshot, absl::string_view name);
+// Whether something failed there.
+bool IsTroubled(const UpstreamStats& upstream);
 
 // `text` in printable ASCII, so that bytes are columns.
 std::string Plain(absl::string_view text);

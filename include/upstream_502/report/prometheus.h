@@ -9,8 +9,8 @@
 
 namespace upstream_502 {
 
-std::unique_ptr<Renderer> MakePrometheusRenderer(const Report& report);
-std::unique_ptr<Renderer> MakeOpenMetricsRenderer(const Report& report);
+std::unique_ptr<Renderer> MakePrometheusRenderer(const Excerpt& excerpt);
+std::unique_ptr<Renderer> MakeOpenMetricsRenderer(const Excerpt& excerpt);
 
 }  // namespace upstream_502
 

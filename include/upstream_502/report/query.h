@@ -1,4 +1,4 @@
-// The status location's query string, parsed, and what it filters.
+// The status location's query string, parsed: excerpt.h says what it leaves.
 
 #ifndef UPSTREAM_502_REPORT_QUERY_H_
 #define UPSTREAM_502_REPORT_QUERY_H_
@@ -10,7 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "upstream_502/report/negotiate.h"
-#include "upstream_502/store/snapshot.h"
+#include "upstream_502/store/window.h"
+#include "upstream_502/words/cause.h"
+#include "upstream_502/words/finding.h"
 
 namespace upstream_502 {
 
@@ -30,13 +32,6 @@ struct Query {
 // empty). An unknown or bad argument is InvalidArgument with one line that
 // names it, in nginx's voice.
 absl::StatusOr<Query> ParseQuery(absl::string_view args);
-
-// Drops from `snapshot` what the query does not ask for: upstreams, peers of
-// another address, causes and findings in their count arrays are kept whole;
-// events are filtered by all of upstream, peer, cause, finding, incident, since
-// and cut to limit: of one incident the first event on record stays, too.
-// Incidents are those that the first five leave. Totals stay as they are.
-void Apply(const Query& query, Snapshot* snapshot);
 
 }  // namespace upstream_502
 

@@ -10,7 +10,7 @@
 
 namespace upstream_502 {
 
-std::unique_ptr<Renderer> MakeTextRenderer(const Report& report);
+std::unique_ptr<Renderer> MakeTextRenderer(const Excerpt& excerpt);
 
 }  // namespace upstream_502
 

@@ -5,7 +5,6 @@
 #define UPSTREAM_502_REPORT_TEXT_GRPC_H_
 
 #include <string>
-#include <vector>
 
 #include "upstream_502/report/parts.h"
 
@@ -16,9 +15,9 @@ namespace upstream_502 {
 void AppendGrpc(const UpstreamStats& upstream, std::string* out);
 
 // The same of those that have no failed attempt.
-Part GrpcAnswers(const std::vector<UpstreamStats>& upstreams);
+Part GrpcAnswers(const Excerpt& excerpt);
 
-bool HasGrpcFailures(const std::vector<UpstreamStats>& upstreams);
+bool HasGrpcFailures(const Excerpt& excerpt);
 
 }  // namespace upstream_502
 

@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "upstream_502/store/snapshot.h"
 #include "upstream_502/store/store.h"
+#include "upstream_502/words/region.h"
 
 namespace upstream_502 {
 
@@ -35,18 +35,52 @@ class Copier {
   bool Next(size_t work);
 
  private:
+  // Rows of peers by upstream row, as lists within one list.
+  struct Chains {
+    List<uint32_t> head;
+    List<uint32_t> next;
+
+    Chains(size_t heads, size_t rows);
+    void Add(uint32_t chain, uint32_t row);
+    bool Has(uint32_t row) const;
+  };
+
+  // The steps, in their order. Each goes on where it ended; false when it has
+  // not come to its end.
+  bool FindUpstreams();
+  bool FindPeers();
+  bool FindRetired();
+  bool CopyRows();
+  bool FindEvents();
+  bool CopyEvents();
+  bool CopyIncidents();
+
+  void OpenRow();
+  void AddPeer();
+  void AddRetired();
+  void CloseRow();
+  void FillZone();
+  // Takes so much off what is left of this turn's work.
+  void Spend(size_t work);
+  // Whether there are more of `count`, each of which is worth little; takes
+  // the next few as [from, next_).
+  bool NextFew(size_t count, size_t* from);
+
   Arena arena_;
   int64_t now_ms_;
   Snapshot* snapshot_;
   bool hours_;
-  std::vector<uint32_t> upstreams_;           // rows by name
-  std::vector<std::vector<uint32_t>> peers_;  // rows by upstream row
-  std::vector<std::vector<uint32_t>> retired_;
-  size_t next_upstream_ = 0;
-  bool summed_ = false;
-  std::vector<std::pair<uint64_t, const EventSlot*>> events_;  // newest first
-  size_t next_event_ = 0;
-  uint32_t next_incident_ = 0;
+  size_t left_ = 0;
+  size_t step_ = 0;
+  size_t next_ = 0;           // of this step
+  List<uint32_t> upstreams_;  // a heap by name
+  Chains published_;
+  Chains retired_;
+  UpstreamStats* open_ = nullptr;  // that peers are being added to
+  List<uint32_t> peers_;           // its, that are left, a heap by name
+  uint32_t next_retired_ = 0;
+  PeerStats other_;
+  List<std::pair<uint64_t, const EventSlot*>> events_;  // a heap by id
 };
 
 }  // namespace upstream_502

@@ -5,10 +5,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
+#include "upstream_502/words/region.h"
 
 namespace upstream_502 {
 
@@ -18,14 +18,14 @@ struct Event {
   uint64_t id = 0;
   uint64_t incident = 0;  // that it belongs to; 0: none on record
   Failure failure;
-  std::string upstream;
-  std::string target;
-  std::string peer;
-  std::string method;
-  std::string host;
-  std::string uri;
-  std::string request_id;
-  std::string message;
+  String upstream;
+  String target;
+  String peer;
+  String method;
+  String host;
+  String uri;
+  String request_id;
+  String message;
   std::optional<Evidence> evidence;  // where the kernel was asked
 };
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #include "upstream_502/store/layout.h"
 
@@ -36,6 +37,15 @@ inline bool LiesAhead(int64_t time, int64_t now_ms) {
   return time - now_ms > kClocksDifferMs;
 }
 
+// When the clock was set back since these times, they are taken for now.
+inline void KeepBehind(int64_t now_ms, std::initializer_list<Time*> times) {
+  for (Time* time : times) {
+    if (LiesAhead(time->load(std::memory_order_relaxed), now_ms)) {
+      time->store(now_ms, std::memory_order_relaxed);
+    }
+  }
+}
+
 // Notes `totals` as those that span `span` begins with, unless somebody else
 // has opened it meanwhile.
 template <size_t kSpans, size_t kKinds>
@@ -52,12 +62,42 @@ void NoteTotals(const Time& running, int64_t seen, int64_t span,
   }
 }
 
+// The clock was set back, from span `last` to `now`. The spans until now keep
+// what they had, and what was counted ahead of them has none any more: it would
+// look as if all of it had happened within a moment. One span ahead (an hour
+// that had just begun) becomes a part of this one. Whoever sees it first does
+// it alone, since it cannot be done twice.
+template <size_t kSpans, size_t kKinds>
+void TurnBack(int64_t last, int64_t now, const Totals32<kKinds>& totals,
+              SpanTotals<kSpans, kKinds>* ring) {
+  const auto at = [ring](int64_t span, size_t kind) -> Word& {
+    return ring->at[static_cast<size_t>(span) % kSpans][kind];
+  };
+  // Slots of what lies ahead are those of the oldest spans now.
+  const int64_t oldest = last - static_cast<int64_t>(kSpans) + 1;
+  for (size_t kind = 0; kind < kKinds; ++kind) {
+    uint32_t first = totals[kind];  // of what is left
+    if (oldest <= now) {
+      const uint32_t ahead =
+          last - now == 1
+              ? 0
+              : Since(at(now + 1, kind).load(std::memory_order_relaxed), first);
+      for (int64_t span = oldest; span <= now; ++span) {
+        at(span, kind).fetch_add(ahead, std::memory_order_relaxed);
+      }
+      first = at(oldest, kind).load(std::memory_order_relaxed);
+    }
+    for (int64_t span = std::max(now, oldest - 1) + 1; span <= last; ++span) {
+      at(span, kind).store(first, std::memory_order_relaxed);
+    }
+  }
+}
+
 // Opens the span of `width_ms` that `now_ms` falls into where nobody did yet;
 // `sum` tells the totals. Before the first one there are none: what others
 // count meanwhile belongs to it. Spans become whole before they run, so that
 // whoever is killed in between leaves them to the next. Small steps back of the
-// clock are ignored; after a large one, what lies ahead belongs to the span
-// that runs again.
+// clock are ignored.
 template <size_t kSpans, size_t kKinds, typename Sum>
 void OpenSpan(Time* running, SpanTotals<kSpans, kKinds>* ring, int64_t width_ms,
               int64_t now_ms, const Sum& sum) {
@@ -75,25 +115,12 @@ void OpenSpan(Time* running, SpanTotals<kSpans, kKinds>* ring, int64_t width_ms,
          ++span) {
       NoteTotals(*running, seen, span, totals, ring);
     }
-  } else if (seen != 0) {
-    // Slots of what lies ahead are those of the oldest spans now.
-    const int64_t oldest = last - kLength + 1;
-    Totals32<kKinds> totals;
-    if (oldest <= now) {
-      for (size_t kind = 0; kind < kKinds; ++kind) {
-        totals[kind] =
-            ring->at[static_cast<size_t>(oldest) % kSpans][kind].load(
-                std::memory_order_relaxed);
-      }
-    } else {
-      totals = sum();
-    }
-    for (int64_t span = std::max(now, oldest - 1) + 1; span <= last; ++span) {
-      NoteTotals(*running, seen, span, totals, ring);
-    }
   }
-  running->compare_exchange_strong(seen, start, std::memory_order_release,
-                                   std::memory_order_relaxed);
+  const bool opened = running->compare_exchange_strong(
+      seen, start, std::memory_order_release, std::memory_order_relaxed);
+  if (opened && last > now) {
+    TurnBack(last, now, sum(), ring);
+  }
 }
 
 // The counts of each span up to that of `now_ms`, oldest first, by kind;

@@ -6,13 +6,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "upstream_502/store/arena.h"
 #include "upstream_502/store/window.h"
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/finding.h"
+#include "upstream_502/words/region.h"
 
 namespace upstream_502 {
 
@@ -21,17 +20,17 @@ namespace upstream_502 {
 // failure.
 struct Incident {
   struct Peer {
-    std::string addr;  // "(other)": all that there was no room for
+    String addr;  // "(other)": all that there was no room for
     uint64_t failures = 0;
   };
   // What a finding said, in the newest event on record that has it.
   struct Text {
     Finding finding = Finding::kPortClosed;
-    std::string text;
+    String text;
   };
 
   uint64_t id = 0;
-  std::string upstream;
+  String upstream;
   Protocol protocol = Protocol::kUnknown;
   bool open = false;
   int64_t start = 0;
@@ -43,8 +42,8 @@ struct Incident {
   std::array<uint64_t, kMaxCauses> causes{};
   std::array<uint64_t, kMaxFindings> findings{};
   std::array<uint64_t, kIncidentSpans> spans{};  // see kIncidentSpanStarts
-  std::vector<Peer> peers;                       // most failures first
-  std::vector<Text> texts;                       // see advice/explain.h
+  List<Peer> peers;                              // most failures first
+  List<Text> texts;                              // see advice/explain.h
   uint64_t first_event = 0;                      // 0: none was recorded
   uint64_t last_event = 0;
   uint64_t generation = 0;

@@ -9,8 +9,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "upstream_502/store/event.h"
 #include "upstream_502/store/incident.h"
@@ -19,6 +17,7 @@
 #include "upstream_502/words/cause.h"
 #include "upstream_502/words/finding.h"
 #include "upstream_502/words/grpc.h"
+#include "upstream_502/words/region.h"
 
 namespace upstream_502 {
 
@@ -40,13 +39,13 @@ struct History {
   std::array<T, N> buckets{};
 };
 struct Minute {
-  uint64_t requests = 0;
-  uint64_t failures = 0;
-  uint64_t responses_502 = 0;
+  uint32_t requests = 0;
+  uint32_t failures = 0;
+  uint32_t responses_502 = 0;
 };
 struct PeerMinute {
-  uint64_t attempts = 0;
-  uint64_t failures = 0;
+  uint32_t attempts = 0;
+  uint32_t failures = 0;
 };
 
 // Cumulative counts are NOT in here: counts[i] is what fell into
@@ -58,7 +57,7 @@ struct Histogram {
 };
 
 struct PeerStats {
-  std::string addr;  // as in $upstream_addr; "(other)" when the zone was full
+  String addr;  // as in $upstream_addr; "(other)" when the zone was full
   uint64_t attempts = 0;
   uint64_t failures = 0;
   CauseCounts causes{};
@@ -71,8 +70,8 @@ struct PeerStats {
 };
 
 struct UpstreamStats {
-  std::string name;  // "(other)" when the zone was full; "(none)" for
-                     // responses that no upstream was asked for
+  String name;  // "(other)" when the zone was full; "(none)" for
+                // responses that no upstream was asked for
   Protocol protocol = Protocol::kUnknown;
   UpstreamKind kind = UpstreamKind::kConfigured;
   uint64_t requests = 0;
@@ -85,21 +84,21 @@ struct UpstreamStats {
   FindingCounts findings{};
   GrpcCounts grpc_statuses{};
   History<Minute, kHistoryMinutes> history;
-  std::vector<Minute> hours;   // oldest first; empty unless they were wanted
+  List<Minute> hours;          // oldest first; empty unless they were wanted
   uint64_t incidents = 0;      // so far
   uint64_t last_incident = 0;  // id of the newest on record; 0: none
   bool incident_open = false;  // that one
   // Causes of the last kPeerMinutes minutes and the running one, summed.
   CauseCounts recent_causes{};
   Histogram time_to_failure;
-  std::vector<PeerStats> peers;
+  List<PeerStats> peers;
   bool seen = false;  // false: configured, but no request has come yet
 };
 
 struct ServerInfo {
-  std::string hostname;
-  std::string nginx_version;
-  std::string module_version;
+  String hostname;
+  String nginx_version;
+  String module_version;
   int64_t pid = 0;
   int64_t time = 0;
   int64_t start_time = 0;   // counting since
@@ -109,7 +108,7 @@ struct ServerInfo {
 };
 
 struct ZoneInfo {
-  std::string name;
+  String name;
   uint64_t size = 0;
   uint64_t peers = 0;
   uint64_t peers_max = 0;
@@ -136,17 +135,17 @@ struct Totals {
       causes_history{};  // same start as requests_history
   // The same by the hour; empty unless they were wanted.
   int64_t hours_start = 0;
-  std::vector<uint64_t> requests_hours;
-  std::array<std::vector<uint64_t>, kMaxCauses> causes_hours;
+  List<uint64_t> requests_hours;
+  std::array<List<uint64_t>, kMaxCauses> causes_hours;
 };
 
 struct Snapshot {
   ServerInfo server;
   ZoneInfo zone;
   Totals totals;
-  std::vector<UpstreamStats> upstreams;  // sorted by name
-  std::vector<Event> events;             // newest first
-  std::vector<Incident> incidents;       // newest first
+  List<UpstreamStats> upstreams;  // sorted by name
+  List<Event> events;             // newest first
+  List<Incident> incidents;       // newest first
 };
 
 // Takes two rows of one peer together.
@@ -156,6 +155,10 @@ void Merge(const PeerStats& from, PeerStats* to);
 uint64_t SumResponses(const ResponseCounts& responses);
 uint64_t ResponsesWithCode(const ResponseCounts& responses, int code);
 uint64_t ResponsesWithOrigin(const ResponseCounts& responses, Origin origin);
+
+// The upstream of that name; nullptr where there is none.
+UpstreamStats* FindUpstream(absl::string_view name,
+                            List<UpstreamStats>* upstreams);
 
 // Puts incidents in order, newest first, and says of events and upstreams which
 // one is theirs.

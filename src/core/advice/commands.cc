@@ -5,8 +5,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "upstream_502/words/escape.h"
+#include "upstream_502/words/format.h"
 
 namespace upstream_502 {
 namespace {
@@ -35,10 +35,11 @@ std::string Tables(const PeerAddress& address) {
     return absl::StrCat(" || grep -F ", address.path, " /proc/net/unix");
   }
   int port = 0;
-  return absl::SimpleAtoi(address.port, &port)
-             ? absl::StrFormat(" || grep ':%04X 0*:0000 0A ' /proc/net/tcp*",
-                               port)
-             : "";
+  std::string tables;
+  if (absl::SimpleAtoi(address.port, &port)) {
+    AppendFormat(&tables, " || grep ':%04X 0*:0000 0A ' /proc/net/tcp*", port);
+  }
+  return tables;
 }
 
 // The processes that have the listening socket, a number a line, and what to

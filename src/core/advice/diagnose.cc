@@ -3,6 +3,7 @@
 #include "upstream_502/advice/diagnose.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -94,7 +95,7 @@ std::string PartialSummary(const Situation& e, size_t failing) {
   }
   const std::string who =
       failing == 1
-          ? e.servers[0].stats->addr
+          ? std::string(e.servers[0].stats->addr)
           : absl::StrCat(failing, " of ", e.servers.size(), " servers");
   return absl::StrCat(
       who, " failed ", failures, " of ", attempts, " attempts ", Window(e),
@@ -205,9 +206,9 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
   }
   NamePeers(e, peers, d);
   if (d->severity != Severity::kInfo && OnlyPosts(e)) {
-    absl::StrAppend(&d->summary,
-                    "; only requests that nginx does not repeat (POST) reach "
-                    "the client broken");
+    d->summary +=
+        "; only requests that nginx does not repeat (POST) reach the client "
+        "broken";
   }
 }
 
@@ -234,10 +235,10 @@ void Lead(const Situation& e, const Gathered& gathered, Diagnosis* d) {
     return;
   }
   if (d->pattern == Pattern::kRecovered) {
-    absl::StrAppend(&d->summary, "; it was: ", gathered.sentence);
+    d->summary += absl::StrCat("; it was: ", gathered.sentence);
     return;
   }
-  std::string rest = std::move(d->summary);
+  String rest = std::move(d->summary);
   rest[0] = absl::ascii_tolower(static_cast<unsigned char>(rest[0]));
   d->summary = absl::StrCat(gathered.sentence, "; ", rest);
   if (*gathered.lead == Finding::kFromCache) {
@@ -271,12 +272,14 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
                              : example != nullptr && example->evidence
                                  ? &*example->evidence
                                  : nullptr;
+  std::vector<std::string> checks;
   if (gathered.lead) {
-    d->checks = Confirm(*gathered.lead, failure, text, evidence);
+    checks = Confirm(*gathered.lead, failure, text, evidence);
   }
-  if (d->checks.empty()) {
-    d->checks = Checks(failure, text, evidence);
+  if (checks.empty()) {
+    checks = Checks(failure, text, evidence);
   }
+  d->checks.assign(checks.begin(), checks.end());
 }
 
 Diagnosis DiagnoseOne(const Situation& e, FindingsOf findings_of) {
@@ -352,22 +355,25 @@ bool Diagnoser::Next(size_t work) {
   return false;
 }
 
-std::vector<Diagnosis> Diagnoser::Take() {
-  std::stable_sort(found_.begin(), found_.end(),
-                   [](const auto& a, const auto& b) {
-                     return a.first.severity != b.first.severity
-                                ? a.first.severity < b.first.severity
-                                : a.second > b.second;
-                   });
-  std::vector<Diagnosis> diagnoses;
-  diagnoses.reserve(found_.size());
-  for (auto& [diagnosis, failures] : found_) {
-    diagnoses.push_back(std::move(diagnosis));
+// Their places are sorted: diagnoses are heavy to move.
+List<Diagnosis> Diagnoser::Take() {
+  std::vector<uint32_t> order(found_.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(), [this](uint32_t i, uint32_t j) {
+    const auto& [a, a_failures] = found_[i];
+    const auto& [b, b_failures] = found_[j];
+    return a.severity != b.severity ? a.severity < b.severity
+                                    : a_failures > b_failures;
+  });
+  List<Diagnosis> diagnoses;
+  diagnoses.reserve(order.size());
+  for (const uint32_t i : order) {
+    diagnoses.push_back(std::move(found_[i].first));
   }
   return diagnoses;
 }
 
-std::vector<Diagnosis> Diagnose(const Snapshot& snapshot) {
+List<Diagnosis> Diagnose(const Snapshot& snapshot) {
   Diagnoser diagnoser(snapshot);
   diagnoser.Next(SIZE_MAX);
   return diagnoser.Take();

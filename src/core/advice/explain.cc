@@ -15,14 +15,14 @@ namespace {
 // mostly the same.
 constexpr int kEventsAsked = 8;
 
-void TakeTexts(const Event& event, std::vector<Incident::Text>* texts) {
+void TakeTexts(const Event& event, List<Incident::Text>* texts) {
   for (Found& found : Findings(event)) {
     const bool known = std::any_of(texts->begin(), texts->end(),
                                    [&found](const Incident::Text& text) {
                                      return text.finding == found.finding;
                                    });
     if (!known) {
-      texts->push_back({found.finding, std::move(found.text)});
+      texts->push_back({found.finding, String(found.text)});
     }
   }
 }

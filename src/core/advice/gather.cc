@@ -79,7 +79,7 @@ void Gatherer::Count(const Event& event) {
   asked_ += dominant && (event.evidence || told) ? 1U : 0U;
   bool first = dominant;
   for (const Found& one : found) {
-    const std::string peer = IsOfTheGroup(one.finding) ? "" : event.peer;
+    const std::string peer(IsOfTheGroup(one.finding) ? "" : event.peer.c_str());
     const auto [place, fresh] =
         places_.try_emplace({one.finding, peer}, kinds_.size());
     if (fresh) {
@@ -146,7 +146,7 @@ void Gatherer::Alike() {
 // GET and POST are most of the traffic of most sites: they tell nothing.
 void Gatherer::OneMethod() {
   const std::vector<const Event*> events = Dominant();
-  const std::string& method = events.front()->method;
+  const String& method = events.front()->method;
   if (method.empty() || method == "GET" || method == "POST" ||
       e_.attempts <= e_.failures) {
     return;
@@ -307,7 +307,7 @@ Gathered Gatherer::Take() {
   FromCache();
   Gathered gathered;
   for (const Kind& kind : kinds_) {
-    gathered.findings.push_back({kind.finding, kind.text, kind.count});
+    gathered.findings.push_back({kind.finding, String(kind.text), kind.count});
   }
   Lead(&gathered);
   if (gathered.findings.size() > kMaxFindings) {

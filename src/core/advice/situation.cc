@@ -151,7 +151,7 @@ int64_t SpellStart(const Situation& e) {
 }
 
 std::string Path(const Event& event) {
-  return event.uri.substr(0, event.uri.find('?'));
+  return std::string(event.uri.substr(0, event.uri.find('?')));
 }
 
 }  // namespace

@@ -47,12 +47,12 @@ Part Escaped(std::shared_ptr<Renderer> text) {
 
 absl::string_view PageCsp() { return kPageCsp; }
 
-std::unique_ptr<Renderer> MakeHtmlRenderer(const Report& report) {
+std::unique_ptr<Renderer> MakeHtmlRenderer(const Excerpt& excerpt) {
   std::vector<Part> parts;
   parts.push_back(Slices(kPageStart));
-  parts.push_back(Escaped(MakeTextRenderer(report)));
+  parts.push_back(Escaped(MakeTextRenderer(excerpt)));
   parts.push_back(Slices(kPageAfterReport));
-  parts.push_back(Pieces(MakeJsonRenderer(report)));
+  parts.push_back(Pieces(MakeJsonRenderer(excerpt)));
   parts.push_back(Slices(kPageAfterData));
   return std::make_unique<PartsRenderer>(std::move(parts));
 }

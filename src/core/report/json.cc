@@ -18,8 +18,8 @@
 namespace upstream_502 {
 namespace {
 
-void AppendTexts(const std::vector<std::string>& list, std::string* out) {
-  AppendJsonArray(list, out, [](const std::string& text, std::string* to) {
+void AppendTexts(const List<String>& list, std::string* out) {
+  AppendJsonArray(list, out, [](const String& text, std::string* to) {
     AppendJsonString(text, to);
   });
 }
@@ -112,7 +112,7 @@ void AppendZone(const ZoneInfo& zone, std::string* out) {
 
 // The window's end of a list of hours.
 template <typename T>
-absl::Span<const T> Shown(const std::vector<T>& hours, Window window) {
+absl::Span<const T> Shown(const List<T>& hours, Window window) {
   return absl::MakeConstSpan(hours).last(
       std::min(hours.size(), HoursOf(window)));
 }
@@ -170,21 +170,21 @@ Part CauseHistories(const Totals& totals, Window window) {
   });
 }
 
-void AppendHistory(const UpstreamStats& upstream, const Report& report,
+void AppendHistory(const UpstreamStats& upstream, const Excerpt& excerpt,
                    std::string* out) {
+  const Window window = excerpt.query().window;
   const absl::Span<const Minute> spans =
-      report.window == Window::kHour
-          ? absl::MakeConstSpan(upstream.history.buckets)
-          : Shown(upstream.hours, report.window);
-  const auto append = [spans](uint64_t Minute::*field, std::string* to) {
+      window == Window::kHour ? absl::MakeConstSpan(upstream.history.buckets)
+                              : Shown(upstream.hours, window);
+  const auto append = [spans](uint32_t Minute::*field, std::string* to) {
     AppendJsonArray(spans, to,
                     [field](const Minute& minute, std::string* element) {
                       absl::StrAppend(element, minute.*field);
                     });
   };
   JsonObject object(out);
-  AppendInterval(upstream.history.start, report.snapshot.totals.hours_start,
-                 report.window, &object);
+  AppendInterval(upstream.history.start, excerpt.snapshot().totals.hours_start,
+                 window, &object);
   append(&Minute::requests, object.Key("requests"));
   append(&Minute::failures, object.Key("failures"));
   append(&Minute::responses_502, object.Key("responses_502"));
@@ -201,7 +201,7 @@ void AppendTimeToFailure(const Histogram& histogram, std::string* out) {
 }
 
 // An upstream up to its peers, which are items of their own.
-void OpenUpstream(const UpstreamStats& upstream, const Report& report,
+void OpenUpstream(const UpstreamStats& upstream, const Excerpt& excerpt,
                   std::string* out) {
   JsonObject object(out);
   object.Text("name", upstream.name);
@@ -216,7 +216,7 @@ void OpenUpstream(const UpstreamStats& upstream, const Report& report,
   AppendFindings(upstream.findings, object.Key("findings"));
   object.Number("incidents", upstream.incidents);
   AppendGrpc(upstream.grpc_statuses, object.Key("grpc_responses"));
-  AppendHistory(upstream, report, object.Key("history"));
+  AppendHistory(upstream, excerpt, object.Key("history"));
   AppendTimeToFailure(upstream.time_to_failure, object.Key("time_to_failure"));
   object.Key("peers")->push_back('[');
 }
@@ -243,24 +243,26 @@ absl::string_view Separator(bool* first) {
 }
 
 // An item is an upstream without its peers, one peer, or the end of both.
-Part Upstreams(const Report& report) {
-  return [&report, u = size_t{0}, p = size_t{0}, open = false,
-          first = true](std::string* out) mutable {
-    const std::vector<UpstreamStats>& upstreams = report.snapshot.upstreams;
-    while (u < upstreams.size() && !IsListed(upstreams[u])) {
-      ++u;
-    }
+Part Upstreams(const Excerpt& excerpt) {
+  return [&excerpt, u = size_t{0}, p = size_t{0}, open = false, first = true,
+          first_peer = true](std::string* out) mutable {
+    const List<UpstreamStats>& upstreams = excerpt.snapshot().upstreams;
     if (u == upstreams.size()) {
       return false;
     }
     const UpstreamStats& upstream = upstreams[u];
-    if (!open) {
+    if (!open && !(IsListed(upstream) && excerpt.Shows(upstream))) {
+      ++u;
+    } else if (!open) {
       absl::StrAppend(out, Separator(&first));
-      OpenUpstream(upstream, report, out);
-      open = true;
+      OpenUpstream(upstream, excerpt, out);
+      open = first_peer = true;
     } else if (p < upstream.peers.size()) {
-      absl::StrAppend(out, p == 0 ? "\n" : ",\n");
-      AppendPeer(upstream.peers[p++], out);
+      const PeerStats& peer = upstream.peers[p++];
+      if (excerpt.Shows(peer)) {
+        absl::StrAppend(out, Separator(&first_peer));
+        AppendPeer(peer, out);
+      }
     } else {
       absl::StrAppend(out, "]}");
       ++u;
@@ -299,30 +301,30 @@ void AppendDiagnosis(const Diagnosis& diagnosis, std::string* out) {
 
 // Diagnoses are made from everything; shown are those of the upstreams that
 // the query left.
-Part Diagnoses(const Report& report) {
-  return Each(report.diagnoses.size(),
-              [&report, first = true](size_t i, std::string* out) mutable {
-                const Diagnosis& diagnosis = report.diagnoses[i];
-                if (HasUpstream(report.snapshot, diagnosis.upstream)) {
+Part Diagnoses(const Excerpt& excerpt) {
+  return Each(excerpt.report().diagnoses.size(),
+              [&excerpt, first = true](size_t i, std::string* out) mutable {
+                const Diagnosis& diagnosis = excerpt.report().diagnoses[i];
+                if (excerpt.ShowsUpstream(diagnosis.upstream)) {
                   absl::StrAppend(out, Separator(&first));
                   AppendDiagnosis(diagnosis, out);
                 }
               });
 }
 
-Part AllIncidents(const std::vector<Incident>& incidents) {
-  return Each(incidents.size(),
-              [&incidents, first = true](size_t i, std::string* out) mutable {
+Part Incidents(const Excerpt& excerpt) {
+  return Each(excerpt.incidents(),
+              [&excerpt, first = true](size_t i, std::string* out) mutable {
                 absl::StrAppend(out, Separator(&first));
-                AppendIncidentJson(incidents[i], out);
+                AppendIncidentJson(excerpt.incident(i), out);
               });
 }
 
-Part Events(const std::vector<Event>& events) {
-  return Each(events.size(),
-              [&events, first = true](size_t i, std::string* out) mutable {
+Part Events(const Excerpt& excerpt) {
+  return Each(excerpt.events(),
+              [&excerpt, first = true](size_t i, std::string* out) mutable {
                 absl::StrAppend(out, Separator(&first));
-                AppendEventJson(events[i], out);
+                AppendEventJson(excerpt.event(i), out);
               });
 }
 
@@ -332,25 +334,25 @@ Part Literal(absl::string_view text) {
 
 }  // namespace
 
-std::unique_ptr<Renderer> MakeJsonRenderer(const Report& report) {
-  const Snapshot& snapshot = report.snapshot;
+std::unique_ptr<Renderer> MakeJsonRenderer(const Excerpt& excerpt) {
+  const Snapshot& snapshot = excerpt.snapshot();
   std::vector<Part> parts;
-  parts.push_back(Once([&report, &snapshot](std::string* out) {
+  parts.push_back(Once([&excerpt, &snapshot](std::string* out) {
     JsonObject object(out);
     object.Number("schema", 1);
     AppendServer(snapshot.server, object.Key("server"));
     AppendZone(snapshot.zone, object.Key("zone"));
-    OpenTotals(snapshot.totals, report.window, object.Key("totals"));
+    OpenTotals(snapshot.totals, excerpt.query().window, object.Key("totals"));
   }));
-  parts.push_back(CauseHistories(snapshot.totals, report.window));
+  parts.push_back(CauseHistories(snapshot.totals, excerpt.query().window));
   parts.push_back(Literal("}}},\n\"upstreams\":["));
-  parts.push_back(Upstreams(report));
+  parts.push_back(Upstreams(excerpt));
   parts.push_back(Literal("],\n\"diagnoses\":["));
-  parts.push_back(Diagnoses(report));
+  parts.push_back(Diagnoses(excerpt));
   parts.push_back(Literal("],\n\"incidents\":["));
-  parts.push_back(AllIncidents(snapshot.incidents));
+  parts.push_back(Incidents(excerpt));
   parts.push_back(Literal("],\n\"events\":["));
-  parts.push_back(Events(snapshot.events));
+  parts.push_back(Events(excerpt));
   parts.push_back(Literal("]}\n"));
   return std::make_unique<PartsRenderer>(std::move(parts));
 }

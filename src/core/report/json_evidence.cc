@@ -7,10 +7,10 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "upstream_502/report/json_object.h"
+#include "upstream_502/words/format.h"
 
 namespace upstream_502 {
 namespace {
@@ -237,7 +237,9 @@ void AppendPath(const Event& event, Members* members) {
       absl::StripPrefix(event.peer, "unix:").substr(0, evidence.path_end));
   members->Text("path_kind", NameOf(evidence.path_kind));
   if (evidence.path_mode != Evidence::kNotSeen) {
-    members->Text("path_mode", absl::StrFormat("%04o", evidence.path_mode));
+    std::string mode;
+    AppendFormat(&mode, "%04o", evidence.path_mode);
+    members->Text("path_mode", mode);
   }
   members->User("path_uid", evidence.path_uid);
   members->User("path_gid", evidence.path_gid);

@@ -15,6 +15,8 @@ namespace {
 
 // With items of at most as much again, a piece stays below 16 KiB.
 constexpr size_t kPieceBytes = 8192;
+// Most of which may be left out, one by one.
+constexpr size_t kPieceItems = 1000;
 
 }  // namespace
 
@@ -36,10 +38,13 @@ Part Each(size_t count, std::function<void(size_t i, std::string* out)> write) {
 
 namespace {
 
-PeerStats SumOfPeers(const UpstreamStats& upstream) {
+PeerStats SumOfPeers(const Excerpt& excerpt, const UpstreamStats& upstream) {
   PeerStats sum;
-  sum.addr = std::string(kVariablePeer);
+  sum.addr = String(kVariablePeer);
   for (const PeerStats& peer : upstream.peers) {
+    if (!excerpt.Shows(peer)) {
+      continue;
+    }
     sum.attempts += peer.attempts;
     sum.failures += peer.failures;
     for (size_t i = 0; i < kMaxCauses; ++i) {
@@ -52,25 +57,41 @@ PeerStats SumOfPeers(const UpstreamStats& upstream) {
 
 }  // namespace
 
-Part EachPeer(const std::vector<UpstreamStats>& upstreams,
+Part EachUpstream(
+    const Excerpt& excerpt,
+    std::function<void(const UpstreamStats& upstream, std::string* out)>
+        write) {
+  return Each(excerpt.snapshot().upstreams.size(),
+              [&excerpt, write = std::move(write)](size_t i, std::string* out) {
+                const UpstreamStats& upstream = excerpt.snapshot().upstreams[i];
+                if (excerpt.Shows(upstream)) {
+                  write(upstream, out);
+                }
+              });
+}
+
+Part EachPeer(const Excerpt& excerpt,
               std::function<void(const UpstreamStats& upstream,
                                  const PeerStats& peer, std::string* out)>
                   write) {
-  return [&upstreams, write = std::move(write), u = size_t{0},
+  return [&excerpt, write = std::move(write), u = size_t{0},
           p = size_t{0}](std::string* out) mutable {
-    while (u < upstreams.size() && p == upstreams[u].peers.size()) {
-      ++u;
-      p = 0;
-    }
+    const List<UpstreamStats>& upstreams = excerpt.snapshot().upstreams;
     if (u == upstreams.size()) {
       return false;
     }
     const UpstreamStats& upstream = upstreams[u];
-    if (upstream.kind == UpstreamKind::kPlace) {
-      write(upstream, SumOfPeers(upstream), out);
+    if (p == upstream.peers.size() || (p == 0 && !excerpt.Shows(upstream))) {
+      ++u;
+      p = 0;
+    } else if (upstream.kind == UpstreamKind::kPlace) {
+      write(upstream, SumOfPeers(excerpt, upstream), out);
       p = upstream.peers.size();
     } else {
-      write(upstream, upstream.peers[p++], out);
+      const PeerStats& peer = upstream.peers[p++];
+      if (excerpt.Shows(peer)) {
+        write(upstream, peer, out);
+      }
     }
     return true;
   };
@@ -81,12 +102,14 @@ PartsRenderer::PartsRenderer(std::vector<Part> parts)
 
 bool PartsRenderer::Next(std::string* out) {
   const size_t start = out->size();
-  while (current_ < parts_.size() && out->size() - start < kPieceBytes) {
+  size_t items = 0;
+  while (current_ < parts_.size() && out->size() - start < kPieceBytes &&
+         items++ < kPieceItems) {
     if (!parts_[current_](out)) {
       ++current_;
     }
   }
-  return out->size() > start;
+  return current_ < parts_.size() || out->size() > start;
 }
 
 std::string Plain(absl::string_view text) {
@@ -134,14 +157,8 @@ bool IsListed(const UpstreamStats& upstream) {
   return upstream.seen && upstream.name != kNoneName;
 }
 
-bool HasUpstream(const Snapshot& snapshot, absl::string_view name) {
-  const auto& upstreams = snapshot.upstreams;
-  const auto found = std::lower_bound(
-      upstreams.begin(), upstreams.end(), name,
-      [](const UpstreamStats& upstream, absl::string_view wanted) {
-        return upstream.name < wanted;
-      });
-  return found != upstreams.end() && found->name == name;
+bool IsTroubled(const UpstreamStats& upstream) {
+  return IsListed(upstream) && upstream.failures > 0;
 }
 
 std::string RenderAll(Renderer& renderer) {

@@ -67,8 +67,8 @@ void AppendHistogram(absl::string_view name, Cause cause,
 // Collects the parts of one answer, family by family.
 class Metrics {
  public:
-  Metrics(const Report& report, Syntax syntax)
-      : snapshot_(report.snapshot), syntax_(syntax) {}
+  Metrics(const Excerpt& excerpt, Syntax syntax)
+      : excerpt_(excerpt), syntax_(syntax) {}
 
   std::vector<Part> Collect();
 
@@ -91,7 +91,7 @@ class Metrics {
   void AddZone();
   void AddServer();
 
-  const Snapshot& snapshot_;
+  const Excerpt& excerpt_;
   const Syntax syntax_;
   std::vector<Part> parts_;
 };
@@ -125,20 +125,18 @@ void Metrics::AddNumber(absl::string_view name, absl::string_view type,
 void Metrics::AddPerUpstream(absl::string_view name, absl::string_view help,
                              uint64_t UpstreamStats::*field) {
   AddHead(name, "counter", help);
-  const auto& upstreams = snapshot_.upstreams;
-  parts_.push_back(
-      Each(upstreams.size(), [=, &upstreams](size_t i, std::string* out) {
-        AppendSample(name, {{"upstream", upstreams[i].name}},
-                     upstreams[i].*field, out);
+  parts_.push_back(EachUpstream(
+      excerpt_, [=](const UpstreamStats& upstream, std::string* out) {
+        AppendSample(name, {{"upstream", upstream.name}}, upstream.*field, out);
       }));
 }
 
 void Metrics::AddAttempts() {
   AddHead("attempts_total", "counter",
           "Attempts to get a response from a peer.");
-  parts_.push_back(EachPeer(
-      snapshot_.upstreams, [](const UpstreamStats& upstream,
-                              const PeerStats& peer, std::string* out) {
+  parts_.push_back(
+      EachPeer(excerpt_, [](const UpstreamStats& upstream,
+                            const PeerStats& peer, std::string* out) {
         AppendSample("attempts_total",
                      {{"upstream", upstream.name}, {"peer", peer.addr}},
                      peer.attempts, out);
@@ -148,42 +146,39 @@ void Metrics::AddAttempts() {
 void Metrics::AddResponses() {
   AddHead("responses_total", "counter",
           "Gateway responses by status code and by who made them.");
-  constexpr size_t kPerUpstream = kResponseCodeCount * kOriginCount;
-  const auto& upstreams = snapshot_.upstreams;
-  parts_.push_back(
-      Each(upstreams.size() * kPerUpstream,
-           [&upstreams](size_t i, std::string* out) {
-             const UpstreamStats& upstream = upstreams[i / kPerUpstream];
-             const size_t code = i % kPerUpstream / kOriginCount;
-             const size_t origin = i % kOriginCount;
-             AppendSample("responses_total",
-                          {{"upstream", upstream.name},
-                           {"code", absl::StrCat(kResponseCodes[code])},
-                           {"origin", OriginName(static_cast<Origin>(origin))}},
-                          upstream.responses[code][origin], out);
-           }));
+  parts_.push_back(EachUpstream(
+      excerpt_, [](const UpstreamStats& upstream, std::string* out) {
+        for (size_t code = 0; code < kResponseCodeCount; ++code) {
+          for (size_t origin = 0; origin < kOriginCount; ++origin) {
+            AppendSample("responses_total",
+                         {{"upstream", upstream.name},
+                          {"code", absl::StrCat(kResponseCodes[code])},
+                          {"origin", OriginName(static_cast<Origin>(origin))}},
+                         upstream.responses[code][origin], out);
+          }
+        }
+      }));
 }
 
 void Metrics::AddFailures() {
   AddHead("failures_total", "counter", "Failed attempts by cause.");
-  const auto& upstreams = snapshot_.upstreams;
-  parts_.push_back(Each(
-      upstreams.size() * kCauseCount, [&upstreams](size_t i, std::string* out) {
-        const UpstreamStats& upstream = upstreams[i / kCauseCount];
-        const size_t cause = i % kCauseCount;
-        AppendSample("failures_total",
-                     {{"upstream", upstream.name},
-                      {"cause", CauseName(static_cast<Cause>(cause))}},
-                     upstream.causes[cause], out);
+  parts_.push_back(EachUpstream(
+      excerpt_, [](const UpstreamStats& upstream, std::string* out) {
+        for (size_t i = 0; i < kCauseCount; ++i) {
+          AppendSample("failures_total",
+                       {{"upstream", upstream.name},
+                        {"cause", CauseName(static_cast<Cause>(i))}},
+                       upstream.causes[i], out);
+        }
       }));
 }
 
 void Metrics::AddPeerFailures() {
   AddHead("peer_failures_total", "counter",
           "Failed attempts by peer and cause, where there were any.");
-  parts_.push_back(EachPeer(
-      snapshot_.upstreams, [](const UpstreamStats& upstream,
-                              const PeerStats& peer, std::string* out) {
+  parts_.push_back(
+      EachPeer(excerpt_, [](const UpstreamStats& upstream,
+                            const PeerStats& peer, std::string* out) {
         for (size_t i = 0; i < kCauseCount; ++i) {
           if (peer.causes[i] > 0) {
             AppendSample("peer_failures_total",
@@ -200,15 +195,14 @@ void Metrics::AddFindings() {
   AddHead("findings_total", "counter",
           "What was seen at the failed attempts that the kernel was asked "
           "about, where there was any.");
-  const auto& upstreams = snapshot_.upstreams;
-  parts_.push_back(
-      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+  parts_.push_back(EachUpstream(
+      excerpt_, [](const UpstreamStats& upstream, std::string* out) {
         for (size_t i = 0; i < kFindingCount; ++i) {
-          if (upstreams[u].findings[i] > 0) {
+          if (upstream.findings[i] > 0) {
             AppendSample("findings_total",
-                         {{"upstream", upstreams[u].name},
+                         {{"upstream", upstream.name},
                           {"finding", FindingName(static_cast<Finding>(i))}},
-                         upstreams[u].findings[i], out);
+                         upstream.findings[i], out);
           }
         }
       }));
@@ -221,19 +215,18 @@ void Metrics::AddIncidents() {
                  &UpstreamStats::incidents);
   AddHead("incident_open", "gauge",
           "Whether an incident of an upstream is not over yet.");
-  const auto& upstreams = snapshot_.upstreams;
-  parts_.push_back(
-      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
-        AppendSample("incident_open", {{"upstream", upstreams[u].name}},
-                     upstreams[u].incident_open ? 1 : 0, out);
+  parts_.push_back(EachUpstream(
+      excerpt_, [](const UpstreamStats& upstream, std::string* out) {
+        AppendSample("incident_open", {{"upstream", upstream.name}},
+                     upstream.incident_open ? 1 : 0, out);
       }));
   AddHead("incident_id", "gauge",
           "The newest incident of an upstream, as the status location names "
           "it; 0 where there is none.");
-  parts_.push_back(
-      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
-        AppendSample("incident_id", {{"upstream", upstreams[u].name}},
-                     upstreams[u].last_incident, out);
+  parts_.push_back(EachUpstream(
+      excerpt_, [](const UpstreamStats& upstream, std::string* out) {
+        AppendSample("incident_id", {{"upstream", upstream.name}},
+                     upstream.last_incident, out);
       }));
 }
 
@@ -241,15 +234,14 @@ void Metrics::AddGrpcResponses() {
   AddHead("grpc_responses_total", "counter",
           "Responses of gRPC servers with a grpc-status that is not OK, where "
           "there were any.");
-  const auto& upstreams = snapshot_.upstreams;
-  parts_.push_back(
-      Each(upstreams.size(), [&upstreams](size_t u, std::string* out) {
+  parts_.push_back(EachUpstream(
+      excerpt_, [](const UpstreamStats& upstream, std::string* out) {
         for (size_t i = 0; i < kGrpcStatusCount; ++i) {
-          if (upstreams[u].grpc_statuses[i] > 0) {
+          if (upstream.grpc_statuses[i] > 0) {
             AppendSample("grpc_responses_total",
-                         {{"upstream", upstreams[u].name},
+                         {{"upstream", upstream.name},
                           {"grpc_status", absl::StrCat(i + 1)}},
-                         upstreams[u].grpc_statuses[i], out);
+                         upstream.grpc_statuses[i], out);
           }
         }
       }));
@@ -258,7 +250,7 @@ void Metrics::AddGrpcResponses() {
 void Metrics::AddTimeToFailure() {
   AddHead("time_to_failure_seconds", "histogram",
           "Time from the start of an attempt to its failure, by cause.");
-  const auto& histograms = snapshot_.totals.time_to_failure;
+  const auto& histograms = excerpt_.snapshot().totals.time_to_failure;
   parts_.push_back(Each(kCauseCount, [&histograms](size_t i, std::string* out) {
     if (histograms[i].count > 0) {
       AppendHistogram("time_to_failure_seconds", static_cast<Cause>(i),
@@ -270,9 +262,9 @@ void Metrics::AddTimeToFailure() {
 void Metrics::AddLastFailure() {
   AddHead("last_failure_timestamp_seconds", "gauge",
           "Unix time of the last failed attempt of a peer.");
-  parts_.push_back(EachPeer(
-      snapshot_.upstreams, [](const UpstreamStats& upstream,
-                              const PeerStats& peer, std::string* out) {
+  parts_.push_back(
+      EachPeer(excerpt_, [](const UpstreamStats& upstream,
+                            const PeerStats& peer, std::string* out) {
         if (peer.last_failure > 0) {
           AppendSample("last_failure_timestamp_seconds",
                        {{"upstream", upstream.name}, {"peer", peer.addr}},
@@ -282,7 +274,7 @@ void Metrics::AddLastFailure() {
 }
 
 void Metrics::AddZone() {
-  const ZoneInfo& zone = snapshot_.zone;
+  const ZoneInfo& zone = excerpt_.snapshot().zone;
   AddNumber("zone_peers", "gauge", "Peers that the zone counts.", zone.peers);
   AddNumber("zone_peers_limit", "gauge", "Peers that the zone has room for.",
             zone.peers_max);
@@ -297,7 +289,7 @@ void Metrics::AddZone() {
 }
 
 void Metrics::AddServer() {
-  const ServerInfo& server = snapshot_.server;
+  const ServerInfo& server = excerpt_.snapshot().server;
   AddHead("start_time_seconds", "gauge", "Unix time since when is counted.");
   parts_.push_back(Once([&server](std::string* out) {
     AppendSample("start_time_seconds", {}, Timestamp(server.start_time), out);
@@ -334,19 +326,19 @@ std::vector<Part> Metrics::Collect() {
   return std::move(parts_);
 }
 
-std::unique_ptr<Renderer> MakeMetricsRenderer(const Report& report,
+std::unique_ptr<Renderer> MakeMetricsRenderer(const Excerpt& excerpt,
                                               Syntax syntax) {
-  return std::make_unique<PartsRenderer>(Metrics(report, syntax).Collect());
+  return std::make_unique<PartsRenderer>(Metrics(excerpt, syntax).Collect());
 }
 
 }  // namespace
 
-std::unique_ptr<Renderer> MakePrometheusRenderer(const Report& report) {
-  return MakeMetricsRenderer(report, Syntax::kPrometheus);
+std::unique_ptr<Renderer> MakePrometheusRenderer(const Excerpt& excerpt) {
+  return MakeMetricsRenderer(excerpt, Syntax::kPrometheus);
 }
 
-std::unique_ptr<Renderer> MakeOpenMetricsRenderer(const Report& report) {
-  return MakeMetricsRenderer(report, Syntax::kOpenMetrics);
+std::unique_ptr<Renderer> MakeOpenMetricsRenderer(const Excerpt& excerpt) {
+  return MakeMetricsRenderer(excerpt, Syntax::kOpenMetrics);
 }
 
 }  // namespace upstream_502

@@ -1,18 +1,16 @@
-// Parses the query string; filters a snapshot.
+// Parses the query string.
 
 #include "upstream_502/report/query.h"
 
 #include <algorithm>
 #include <set>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "upstream_502/advice/findings.h"
 #include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
@@ -176,50 +174,6 @@ absl::Status SetArgument(absl::string_view name, const std::string& value,
       "since or limit"));
 }
 
-bool Matches(const std::optional<std::string>& wanted,
-             const std::string& value) {
-  return !wanted.has_value() || *wanted == value;
-}
-
-bool Matches(const Query& query, const Incident& incident) {
-  const auto& peers = incident.peers;
-  return Matches(query.upstream, incident.upstream) &&
-         (!query.incident || *query.incident == incident.id) &&
-         (!query.cause ||
-          incident.causes[static_cast<size_t>(*query.cause)] > 0) &&
-         (!query.finding ||
-          incident.findings[static_cast<size_t>(*query.finding)] > 0) &&
-         (!query.peer || std::any_of(peers.begin(), peers.end(),
-                                     [&query](const Incident::Peer& peer) {
-                                       return peer.addr == *query.peer;
-                                     }));
-}
-
-// Whether `finding` is one of the event's.
-bool HasFinding(const Event& event, Finding finding) {
-  const std::vector<Found> findings = Findings(event);
-  return std::any_of(
-      findings.begin(), findings.end(),
-      [finding](const Found& found) { return found.finding == finding; });
-}
-
-// Leaves the newest `limit` that have `finding`. The others are not looked at:
-// findings are made when they are asked for, and that takes time.
-void KeepWithFinding(Finding finding, size_t limit,
-                     std::vector<Event>* events) {
-  size_t kept = 0;
-  for (size_t i = 0; i < events->size() && kept < limit; ++i) {
-    if (!HasFinding((*events)[i], finding)) {
-      continue;
-    }
-    if (i != kept) {
-      (*events)[kept] = std::move((*events)[i]);
-    }
-    ++kept;
-  }
-  events->resize(kept);
-}
-
 }  // namespace
 
 absl::StatusOr<Query> ParseQuery(absl::string_view args) {
@@ -247,58 +201,6 @@ absl::StatusOr<Query> ParseQuery(absl::string_view args) {
     }
   }
   return query;
-}
-
-void Apply(const Query& query, Snapshot* snapshot) {
-  auto& incidents = snapshot->incidents;
-  std::erase_if(incidents, [&query](const Incident& incident) {
-    return !Matches(query, incident);
-  });
-  auto& upstreams = snapshot->upstreams;
-  std::erase_if(upstreams, [&](const UpstreamStats& upstream) {
-    return !Matches(query.upstream, upstream.name) ||
-           (query.incident.has_value() &&
-            (incidents.empty() || incidents[0].upstream != upstream.name));
-  });
-  if (query.peer.has_value()) {
-    for (UpstreamStats& upstream : upstreams) {
-      std::erase_if(upstream.peers, [&query](const PeerStats& peer) {
-        return !Matches(query.peer, peer.addr);
-      });
-    }
-    std::erase_if(upstreams, [](const UpstreamStats& upstream) {
-      return upstream.peers.empty();
-    });
-  }
-  if (query.cause.has_value()) {
-    const auto cause = static_cast<size_t>(*query.cause);
-    std::erase_if(upstreams, [cause](const UpstreamStats& upstream) {
-      return upstream.causes[cause] == 0;
-    });
-  }
-  if (query.finding.has_value()) {
-    const auto finding = static_cast<size_t>(*query.finding);
-    std::erase_if(upstreams, [finding](const UpstreamStats& upstream) {
-      return upstream.findings[finding] == 0;
-    });
-  }
-  auto& events = snapshot->events;
-  std::erase_if(events, [&query](const Event& event) {
-    return event.id <= query.since ||
-           !Matches(query.upstream, event.upstream) ||
-           !Matches(query.peer, event.peer) ||
-           (query.incident.has_value() && *query.incident != event.incident) ||
-           (query.cause.has_value() && *query.cause != event.failure.cause);
-  });
-  if (query.finding.has_value()) {
-    KeepWithFinding(*query.finding, query.limit, &events);
-  }
-  if (events.size() > query.limit) {
-    if (query.incident.has_value() && query.limit > 0) {
-      std::swap(events[query.limit - 1], events.back());
-    }
-    events.resize(query.limit);
-  }
 }
 
 }  // namespace upstream_502

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,15 +24,16 @@ constexpr size_t kPeersShown = 20;
 constexpr size_t kIncidentsShown = 10;
 constexpr size_t kNameColumns = 40;
 
-bool IsTroubled(const UpstreamStats& upstream) {
-  return IsListed(upstream) && upstream.failures > 0;
-}
-
 // For columns: in full where it fits.
 std::string Count(uint64_t count) {
   constexpr uint64_t kTooWide = 1000000000;
-  return count < kTooWide ? absl::StrCat(count)
-                          : absl::StrFormat("%.3e", static_cast<double>(count));
+  std::string text;
+  if (count < kTooWide) {
+    absl::StrAppend(&text, count);
+  } else {
+    AppendFormat(&text, "%.3e", static_cast<double>(count));
+  }
+  return text;
 }
 
 std::string Volume(uint64_t requests, uint64_t attempts, uint64_t failures,
@@ -128,7 +128,7 @@ void AppendDiagnosis(const Diagnosis& diagnosis, int64_t now,
                                found.count == 1 ? " time)" : " times)"),
                   out);
   }
-  for (const std::string& check : diagnosis.checks) {
+  for (const String& check : diagnosis.checks) {
     AppendWrapped("  check: ", 9, check, out);
   }
 }
@@ -136,7 +136,7 @@ void AppendDiagnosis(const Diagnosis& diagnosis, int64_t now,
 // The last hour in 60 columns, against its worst minute.
 void AppendLastHour(const History<Minute, kHistoryMinutes>& history,
                     std::string* out) {
-  uint64_t peak = 0;
+  uint32_t peak = 0;
   for (const Minute& minute : history.buckets) {
     peak = std::max(peak, minute.failures);
   }
@@ -155,16 +155,17 @@ void AppendLastHour(const History<Minute, kHistoryMinutes>& history,
   absl::StrAppend(out, "] now, peak ", Count(peak), "/min\n");
 }
 
+using Peers = std::vector<const PeerStats*>;
+
 // When it began and when it last happened.
-void AppendSpan(const std::vector<PeerStats>& peers, int64_t now,
-                std::string* out) {
+void AppendSpan(const Peers& peers, int64_t now, std::string* out) {
   int64_t first = 0;
   int64_t last = 0;
-  for (const PeerStats& peer : peers) {
-    if (peer.failures > 0) {
-      first =
-          first == 0 ? peer.first_failure : std::min(first, peer.first_failure);
-      last = std::max(last, peer.last_failure);
+  for (const PeerStats* peer : peers) {
+    if (peer->failures > 0) {
+      first = first == 0 ? peer->first_failure
+                         : std::min(first, peer->first_failure);
+      last = std::max(last, peer->last_failure);
     }
   }
   if (last > 0) {
@@ -215,11 +216,7 @@ void AppendFindings(const FindingCounts& counts, std::string* out) {
 }
 
 // The peers to show, worst first.
-std::vector<const PeerStats*> WorstPeers(const std::vector<PeerStats>& peers) {
-  std::vector<const PeerStats*> worst;
-  for (const PeerStats& peer : peers) {
-    worst.push_back(&peer);
-  }
+Peers WorstPeers(Peers worst) {
   const auto shown = worst.begin() + static_cast<ptrdiff_t>(
                                          std::min(worst.size(), kPeersShown));
   std::partial_sort(
@@ -231,14 +228,13 @@ std::vector<const PeerStats*> WorstPeers(const std::vector<PeerStats>& peers) {
   return worst;
 }
 
-void AppendPeers(const std::vector<PeerStats>& peers, int64_t now,
-                 std::string* out) {
+void AppendPeers(const Peers& peers, int64_t now, std::string* out) {
   if (peers.empty()) {
     return;
   }
   AppendFormat(out, "\n  %-30s%12s%10s  %-23s  %s\n", "peer", "attempts",
                "failures", "last cause", "last failure");
-  const std::vector<const PeerStats*> worst = WorstPeers(peers);
+  const Peers worst = WorstPeers(peers);
   for (const PeerStats* peer : worst) {
     const bool failed = peer->last_failure > 0;
     AppendFormat(
@@ -257,27 +253,33 @@ void AppendPeers(const std::vector<PeerStats>& peers, int64_t now,
 }
 
 // What the newest event of that upstream and cause knows besides.
-std::string HintFor(const UpstreamStats& upstream, Cause cause,
-                    const std::vector<Event>& events) {
-  for (const Event& event : events) {
+std::string HintFor(const Excerpt& excerpt, const UpstreamStats& upstream,
+                    const Peers& peers, Cause cause) {
+  for (size_t i = 0; i < excerpt.events(); ++i) {
+    const Event& event = excerpt.event(i);
     if (event.failure.cause == cause && event.upstream == upstream.name) {
       return Hint(event);
     }
   }
   FailureText text;
-  for (const PeerStats& peer : upstream.peers) {
-    if (peer.causes[static_cast<size_t>(cause)] > 0) {
-      text.peer = peer.addr;
+  for (const PeerStats* peer : peers) {
+    if (peer->causes[static_cast<size_t>(cause)] > 0) {
+      text.peer = peer->addr;
       break;
     }
   }
   return Hint({.cause = cause, .protocol = upstream.protocol}, text);
 }
 
-void AppendTroubled(const Report& report, const UpstreamStats& upstream,
+void AppendTroubled(const Excerpt& excerpt, const UpstreamStats& upstream,
                     const Diagnosis* diagnosis, std::string* out) {
-  const Snapshot& snapshot = report.snapshot;
-  const int64_t now = snapshot.server.time;
+  const int64_t now = excerpt.snapshot().server.time;
+  Peers peers;
+  for (const PeerStats& peer : upstream.peers) {
+    if (excerpt.Shows(peer)) {
+      peers.push_back(&peer);
+    }
+  }
   AppendTitle(absl::StrCat(Shorten(upstream.name, 2 * kNameColumns), " (",
                            ProtocolName(upstream.protocol), ")"),
               out);
@@ -293,78 +295,66 @@ void AppendTroubled(const Report& report, const UpstreamStats& upstream,
                    ", 500: ", ResponsesWithCode(upstream.responses, 500)),
       out);
   AppendGrpc(upstream, out);
-  AppendSpan(upstream.peers, now, out);
+  AppendSpan(peers, now, out);
   AppendLastHour(upstream.history, out);
   const std::vector<size_t> causes = ByCount(upstream.causes, kCauseCount);
   AppendCauses(upstream, causes, out);
   AppendFindings(upstream.findings, out);
-  AppendPeers(upstream.peers, now, out);
+  AppendPeers(peers, now, out);
   if (diagnosis == nullptr && !causes.empty()) {
     out->push_back('\n');
     AppendWrapped(
         "hint: ", 6,
-        HintFor(upstream, static_cast<Cause>(causes[0]), snapshot.events), out);
+        HintFor(excerpt, upstream, peers, static_cast<Cause>(causes[0])), out);
   }
 }
 
-// The upstreams with failures: those with a diagnosis first, in its order,
-// then by failures.
-Part Troubled(const Report& report) {
-  struct Block {
-    size_t rank;
-    const UpstreamStats* upstream;
-    const Diagnosis* diagnosis;
-  };
-  std::map<absl::string_view, size_t> ranks;
-  for (size_t i = 0; i < report.diagnoses.size(); ++i) {
-    ranks.emplace(report.diagnoses[i].upstream, i);
-  }
-  std::vector<Block> blocks;
-  for (const UpstreamStats& upstream : report.snapshot.upstreams) {
-    if (!IsTroubled(upstream)) {
-      continue;
-    }
-    const auto found = ranks.find(upstream.name);
-    const bool known = found != ranks.end();
-    blocks.push_back({known ? found->second : ranks.size(), &upstream,
-                      known ? &report.diagnoses[found->second] : nullptr});
-  }
-  std::stable_sort(
-      blocks.begin(), blocks.end(), [](const Block& a, const Block& b) {
-        return a.rank != b.rank ? a.rank < b.rank
-                                : a.upstream->failures > b.upstream->failures;
-      });
-  const size_t count = blocks.size();
-  return Each(
-      count, [&report, blocks = std::move(blocks)](size_t i, std::string* out) {
-        AppendTroubled(report, *blocks[i].upstream, blocks[i].diagnosis, out);
-      });
+Part TroubledOnes(const Excerpt& excerpt) {
+  const Report& report = excerpt.report();
+  return Each(report.troubled.size(),
+              [&excerpt, &report](size_t i, std::string* out) {
+                const auto& [at, diagnosis] = report.troubled[i];
+                const UpstreamStats& upstream = report.snapshot.upstreams[at];
+                if (excerpt.Shows(upstream)) {
+                  AppendTroubled(excerpt, upstream,
+                                 diagnosis == Troubled::kNotDiagnosed
+                                     ? nullptr
+                                     : &report.diagnoses[diagnosis],
+                                 out);
+                }
+              });
 }
 
 // One line for what has no block of its own above.
-void AppendVerdict(const Snapshot& snapshot, std::string* out) {
-  const auto& upstreams = snapshot.upstreams;
-  if (std::any_of(upstreams.begin(), upstreams.end(), IsTroubled)) {
+void AppendVerdict(const Excerpt& excerpt, std::string* out) {
+  const Report& report = excerpt.report();
+  if (std::any_of(report.troubled.begin(), report.troubled.end(),
+                  [&](const Troubled& troubled) {
+                    return excerpt.Shows(
+                        report.snapshot.upstreams[troubled.upstream]);
+                  })) {
     return;
   }
-  const bool clean = snapshot.totals.failures == 0;
+  const bool clean = report.snapshot.totals.failures == 0;
   absl::StrAppend(out, "\n",
                   !clean ? "no failure in the upstreams asked for\n"
-                  : HasGrpcFailures(upstreams)
+                  : HasGrpcFailures(excerpt)
                       ? "no attempt failed\n"
                       : "nothing is wrong: no attempt failed\n");
 }
 
 // "healthy: a (10 requests), b (…)" over as many lines as it takes.
-Part Healthy(const std::vector<UpstreamStats>& upstreams) {
-  return Each(upstreams.size() + 1, [&upstreams, column = size_t{0}](
+Part Healthy(const Excerpt& excerpt) {
+  const auto& upstreams = excerpt.snapshot().upstreams;
+  return Each(upstreams.size() + 1, [&excerpt, &upstreams, column = size_t{0}](
                                         size_t i, std::string* out) mutable {
     if (i == upstreams.size()) {
       out->append(column > 0 ? "\n" : "");
       return;
     }
     const UpstreamStats& upstream = upstreams[i];
-    if (!IsListed(upstream) || IsTroubled(upstream)) {
+    if (!IsListed(upstream) || IsTroubled(upstream) ||
+        !excerpt.Shows(upstream)) {
       return;
     }
     const std::string item =
@@ -380,13 +370,12 @@ Part Healthy(const std::vector<UpstreamStats>& upstreams) {
   });
 }
 
-void AppendOneIncident(const std::vector<Incident>& incidents,
-                       std::string* out) {
-  if (incidents.empty()) {
+void AppendOneIncident(const Excerpt& excerpt, std::string* out) {
+  if (excerpt.incidents() == 0) {
     out->append("\nno such incident is on record\n");
     return;
   }
-  const Incident& incident = incidents.front();
+  const Incident& incident = excerpt.incident(0);
   AppendTitle(absl::StrCat("incident ", incident.id, ": ",
                            Shorten(incident.upstream, 2 * kNameColumns), " (",
                            ProtocolName(incident.protocol), ")"),
@@ -394,21 +383,21 @@ void AppendOneIncident(const std::vector<Incident>& incidents,
   AppendWholeIncident(incident, out);
 }
 
-Part LastIncidents(const std::vector<Incident>& incidents) {
-  const size_t shown = std::min(incidents.size(), kIncidentsShown);
-  return Each(shown, [&incidents, shown](size_t i, std::string* out) {
+Part LastIncidents(const Excerpt& excerpt) {
+  const size_t shown = std::min(excerpt.incidents(), kIncidentsShown);
+  return Each(shown, [&excerpt, shown](size_t i, std::string* out) {
     if (i == 0) {
-      AppendTitle(absl::StrCat("the last ", shown, " of ", incidents.size(),
+      AppendTitle(absl::StrCat("the last ", shown, " of ", excerpt.incidents(),
                                " incidents, each in full with ?incident=ID"),
                   out);
     }
-    AppendTextIncident(incidents[i], out);
+    AppendTextIncident(excerpt.incident(i), out);
   });
 }
 
-void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
-  if (!events.empty()) {
-    AppendTitle(absl::StrCat(events.size(), " failures, newest first"), out);
+void AppendEventsTitle(size_t events, std::string* out) {
+  if (events > 0) {
+    AppendTitle(absl::StrCat(events, " failures, newest first"), out);
     AppendFormat(out, "%-14s  %-18s  %-23s  %s\n", "time (UTC)",
                  "status -> client's", "cause", "upstream and peer");
   }
@@ -416,31 +405,30 @@ void AppendEventsTitle(const std::vector<Event>& events, std::string* out) {
 
 }  // namespace
 
-std::unique_ptr<Renderer> MakeTextRenderer(const Report& report) {
-  const Snapshot& snapshot = report.snapshot;
+std::unique_ptr<Renderer> MakeTextRenderer(const Excerpt& excerpt) {
   std::vector<Part> parts;
-  if (report.one_incident) {
-    parts.push_back(Once([&snapshot](std::string* out) {
-      AppendHeader(snapshot, out);
-      AppendOneIncident(snapshot.incidents, out);
+  if (excerpt.query().incident) {
+    parts.push_back(Once([&excerpt](std::string* out) {
+      AppendHeader(excerpt.snapshot(), out);
+      AppendOneIncident(excerpt, out);
     }));
   } else {
-    parts.push_back(Once([&snapshot](std::string* out) {
-      AppendHeader(snapshot, out);
-      AppendTotals(snapshot.totals, out);
-      AppendVerdict(snapshot, out);
+    parts.push_back(Once([&excerpt](std::string* out) {
+      AppendHeader(excerpt.snapshot(), out);
+      AppendTotals(excerpt.snapshot().totals, out);
+      AppendVerdict(excerpt, out);
     }));
-    parts.push_back(Troubled(report));
-    parts.push_back(Healthy(snapshot.upstreams));
-    parts.push_back(GrpcAnswers(snapshot.upstreams));
-    parts.push_back(LastIncidents(snapshot.incidents));
+    parts.push_back(TroubledOnes(excerpt));
+    parts.push_back(Healthy(excerpt));
+    parts.push_back(GrpcAnswers(excerpt));
+    parts.push_back(LastIncidents(excerpt));
   }
-  parts.push_back(Once([&snapshot](std::string* out) {
-    AppendEventsTitle(snapshot.events, out);
+  parts.push_back(Once([&excerpt](std::string* out) {
+    AppendEventsTitle(excerpt.events(), out);
   }));
   parts.push_back(
-      Each(snapshot.events.size(), [&snapshot](size_t i, std::string* out) {
-        AppendTextEvent(snapshot.events[i], out);
+      Each(excerpt.events(), [&excerpt](size_t i, std::string* out) {
+        AppendTextEvent(excerpt.event(i), out);
       }));
   return std::make_unique<PartsRenderer>(std::move(parts));
 }

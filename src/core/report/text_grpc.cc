@@ -36,18 +36,21 @@ void AppendGrpc(const UpstreamStats& upstream, std::string* out) {
   AppendWrapped("", 2, text, out);
 }
 
-Part GrpcAnswers(const std::vector<UpstreamStats>& upstreams) {
-  return Each(upstreams.size(), [&upstreams](size_t i, std::string* out) {
-    if (IsListed(upstreams[i]) && upstreams[i].failures == 0) {
-      AppendGrpc(upstreams[i], out);
-    }
-  });
+Part GrpcAnswers(const Excerpt& excerpt) {
+  return EachUpstream(excerpt,
+                      [](const UpstreamStats& upstream, std::string* out) {
+                        if (IsListed(upstream) && upstream.failures == 0) {
+                          AppendGrpc(upstream, out);
+                        }
+                      });
 }
 
-bool HasGrpcFailures(const std::vector<UpstreamStats>& upstreams) {
+bool HasGrpcFailures(const Excerpt& excerpt) {
+  const auto& upstreams = excerpt.snapshot().upstreams;
   return std::any_of(upstreams.begin(), upstreams.end(),
-                     [](const UpstreamStats& upstream) {
-                       return upstream.grpc_statuses != GrpcCounts{};
+                     [&excerpt](const UpstreamStats& upstream) {
+                       return upstream.grpc_statuses != GrpcCounts{} &&
+                              excerpt.Shows(upstream);
                      });
 }
 

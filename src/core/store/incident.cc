@@ -36,8 +36,7 @@ void ReadPeers(const Arena& arena, const IncidentSlot& slot,
       continue;
     }
     if (row < rows && arena.peers[row].hash == peer.hash.load(kRelaxed)) {
-      incident->peers.push_back(
-          {std::string(NameOf(arena.peers[row])), failures});
+      incident->peers.push_back({String(NameOf(arena.peers[row])), failures});
     } else {
       other += failures;
     }
@@ -48,7 +47,7 @@ void ReadPeers(const Arena& arena, const IncidentSlot& slot,
                                               : a.addr < b.addr;
             });
   if (other > 0) {
-    incident->peers.push_back({std::string(kOtherName), other});
+    incident->peers.push_back({String(kOtherName), other});
   }
 }
 
@@ -74,7 +73,7 @@ bool ReadIncident(const Arena& arena, const IncidentSlot& slot, int64_t now_ms,
     return false;
   }
   incident->id = id;
-  incident->upstream = std::string(NameOf(arena.upstreams[upstream]));
+  incident->upstream = String(NameOf(arena.upstreams[upstream]));
   incident->protocol =
       static_cast<Protocol>(arena.upstreams[upstream].protocol.load(kRelaxed));
   if (static_cast<size_t>(incident->protocol) >= kProtocolCount) {

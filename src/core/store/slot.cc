@@ -149,17 +149,17 @@ void TakeTexts(const SlotPrefix& prefix, const char* in, Event* event) {
     return text;
   };
   event->evidence = EvidenceOf(take(prefix.lengths.evidence));
-  std::string* const names[kNames] = {&event->upstream,   &event->peer,
-                                      &event->method,     &event->host,
-                                      &event->request_id, &event->target};
+  String* const names[kNames] = {&event->upstream,   &event->peer,
+                                 &event->method,     &event->host,
+                                 &event->request_id, &event->target};
   for (size_t i = 0; i < kNames; ++i) {
-    *names[i] = std::string(take(prefix.lengths.names[i]));
+    *names[i] = String(take(prefix.lengths.names[i]));
   }
-  event->message = std::string(take(prefix.lengths.message));
-  event->uri = std::string(take(prefix.lengths.uri));
+  event->message = String(take(prefix.lengths.message));
+  event->uri = String(take(prefix.lengths.uri));
   const Failure& failure = prefix.failure;
   if (failure.method != 0) {
-    event->method = std::string(kMethods[failure.method]);
+    event->method = String(kMethods[failure.method]);
   }
   if (failure.line != 0) {
     event->message = UsualText(failure.line, failure.errno_number);

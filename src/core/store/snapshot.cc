@@ -37,6 +37,16 @@ uint64_t ResponsesWithOrigin(const ResponseCounts& responses, Origin origin) {
   return sum;
 }
 
+UpstreamStats* FindUpstream(absl::string_view name,
+                            List<UpstreamStats>* upstreams) {
+  const auto found = std::lower_bound(
+      upstreams->begin(), upstreams->end(), name,
+      [](const UpstreamStats& upstream, absl::string_view wanted) {
+        return upstream.name < wanted;
+      });
+  return found != upstreams->end() && found->name == name ? &*found : nullptr;
+}
+
 void SettleIncidents(Snapshot* snapshot) {
   std::sort(snapshot->incidents.begin(), snapshot->incidents.end(),
             [](const Incident& a, const Incident& b) { return a.id > b.id; });
@@ -45,18 +55,21 @@ void SettleIncidents(Snapshot* snapshot) {
     of[incident.upstream].push_back(&incident);
   }
   for (Event& event : snapshot->events) {
-    for (const Incident* incident : of[event.upstream]) {
+    const auto found = of.find(event.upstream);
+    if (found == of.end()) {
+      continue;
+    }
+    for (const Incident* incident : found->second) {
       if (Covers(*incident, event.failure.time_ms)) {
         event.incident = incident->id;
         break;
       }
     }
   }
-  for (UpstreamStats& upstream : snapshot->upstreams) {
-    const auto& incidents = of[upstream.name];
-    if (!incidents.empty()) {
-      upstream.last_incident = incidents.front()->id;
-      upstream.incident_open = incidents.front()->open;
+  for (const auto& [name, incidents] : of) {
+    if (UpstreamStats* upstream = FindUpstream(name, &snapshot->upstreams)) {
+      upstream->last_incident = incidents.front()->id;
+      upstream->incident_open = incidents.front()->open;
     }
   }
 }

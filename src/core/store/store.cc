@@ -303,6 +303,7 @@ void Store::OpenMinute(Header* header, int64_t now_ms) {
   const auto totals = [header] { return TotalsOf(header->causes); };
   OpenSpan(&header->minute, &header->minutes, kMinuteMs, now_ms, totals);
   OpenSpan(&header->hour, &header->hours, kHourMs, now_ms, totals);
+  KeepBehind(now_ms, {&header->start_time, &header->load_time});
 }
 
 void Store::AddToUpstream(UpstreamRow* row, int64_t now_ms,

@@ -83,6 +83,15 @@ sub read ( $self, @ids ) {
     return $self->{streams};
 }
 
+# Takes what has come so far.
+sub take ($self) {
+    while ( IO::Select->new( $self->{socket} )->can_read(0) ) {
+        sysread $self->{socket}, $self->{in}, 65536, length $self->{in}
+          or last;
+        while ( $self->_take_frame ) { }
+    }
+}
+
 sub _take_frame ($self) {
     if ( length $self->{in} < 9 ) {
         return 0;

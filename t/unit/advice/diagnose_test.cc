@@ -406,7 +406,7 @@ TEST(Diagnose, ListsTheWorstFirstAndEachOnce) {
   scene.Bad(9, Refused());
   std::vector<std::string> names;
   for (const Diagnosis& d : scene.Diagnose()) {
-    names.push_back(d.upstream);
+    names.emplace_back(d.upstream);
   }
   EXPECT_THAT(names, ElementsAre("worse", "dead", "flaky"));
 }
@@ -434,8 +434,8 @@ TEST(Diagnoser, FindsTheSameInManySteps) {
     ++steps;
   }
   EXPECT_EQ(steps, 10);
-  const std::vector<Diagnosis> found = diagnoser.Take();
-  const std::vector<Diagnosis> whole = Diagnose(snapshot);
+  const List<Diagnosis> found = diagnoser.Take();
+  const List<Diagnosis> whole = Diagnose(snapshot);
   ASSERT_EQ(found.size(), 10u);
   ASSERT_EQ(whole.size(), 10u);
   for (size_t i = 0; i < found.size(); ++i) {

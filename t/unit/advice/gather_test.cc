@@ -124,7 +124,7 @@ TEST(Gather, LeadsWithNoConsequence) {
   Scene scene("app", Protocol::kHttp);
   scene.At(kMinute).Bad(12, Seen1(Because(Cause::kReadTimeout)));
   const Diagnosis d = scene.One(FindingsHere);
-  EXPECT_THAT(d.summary, StartsWith("All 12 attempts"));
+  EXPECT_THAT(std::string(d.summary), StartsWith("All 12 attempts"));
   EXPECT_EQ(d.findings.size(), 1u);
   EXPECT_THAT(d.hint, HasSubstr("no answer came"));
 }
@@ -135,7 +135,7 @@ TEST(Gather, TellsWhatIsOverAsSuch) {
   scene.At(11 * kMinute).Good(20);
   scene.At(13 * kMinute).Good(20);
   const Diagnosis d = scene.One(FindingsHere);
-  EXPECT_THAT(d.summary, StartsWith("Well again: "));
+  EXPECT_THAT(std::string(d.summary), StartsWith("Well again: "));
   EXPECT_THAT(d.summary, HasSubstr("; it was: nothing listens"));
 }
 
@@ -170,8 +170,9 @@ TEST(Gather, FindsALimitOfTheOtherSide) {
   }
   scene.Good(1);
   Diagnosis d = scene.One(FindingsHere);
-  EXPECT_THAT(d.summary, StartsWith("nearly all failed after 30s, which is no "
-                                    "limit of nginx's"));
+  EXPECT_THAT(std::string(d.summary),
+              StartsWith("nearly all failed after 30s, which is no "
+                         "limit of nginx's"));
   EXPECT_THAT(d.checks[0], HasSubstr("%{time_total}"));
   Failed failed = Because(Cause::kClosedBeforeResponse);
   failed.response_time = 12000;
@@ -238,8 +239,9 @@ TEST(Gather, SeesAnErrorThatTheCacheReplays) {
   scene.At(kMinute).Good(1).Bad(1, failed).Replayed(12);
   Diagnosis d = scene.One(FindingsHere);
   EXPECT_EQ(d.severity, Severity::kDegraded);
-  EXPECT_THAT(d.summary, StartsWith("an error is replayed from nginx's cache: "
-                                    "12 of 13 responses with 502"));
+  EXPECT_THAT(std::string(d.summary),
+              StartsWith("an error is replayed from nginx's cache: "
+                         "12 of 13 responses with 502"));
   EXPECT_THAT(d.checks, Contains(HasSubstr("proxy_cache_valid 200")));
   EXPECT_EQ(d.findings[0].finding, Finding::kFromCache);
   EXPECT_EQ(d.findings[0].count, 12u);

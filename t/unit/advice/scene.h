@@ -90,16 +90,14 @@ class Scene {
     return *this;
   }
 
-  std::vector<Diagnosis> Diagnose() const {
-    return upstream_502::Diagnose(Take());
-  }
+  List<Diagnosis> Diagnose() const { return upstream_502::Diagnose(Take()); }
 
   // With findings of the test's own.
   Diagnosis One(FindingsOf findings_of) const {
     const Snapshot snapshot = Take();
     Diagnoser diagnoser(snapshot, findings_of);
     diagnoser.Next(SIZE_MAX);
-    const std::vector<Diagnosis> all = diagnoser.Take();
+    const List<Diagnosis> all = diagnoser.Take();
     EXPECT_EQ(all.size(), 1u);
     return all.empty() ? Diagnosis() : all[0];
   }
@@ -138,7 +136,7 @@ class Scene {
 
   // Of the only troubled upstream.
   Diagnosis One() const {
-    std::vector<Diagnosis> all = Diagnose();
+    const List<Diagnosis> all = Diagnose();
     EXPECT_EQ(all.size(), 1u);
     return all.empty() ? Diagnosis() : all[0];
   }
@@ -166,7 +164,7 @@ class Scene {
   }
 
   void Count(const Record& record, UpstreamStats* stats) const {
-    const auto times = static_cast<uint64_t>(record.times);
+    const auto times = static_cast<uint32_t>(record.times);
     if (Minute* minute = Bucket(&stats->history, record.time)) {
       minute->requests += times;
       minute->failures += record.failed ? times : 0;
@@ -187,8 +185,8 @@ class Scene {
   void Replay(UpstreamStats* stats) const {
     for (const auto& [time, times] : replayed_) {
       if (Minute* minute = Bucket(&stats->history, time)) {
-        minute->requests += static_cast<uint64_t>(times);
-        minute->responses_502 += static_cast<uint64_t>(times);
+        minute->requests += static_cast<uint32_t>(times);
+        minute->responses_502 += static_cast<uint32_t>(times);
       }
       stats->responses[1][static_cast<size_t>(Origin::kCache)] +=
           static_cast<uint64_t>(times);
@@ -208,8 +206,8 @@ class Scene {
     return &stats->peers.back();
   }
 
-  static void CountPeer(const Record& record, uint64_t times, PeerStats* peer) {
-    const uint64_t attempts = record.failure.attempted ? times : 0;
+  static void CountPeer(const Record& record, uint32_t times, PeerStats* peer) {
+    const uint32_t attempts = record.failure.attempted ? times : 0;
     peer->attempts += attempts;
     if (PeerMinute* minute = Bucket(&peer->recent, record.time)) {
       minute->attempts += attempts;

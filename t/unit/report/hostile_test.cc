@@ -128,7 +128,7 @@ Report Random(uint64_t seed) {
   Source source(seed);
   Report report = SampleReport();
   Snapshot& snapshot = report.snapshot;
-  for (std::string* text :
+  for (String* text :
        {&snapshot.server.hostname, &snapshot.server.nginx_version,
         &snapshot.server.module_version, &snapshot.zone.name}) {
     *text = source.Text();
@@ -141,7 +141,7 @@ Report Random(uint64_t seed) {
     }
   }
   for (Event& event : snapshot.events) {
-    for (std::string* text :
+    for (String* text :
          {&event.upstream, &event.peer, &event.method, &event.host, &event.uri,
           &event.request_id, &event.message}) {
       *text = source.Text();
@@ -154,9 +154,10 @@ Report Random(uint64_t seed) {
     diagnosis.summary = source.Text();
     diagnosis.hint = source.Text();
     diagnosis.findings[0].text = source.Text();
-    diagnosis.peers = {source.Text(), source.Text()};
-    diagnosis.checks = {source.Text(), source.Text()};
+    diagnosis.peers = {String(source.Text()), String(source.Text())};
+    diagnosis.checks = {String(source.Text()), String(source.Text())};
   }
+  SortTroubled(&report);
   return report;
 }
 

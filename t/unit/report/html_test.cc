@@ -68,7 +68,8 @@ Report Hostile() {
   return report;
 }
 
-std::string Html(const Report& report) {
+std::string Html(Report report) {
+  SortTroubled(&report);
   return RenderAll(*MakeHtmlRenderer(report));
 }
 
@@ -158,7 +159,8 @@ TEST(RenderHtml, BringsTheData) {
 
 TEST(RenderHtml, ComesInPieces) {
   const Report report;
-  const std::unique_ptr<Renderer> renderer = MakeHtmlRenderer(report);
+  const Excerpt excerpt(report);
+  const std::unique_ptr<Renderer> renderer = MakeHtmlRenderer(excerpt);
   std::string piece;
   size_t pieces = 0;
   while (renderer->Next(&piece)) {

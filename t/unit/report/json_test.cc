@@ -16,8 +16,9 @@ Json Parsed(const std::string& text) {
   return json.value_or(Json{});
 }
 
-Json JsonOf(const Report& report) {
-  return Parsed(RenderAll(*MakeJsonRenderer(report)));
+Json JsonOf(Excerpt excerpt) {
+  excerpt.Choose(SIZE_MAX);
+  return Parsed(RenderAll(*MakeJsonRenderer(excerpt)));
 }
 
 Json JsonOf(const Event& event) {
@@ -249,7 +250,8 @@ TEST(JsonRenderer, WorksInPieces) {
           SamplePeer(absl::StrCat("10.0.1.", peer), 1, 1, Cause::kUnknown));
     }
   }
-  const auto renderer = MakeJsonRenderer(report);
+  const Excerpt excerpt(report);
+  const auto renderer = MakeJsonRenderer(excerpt);
   std::string all;
   std::string piece;
   while (renderer->Next(&piece)) {
@@ -366,8 +368,9 @@ TEST(JsonRenderer, HistoryIsThatOfTheWindow) {
     upstream.hours.back() = {9, 8, 7};
   }
   for (const Window window : {Window::kDay, Window::kWeek}) {
-    report.window = window;
-    const Json json = JsonOf(report);
+    Query query;
+    query.window = window;
+    const Json json = JsonOf(Excerpt(report, query));
     const Json& totals = json["totals"]["history"];
     const size_t hours = HoursOf(window);
     EXPECT_EQ(totals["interval_ms"].text, "3600000");

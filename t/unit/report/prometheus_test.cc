@@ -213,7 +213,8 @@ TEST(PrometheusRenderer, WorksInPiecesOfWholeLines) {
     upstream.peers[0].causes.fill(1);
     report.snapshot.upstreams.push_back(upstream);
   }
-  const auto renderer = MakePrometheusRenderer(report);
+  const Excerpt excerpt(report);
+  const auto renderer = MakePrometheusRenderer(excerpt);
   std::string all;
   std::string piece;
   while (renderer->Next(&piece)) {

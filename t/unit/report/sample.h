@@ -257,7 +257,7 @@ inline Report NastyReport() {
   for (Diagnosis& diagnosis : report.diagnoses) {
     diagnosis.upstream += longer;
     diagnosis.summary = diagnosis.findings[0].text = longer;
-    diagnosis.peers = diagnosis.checks = {longer, longer};
+    diagnosis.peers = diagnosis.checks = {String(longer), String(longer)};
   }
   return report;
 }

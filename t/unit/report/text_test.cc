@@ -14,7 +14,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string Text(const Report& report) {
+std::string Text(Report report) {
+  SortTroubled(&report);
   return RenderAll(*MakeTextRenderer(report));
 }
 
@@ -243,7 +244,7 @@ TEST(TextRenderer, FitsWithTheLargestNumbers) {
   for (UpstreamStats& upstream : snapshot.upstreams) {
     upstream.requests = upstream.attempts = upstream.failures = UINT64_MAX;
     upstream.causes.fill(UINT64_MAX);
-    upstream.history.buckets[5].failures = UINT64_MAX;
+    upstream.history.buckets[5].failures = UINT32_MAX;
     for (PeerStats& peer : upstream.peers) {
       peer.attempts = peer.failures = UINT64_MAX;
       peer.last_failure = 1000;

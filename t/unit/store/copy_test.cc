@@ -264,7 +264,7 @@ TEST_F(CopyTest, AcceptsAnEventThatTheRingHasOvertaken) {
     Write(Cause::kReadTimeout);
   }
   store_.WriteEvent(late, {.cause = Cause::kReadTimeout}, {});
-  const std::vector<Event> events = Take(kNow).events;
+  const List<Event> events = Take(kNow).events;
   ASSERT_GE(events.size(), 64U);
   EXPECT_EQ(events[0].id, 65U);
   EXPECT_EQ(events[63].id, 2U);
@@ -274,7 +274,7 @@ TEST_F(CopyTest, SkipsIdsThatWereNeverWritten) {
   Write(Cause::kReadTimeout);
   store_.ReserveEvents(1);
   Write(Cause::kReadTimeout);
-  const std::vector<Event> events = Take(kNow).events;
+  const List<Event> events = Take(kNow).events;
   ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(events[0].id, 3U);
   EXPECT_EQ(events[1].id, 1U);

@@ -88,8 +88,55 @@ TEST_F(HistoryTest, KeepsWhatWasBeforeTheClockWasSetBack) {
       Differences(running, *ring, kMinuteMs, 5003 * kMinuteMs, {total});
   EXPECT_EQ(counts[0][96], 1U);
   EXPECT_EQ(counts[0][97], 2U);
-  EXPECT_EQ(counts[0][98] + counts[0][99], 28U);
+  EXPECT_EQ(counts[0][98], 8U);
   EXPECT_EQ(counts[0][99], 16U);
+}
+
+TEST_F(HistoryTest, CrowdsNothingIntoTheMinuteTheClockIsSetBackTo) {
+  SpanTotals<kHistoryMinutes, 1> ring;
+  Time running{0};
+  uint32_t total = 0;
+  const auto count = [&](int64_t minute) {
+    OpenSpan(&running, &ring, kMinuteMs, (5000 + minute) * kMinuteMs,
+             [&total] { return Totals32<1>{total}; });
+    ++total;
+  };
+  for (const int64_t back : {20, 41, 59, 60, 61, 1440}) {
+    for (int64_t minute = 0; minute <= back; ++minute) {
+      count(minute);
+    }
+    count(0);
+    const auto counts =
+        Differences(running, ring, kMinuteMs, 5000 * kMinuteMs, {total});
+    for (const uint64_t each : counts[0]) {
+      EXPECT_LE(each, 2U) << back;
+    }
+    EXPECT_GE(counts[0].back(), 1U) << back;
+    running = 0;
+    for (auto& slot : ring.at) {
+      slot[0] = 0;
+    }
+    total = 0;
+  }
+}
+
+TEST_F(HistoryTest, AnHourThatHadJustBegunIsPartOfTheOneBefore) {
+  SpanTotals<24, 1> ring;
+  Time running{0};
+  uint32_t total = 0;
+  const auto count = [&](int64_t minute, uint32_t more) {
+    OpenSpan(&running, &ring, kHourMs, 5000 * kHourMs + minute * kMinuteMs,
+             [&total] { return Totals32<1>{total}; });
+    total += more;
+  };
+  count(-60, 1);
+  count(10, 2);
+  count(65, 4);
+  count(55, 8);
+  const auto counts =
+      Differences(running, ring, kHourMs, 5000 * kHourMs, {total});
+  EXPECT_EQ(counts[0][22], 1U);
+  EXPECT_EQ(counts[0][23], 14U);
 }
 
 TEST_F(HistoryTest, ASpanThatWasBegunByAKilledProcessIsBegunAgain) {

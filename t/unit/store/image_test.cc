@@ -61,6 +61,7 @@ class ImageTest : public testing::Test {
     Report report;
     Copy(store, kNow + 60000, &report.snapshot);
     report.diagnoses = Diagnose(report.snapshot);
+    SortTroubled(&report);
     RenderAll(*MakeJsonRenderer(report));
     RenderAll(*MakeTextRenderer(report));
     RenderAll(*MakePrometheusRenderer(report));

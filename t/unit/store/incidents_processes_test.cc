@@ -30,7 +30,7 @@ void Fail(Store store, int64_t now) {
   store.incidents().NoteCounts(upstream, now);
 }
 
-std::vector<Incident> Take(const Store& store, int64_t now) {
+List<Incident> Take(const Store& store, int64_t now) {
   Snapshot snapshot;
   Copy(store, now, &snapshot);
   return snapshot.incidents;

@@ -19,7 +19,7 @@ class IncidentsTest : public CopyTest {
   uint64_t FailAt(int64_t now, Cause cause = Cause::kReadTimeout) {
     return store_.AddFailedAttempt(upstream_, peer_, 0, now, {.cause = cause});
   }
-  std::vector<Incident> TakeIncidents(int64_t now) const {
+  List<Incident> TakeIncidents(int64_t now) const {
     return Take(now).incidents;
   }
   // Three failures, a second apart.

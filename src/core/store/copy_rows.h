@@ -1,0 +1,39 @@
+// One row of shared memory as plain values.
+
+#ifndef UPSTREAM_502_CORE_STORE_COPY_ROWS_H_
+#define UPSTREAM_502_CORE_STORE_COPY_ROWS_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "upstream_502/store/history.h"
+#include "upstream_502/store/layout.h"
+#include "upstream_502/store/snapshot.h"
+
+namespace upstream_502 {
+
+template <size_t N>
+void Load(const Counter (&from)[N], std::array<uint64_t, N>* to) {
+  for (size_t i = 0; i < N; ++i) {
+    (*to)[i] = from[i].load(std::memory_order_relaxed);
+  }
+}
+
+// What was, was not later than now, whatever the clock has said since.
+inline int64_t NotAhead(int64_t time, int64_t now_ms) {
+  return std::min(time, now_ms);
+}
+
+// But for its peers and its incidents on record.
+void CopyUpstream(const UpstreamRow& row, int64_t now_ms, bool hours,
+                  UpstreamStats* stats);
+
+// A success that lies ahead, since the clock was set back, is no last one:
+// later ones would not show.
+void CopyPeer(const PeerRow& row, int64_t now_ms, PeerStats* stats);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_CORE_STORE_COPY_ROWS_H_

@@ -1,0 +1,176 @@
+#!/usr/bin/perl
+
+# Many who read the report of a full zone at once: a worker makes it once for
+# all of them, its memory goes back to the system with the last of them, and
+# there is an end to how many there are. A day that everything failed on.
+
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Upstream502::H2;
+use Upstream502::Http qw(request);
+use Upstream502::Test qw(:DEFAULT decode_json);
+
+my $UPSTREAMS   = 7500;
+my $STREAMS     = 120;     # of a connection
+my $CONNECTIONS = 5;
+my $PLACES      = 1024;    # of a worker
+my $MIB         = 1024;    # in KiB
+my $REPORT      = '/report?format=json';
+
+my $t = Upstream502::Test->new;
+my $upstreams = join '', map {
+    my $u = $_;
+    "upstream backend-$u.example { "
+      . join( ' ',
+        map { "server 127.0.6.$_:%%PORT_nobody%% max_fails=0;" } 1 .. 3 )
+      . " }\n"
+} 1 .. $UPSTREAMS;
+$t->conf(
+    shutdown => '300s',
+    http     => "upstream_502_zone full:64m;
+        variables_hash_max_size 2048;
+        keepalive_requests 100000;
+        send_timeout 300s;
+        $upstreams",
+    server => 'listen 127.0.0.1:%%PORT_h2%% http2 sndbuf=16k;
+        location = /fail { set $target backend-$arg_n.example;
+            access_log off;
+            proxy_pass http://$target; }
+        location = /report { upstream_502_status write=on; }
+        location = /count { stub_status; }',
+);
+$t->start;
+
+my ($worker) = $t->nginx->workers;
+my $socket;
+
+sub fail_all () {
+    for my $n ( 1 .. $UPSTREAMS ) {
+        $socket = $t->get( "/fail?n=$n", keep => 1,
+            defined $socket ? ( socket => $socket ) : () )->{socket};
+    }
+}
+
+sub resident () { return Upstream502::Nginx::resident($worker) }
+
+# When the report was made.
+sub time_of ($r) { return $r->{body} =~ /"time":(\d+)/ ? $1 : 0 }
+
+# How many requests are at work, without the one that asks.
+sub requests () {
+    my $r = request( $t->port('http'), uri => '/count' );
+    my ($writing) = $r->{body} =~ /Writing: (\d+)/
+      or die "stub_status: $r->{raw}\n";
+    return $writing - 1;
+}
+
+# Clients that read nothing of what they ask for.
+sub readers ($connections) {
+    my @clients = map { Upstream502::H2->new( $t->port('h2'), window => 0 ) }
+      1 .. $connections;
+    for my $client (@clients) {
+        $client->send( 2 * $_ - 1, $REPORT ) for 1 .. $STREAMS;
+    }
+    wait_for 'all of them', sub { requests() == $connections * $STREAMS };
+    $t->nginx->wait_idle;
+    return @clients;
+}
+
+sub leave (@clients) {
+    close $_->{socket} for @clients;
+    wait_for 'their end', sub { requests() == 0 };
+}
+
+fail_all();
+my $whole = $t->get($REPORT)->{body};
+is scalar( () = $whole =~ /^\{"name":"backend-/mg ), $UPSTREAMS,
+  'all upstreams are told of';
+is scalar( () = $whole =~ /^\{"upstream":"backend-[^"]*","severity":/mg ),
+  $UPSTREAMS, 'and diagnosed';
+cmp_ok length $whole, '>', 10 * 2**20, 'that is long';
+
+SKIP: {
+    skip 'sanitizers keep what is freed', 2 if $ENV{TEST_LD_PRELOAD};
+    my $before  = resident();
+    my @clients = readers($CONNECTIONS);
+    my $more    = resident() - $before;
+    note "$more KiB more";
+    cmp_ok $more, '<=', 64 * $MIB,
+      $STREAMS * $CONNECTIONS . ' readers take the memory of one report';
+    leave(@clients);
+    my $back = eval {
+        wait_for 'the memory', sub { resident() <= $before + 8 * $MIB }, 10;
+    };
+    ok $back, 'which goes back to the system when they have gone'
+      or diag resident() - $before;
+}
+
+subtest 'what they read is one report' => sub {
+    my @readers = map { $t->send($REPORT) } 1 .. 3;
+    my @times   = map { time_of( $t->read($_) ) } @readers;
+    is $times[1], $times[0], 'of one moment';
+    is $times[2], $times[0], 'for all of them';
+    cmp_ok time_of( $t->get($REPORT) ), '>', $times[0], 'who comes later gets another';
+};
+
+subtest 'each gets what it asks for of it' => sub {
+    my %readers = map { $_ => $t->send("$REPORT&upstream=backend-$_.example") }
+      1 .. 5;
+    for my $n ( sort keys %readers ) {
+        my $own = decode_json( $t->read( $readers{$n} )->{body} );
+        is join( ' ', map { $_->{name} } @{ $own->{upstreams} } ),
+          "backend-$n.example", "reader $n";
+        is $own->{totals}{requests}, $UPSTREAMS,
+          'with the totals of all';
+    }
+    my ( $hours, $minutes ) = map { $t->send("$REPORT&limit=1&$_") }
+      qw(window=7d window=1h);
+    for my $reader ( [ $hours, 168 ], [ $minutes, 60 ] ) {
+        my ($spans) =
+          $t->read( $reader->[0] )->{body} =~ /"history":.*?"requests":\[(.*?)\]/s;
+        is scalar( split /,/, $spans ), $reader->[1], "$reader->[1] spans";
+    }
+};
+
+# A report of so large a zone has the room for itself.
+subtest 'who does not read gives way to others' => sub {
+    my @clients = readers(1);
+    my $r = $t->get("$REPORT&upstream=backend-1.example");
+    is $r->{status}, 200, 'another gets a report';
+    ok $r->{complete}, 'a whole one';
+    like $t->error_log, qr/\[warn\].* a report is cut, its reader is slow/,
+      'the log says so';
+    leave(@clients);
+};
+
+subtest 'too many' => sub {
+    my @clients = readers( int( $PLACES / $STREAMS ) );
+    my $left    = $PLACES % $STREAMS;
+    my @ids     = map { 2 * $_ - 1 } 1 .. $left;
+    my $waiting = Upstream502::H2->new( $t->port('h2'), window => 0 );
+    $waiting->send( $_, $REPORT ) for @ids;
+    wait_for 'all places', sub { requests() == $PLACES };
+    my $r = $t->get($REPORT);
+    is $r->{status}, 503, 'one more is refused';
+    is $r->{headers}{'retry-after'},   1,          'and told when to ask again';
+    is $r->{headers}{'cache-control'}, 'no-store', 'which no cache keeps';
+    is $t->request( $REPORT, method => 'HEAD' )->{status}, 200,
+      'HEAD takes no place';
+    leave( @clients, $waiting );
+    is $t->get($REPORT)->{status}, 200, 'when they have gone there is room';
+};
+
+subtest 'a reset' => sub {
+    my $reader = $t->send($REPORT);
+    is $t->request( '/report', method => 'DELETE' )->{status}, 204, 'DELETE';
+    like $t->get($REPORT)->{body}, qr/"totals":\{"requests":0,/,
+      'what is read then is new';
+    $t->read($reader);
+};
+
+$t->finish;
+done_testing;
