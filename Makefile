@@ -75,6 +75,9 @@ bench-core: deps-bench  ## what the core takes, in time
 fuzz: deps-fuzz  ## hostile bytes into the core (FUZZ=log_line, SECONDS=60 each)
 	@SECONDS_EACH=$(or $(SECONDS),60) tools/fuzz.sh $(BUILD)/fuzz $(FUZZ)
 
+soak: deps-test module  ## all kinds of traffic and accidents at once (MINUTES=30)
+	@perl -I t/lib t/soak.pl $(or $(MINUTES),30)
+
 coverage: deps-test  ## line coverage of the core by its unit tests
 	@tools/unit-tests.sh $(BUILD)/cmake-coverage -DCOVERAGE=ON
 	@tools/coverage.sh $(BUILD)/cmake-coverage
