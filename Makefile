@@ -19,8 +19,9 @@ endif
 
 .DEFAULT_GOAL := module
 .PHONY: help module demo test test-unit test-nginx test-asan test-unit-asan \
-	test-long-way test-versions bench bench-core coverage install deb format \
-	lint clean deps-build deps-test deps-demo deps-lint deps-bench
+	test-long-way test-versions bench bench-core coverage fuzz soak install deb \
+	format lint clean deps-build deps-test deps-demo deps-lint deps-bench \
+	deps-fuzz
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
@@ -71,6 +72,12 @@ bench: deps-bench module  ## what the module costs, beside its budgets (minutes)
 bench-core: deps-bench  ## what the core takes, in time
 	@BUILD=$(BUILD) bench/core.sh core_bench
 
+fuzz: deps-fuzz  ## hostile bytes into the core (FUZZ=log_line, SECONDS=60 each)
+	@SECONDS_EACH=$(or $(SECONDS),60) tools/fuzz.sh $(BUILD)/fuzz $(FUZZ)
+
+soak: deps-test module  ## all kinds of traffic and accidents at once (MINUTES=30)
+	@perl -I t/lib t/soak.pl $(or $(MINUTES),30)
+
 coverage: deps-test  ## line coverage of the core by its unit tests
 	@tools/unit-tests.sh $(BUILD)/cmake-coverage -DCOVERAGE=ON
 	@tools/coverage.sh $(BUILD)/cmake-coverage
@@ -91,5 +98,5 @@ lint: deps-lint module  ## format, house rules, clang-tidy
 clean:  ## remove what was built
 	rm -rf $(BUILD)
 
-deps-build deps-test deps-demo deps-lint deps-bench:
+deps-build deps-test deps-demo deps-lint deps-bench deps-fuzz:
 	@tools/install-deps.sh $(@:deps-%=%)

@@ -9,7 +9,8 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Upstream502::Test qw(:DEFAULT);
+use Upstream502::Net  qw(accept_from listen_tcp);
+use Upstream502::Test qw(:DEFAULT gained);
 use Upstream502::Wire;
 
 my $t = Upstream502::Test->new;
@@ -40,6 +41,9 @@ $t->tcp(
     )
 );
 
+# This test's own.
+my $begun = listen_tcp();
+
 sub include (@uris) {
     return join '', map { "<!--# include virtual=\"$_\" -->" } @uris;
 }
@@ -47,7 +51,10 @@ $t->write( 'ssi.html',      include('/ssi-dead') . 'after' );
 $t->write( 'ssi-pair.html', include('/i-pair') );
 $t->write( 'ssi-many.html', include(qw(/i-silent /i-dead /i-reset /i-cut)) );
 
-$t->conf( http => <<'CONF', server => <<'CONF2' );
+my $port = $begun->sockport;
+$t->conf( http => <<"CONF0" . <<'CONF', server => <<'CONF2' );
+upstream begun { server 127.0.0.1:$port; }
+CONF0
 upstream dead { server %%closed%%; }
 upstream reset { server %%rst%%; }
 upstream hold { server %%hold%%; }
@@ -67,6 +74,8 @@ location = /auth-good { internal; proxy_pass http://good; }
 location = /mirror { mirror /mirror-dead; proxy_pass http://good; }
 location = /mirror-reset { mirror /mirror-dead; proxy_pass http://reset; }
 location = /mirror-dead { internal; proxy_pass http://dead; }
+location = /mirror-gone { mirror /mirror-begun; proxy_pass http://hold; }
+location = /mirror-begun { internal; proxy_pass http://begun; }
 location = /mirror-uri { mirror /mirror-rewritten; proxy_pass http://good; }
 location = /mirror-rewritten { internal; rewrite ^ $request_uri break;
     proxy_pass http://dead; }
@@ -190,6 +199,26 @@ subtest 'mirror and request fail differently' => sub {
     is_deeply [ sort @{ causes($p) } ],
       [ 'connection_refused', 'reset_before_response' ], 'two events';
     is $p->{gained}->( 'totals', 'responses', 502 ), 1, 'one 502';
+};
+
+# nginx notes the status with its line, long before the header has ended.
+subtest 'a client that goes while a mirror begins to answer' => sub {
+    for my $answer ( '200 OK', '502 Bad Gateway', '504 Gateway Time-out' ) {
+        my $before = $t->status;
+        my $sent   = $t->send('/mirror-gone');
+        my $socket = accept_from($begun);
+        sysread $socket, my $request, 65536;
+        syswrite $socket, "HTTP/1.1 $answer\r\nContent-Length: 3\r\n";
+        $t->nginx->wait_idle;
+        close $sent->{socket};
+        my $row = $t->row( $sent->{id} );
+        is $row->{status}, 499, "$answer: the client has gone";
+        my $after = $t->status;
+        my $of    = sub ($what) { gained( $before, $after, \'begun', $what ) };
+        is $of->('attempts'), 1, 'the attempt is counted';
+        is $of->('failures'), 0, 'nobody has failed';
+        is $after->{events}[0]{id}, $before->{events}[0]{id}, 'no event';
+    }
 };
 
 $t->finish;

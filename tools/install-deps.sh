@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what a group of targets needs and this machine lacks:
-# install-deps.sh build|test|demo|lint|bench|ci|versions
+# install-deps.sh build|test|demo|lint|bench|fuzz|ci|versions
 #
 # Debian and its kin only. Without root or a password-less sudo it prints what
 # to install and fails.
@@ -13,6 +13,8 @@ test="$build cmake libgtest-dev libgmock-dev perl libio-socket-ssl-perl
 demo="$build perl curl php-fpm"
 lint="$build cmake libgtest-dev libgmock-dev clang-format clang-tidy openssl"
 bench="$build perl valgrind libbenchmark-dev"
+# The names without a version lead to the release's own.
+fuzz="clang libclang-rt-dev cmake make pkgconf libabsl-dev libssl-dev"
 # What some tests skip without. Not in `test`: neighbours of ours in nginx are
 # switched on by their packages.
 optional="prometheus python3-prometheus-client python3-jsonschema
@@ -20,7 +22,7 @@ optional="prometheus python3-prometheus-client python3-jsonschema
   libnginx-mod-http-lua libnginx-mod-http-echo
   libnginx-mod-http-headers-more-filter"
 backends="php-fpm memcached gunicorn uwsgi-core uwsgi-plugin-python3 python3-grpcio nodejs"
-ci="$test $lint $optional $backends chromium npm"
+ci="$test $lint $fuzz $optional $backends chromium npm"
 # Within a newer Debian: see test-versions.sh.
 versions="$test $optional"
 
@@ -30,10 +32,11 @@ case ${1:-} in
   demo) wanted=$demo ;;
   lint) wanted=$lint ;;
   bench) wanted=$bench ;;
+  fuzz) wanted=$fuzz ;;
   ci) wanted=$ci ;;
   versions) wanted=$versions ;;
   *)
-    echo "usage: $0 build|test|demo|lint|bench|ci|versions" >&2
+    echo "usage: $0 build|test|demo|lint|bench|fuzz|ci|versions" >&2
     exit 2
     ;;
 esac

@@ -5,7 +5,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-mapfile -t cxx < <(find include src t/unit bench -name '*.h' -o -name '*.cc' \
+mapfile -t cxx < <(find include src t/unit t/fuzz bench -name '*.h' -o -name '*.cc' \
   2>/dev/null | sort)
 
 if [ "${1:-}" = --fix ]; then

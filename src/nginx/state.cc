@@ -16,7 +16,6 @@
 #include "absl/types/optional.h"
 #include "bridge.h"
 #include "system/state_file.h"
-#include "upstream_502/store/check.h"
 #include "upstream_502/store/image.h"
 
 namespace upstream_502 {
@@ -154,8 +153,8 @@ bool Lock(ngx_cycle_t* cycle, Zone* zone) {
 // Puts what the file holds in the place of a store that nobody has used yet.
 // What is wrong with it, where it is no state: then the store is as it was.
 absl::Status Read(int fd, Zone* zone) {
-  Arena arena = zone->store.arena();
-  const size_t size = arena.header->size;
+  void* memory = zone->store.arena().header;
+  const size_t size = zone->store.arena().header->size;
   ImageHead head;
   absl::Status status = ReadState(fd, 0, &head, sizeof(head));
   if (!status.ok()) {
@@ -165,16 +164,12 @@ absl::Status Read(int fd, Zone* zone) {
   if (!why.empty()) {
     return absl::InternalError(why);
   }
-  void* memory = arena.header;
   status = ReadState(fd, kImageOffset, memory, size);
-  if (status.ok() && arena.header->size == size && SumOf(arena) == head.sum) {
-    const absl::optional<Store> store =
-        Store::Attach(memory, size, zone->rings);
-    if (store) {
-      arena = store->arena();
-      Mend(&arena);
-      arena.header->restarts.fetch_add(1, std::memory_order_relaxed);
-      zone->store = *store;
+  if (status.ok()) {
+    if (const absl::optional<Arena> found =
+            TakeImage(memory, size, zone->rings, head.sum)) {
+      found->header->restarts.fetch_add(1, std::memory_order_relaxed);
+      zone->store = Store(*found);
       return status;
     }
   }

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "upstream_502/store/arena.h"
 
@@ -40,6 +41,12 @@ ImageHead HeadOf(const Arena& arena, uint64_t sum);
 // Why an image with this head is none of a memory of `size` bytes: the end of a
 // sentence about it. Empty where it is one.
 absl::string_view WhyNoImage(const ImageHead& head, size_t size);
+
+// The store in `memory`, into which an image with that sum was read, made ready
+// to go on with; nothing where it is none, or not that one. Only before the
+// memory is shared.
+absl::optional<Arena> TakeImage(void* memory, size_t size, const Rings& rings,
+                                uint64_t sum);
 
 }  // namespace upstream_502
 

@@ -54,7 +54,8 @@ struct Attempt {
                                  // Http2ResponseBytes
 
   // The status the run ended with (nginx's rc: 502, 504, 500, 499, 0, -1 for
-  // NGX_ERROR). Only meaningful where `ending` is not kRetried.
+  // NGX_ERROR, -4 for NGX_DONE where the request was torn down around it). Only
+  // meaningful where `ending` is not kRetried.
   int rc = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "upstream_502/store/check.h"
 #include "upstream_502/words/text.h"
 
 namespace upstream_502 {
@@ -57,6 +58,16 @@ absl::string_view WhyNoImage(const ImageHead& head, size_t size) {
     return "has another version's layout";
   }
   return head.size == size ? "" : "is of a zone of another size";
+}
+
+absl::optional<Arena> TakeImage(void* memory, size_t size, const Rings& rings,
+                                uint64_t sum) {
+  absl::optional<Arena> arena = Arena::Attach(memory, size, rings);
+  if (!arena || SumOf(*arena) != sum) {
+    return absl::nullopt;
+  }
+  Mend(&*arena);
+  return arena;
 }
 
 }  // namespace upstream_502

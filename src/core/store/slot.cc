@@ -109,9 +109,14 @@ Texts Fit(const FailureText& text, const FailureRows& rows,
   return fit;
 }
 
-// Values of a newer binary may be unknown to this one.
+// More than any timeout or buffer has; twice that is still a number.
+constexpr int64_t kLimitMax = int64_t{1} << 50;
+
+// Values of a newer binary may be unknown to this one, numbers of another's
+// bytes may be none that can be.
 bool IsKnown(const Failure& failure) {
-  return IsTime(failure.time_ms) &&
+  return IsTime(failure.time_ms) && failure.limit >= -1 &&
+         failure.limit <= kLimitMax &&
          static_cast<size_t>(failure.cause) < kCauseCount &&
          failure.method < std::size(kMethods) &&
          (failure.line == 0 || IsUsualLine(failure.line)) &&

@@ -373,7 +373,9 @@ bool HasFailed(const Attempt& a, bool line_tells) {
   if (a.header_done && IsGatewayStatus(a.received_status)) {
     return true;
   }
-  if (a.rc == -1) {
+  // The second where nobody waits for it any longer: the client has gone while
+  // a subrequest was at work, say. A status line alone is no answer yet.
+  if (a.rc == -1 || a.rc == -4) {
     return line_tells;
   }
   if (IsGatewayStatus(a.rc)) {

@@ -113,6 +113,13 @@ TEST_F(ImageTest, SumTellsEveryBitAndEveryOrder) {
   EXPECT_NE(AddWords(0, words), sum);
 }
 
+TEST_F(ImageTest, IsTakenWithItsOwnSumOnly) {
+  const uint64_t sum = SumOf(store_.arena());
+  EXPECT_FALSE(TakeImage(memory_, size_, kRings, sum + 1));
+  EXPECT_FALSE(TakeImage(memory_, size_ - 4096, kRings, sum));
+  EXPECT_TRUE(TakeImage(memory_, size_, kRings, sum));
+}
+
 TEST_F(ImageTest, ComesBackWhole) {
   Snapshot before;
   Copy(store_, kNow, &before);

@@ -267,6 +267,16 @@ TEST(EventSlot, ReadsAsAbsentWhereAnotherBinaryKnowsMore) {
   }
 }
 
+// A checksum says that nobody tore it, not who wrote it.
+TEST(EventSlot, ReadsAsAbsentWhereALimitCannotBe) {
+  for (const int64_t limit : {int64_t{-2}, INT64_MAX, INT64_MAX / 2 + 1}) {
+    const auto slot = std::make_unique<EventSlot>();
+    WriteSlot(slot.get(), 1, 1, {.limit = limit}, {}, {});
+    Event event;
+    EXPECT_FALSE(Read(*slot, &event)) << limit;
+  }
+}
+
 TEST(EventSlot, ReadsWholeWhileManyWrite) {
   std::vector<EventSlot> slots(kRareEvents);
   std::atomic<uint64_t> next{0};

@@ -141,6 +141,23 @@ TEST(ClassifyStatusTest, TheClientsDoingIsNoFailure) {
             "-");
 }
 
+// A client that goes takes the subrequests at work with it, a mirror say.
+TEST(ClassifyStatusTest, WhatIsTornDownHasNotFailed) {
+  for (const uint16_t status : std::initializer_list<uint16_t>{0, 502, 504}) {
+    Attempt a = {.connected = true,
+                 .request_sent = true,
+                 .status = status,  // of a header that was yet to end
+                 .bytes_received = 57,
+                 .rc = -4};
+    EXPECT_EQ(Judge(a), "-") << status;
+    a.header_done = true;
+    a.received_status = status;
+    EXPECT_EQ(Judge(a), status == 0 ? "-" : "error_status header");
+  }
+  EXPECT_EQ(Judge({.message = kReset, .request_sent = true, .rc = -4}),
+            "reset_before_response header");
+}
+
 TEST(ClassifyStatusTest, WebSocketsThatEndAreNoFailure) {
   EXPECT_EQ(Judge({.request_sent = true,
                    .header_done = true,

@@ -1,0 +1,68 @@
+// What a client asks the status location: arguments, Accept, Host and Origin.
+//
+// The input is a line for each of these, arguments first.
+
+#include "upstream_502/report/query.h"
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "input.h"
+#include "read_all.h"
+#include "report/sample.h"
+#include "upstream_502/report/html.h"
+#include "upstream_502/report/local.h"
+#include "upstream_502/report/negotiate.h"
+
+namespace upstream_502 {
+namespace {
+
+void Negotiate(Format query, absl::string_view accept) {
+  for (const Format directive :
+       {Format::kAuto, Format::kJson, Format::kPrometheus}) {
+    const Format chosen = ChooseFormat(directive, query, accept);
+    REQUIRE(chosen != Format::kAuto);
+    REQUIRE(!ContentType(chosen).empty());
+  }
+}
+
+void Locate(absl::string_view host, absl::string_view origin) {
+  const Authority authority = SplitAuthority(host);
+  REQUIRE(authority.host.size() + authority.port.size() <= host.size());
+  IsIpAddress(authority.host);
+  IsLocalhost(authority.host);
+  IsHostname(authority.host, "www.example.com");
+  MatchesServerName(authority.host, "*.example.com");
+  MatchesServerName("www.example.com", authority.host);
+  IsSameOrigin(origin, host);
+}
+
+}  // namespace
+}  // namespace upstream_502
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace upstream_502;
+  Input input(data, size);
+  const absl::StatusOr<Query> query = ParseQuery(input.Line());
+  const absl::string_view accept = input.Line();
+  const absl::string_view host = input.Line();
+  Locate(host, input.Line());
+  Negotiate(query.ok() ? query->format : Format::kAuto, accept);
+  if (!query.ok()) {
+    const absl::string_view why = query.status().message();
+    REQUIRE(!why.empty() && IsPrintableText(why));
+    return 0;
+  }
+  static const Report* const kSample = new Report(SampleReport());
+  Report report = *kSample;
+  report.window = query->window;
+  Apply(*query, &report.snapshot);
+  REQUIRE(report.snapshot.events.size() <= query->limit + 1);
+  report.one_incident =
+      query->incident.has_value() && report.snapshot.incidents.size() == 1;
+  RenderInAllFormats(report);
+  const std::string page = RenderAll(*MakeHtmlRenderer(report));
+  REQUIRE(page.find('\0') == std::string::npos);
+  return 0;
+}

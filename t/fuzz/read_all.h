@@ -1,0 +1,69 @@
+// Everything that a reader of the status location sets going, with what has to
+// hold of every answer.
+
+#ifndef UPSTREAM_502_T_FUZZ_READ_ALL_H_
+#define UPSTREAM_502_T_FUZZ_READ_ALL_H_
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "input.h"
+#include "report/json.h"
+#include "upstream_502/advice/diagnose.h"
+#include "upstream_502/advice/explain.h"
+#include "upstream_502/report/json.h"
+#include "upstream_502/report/parts.h"
+#include "upstream_502/report/prometheus.h"
+#include "upstream_502/report/text.h"
+#include "upstream_502/store/copy.h"
+#include "upstream_502/store/store.h"
+
+namespace upstream_502 {
+
+// Whether it holds no control characters.
+inline bool IsPrintableText(absl::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    return (c >= 0 && c < ' ') || c == '\x7f';
+  });
+}
+
+// Printable ASCII in lines.
+inline bool IsPlainText(absl::string_view text) {
+  for (const char c : text) {
+    if (c != '\n' && (c < ' ' || c > '~')) {
+      return false;
+    }
+  }
+  return true;
+}
+
+inline void RenderInAllFormats(const Report& report) {
+  const std::string json = RenderAll(*MakeJsonRenderer(report));
+  REQUIRE(JsonReader::Read(json).has_value());
+  REQUIRE(IsPlainText(RenderAll(*MakeTextRenderer(report))));
+  RenderAll(*MakePrometheusRenderer(report));
+  const std::string metrics = RenderAll(*MakeOpenMetricsRenderer(report));
+  REQUIRE(metrics.size() >= 6 &&
+          metrics.compare(metrics.size() - 6, 6, "# EOF\n") == 0);
+}
+
+// Diagnosed and rendered; `report` has a snapshot.
+inline void Advise(Report* report) {
+  report->diagnoses = Diagnose(report->snapshot);
+  ExplainIncidents(&report->snapshot);
+  RenderInAllFormats(*report);
+}
+
+inline void ReadAll(const Store& store, int64_t now_ms,
+                    Window window = Window::kWeek) {
+  Report report;
+  report.window = window;
+  Copy(store, now_ms, &report.snapshot, window != Window::kHour);
+  Advise(&report);
+}
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_T_FUZZ_READ_ALL_H_
