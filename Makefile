@@ -19,8 +19,9 @@ endif
 
 .DEFAULT_GOAL := module
 .PHONY: help module demo test test-unit test-nginx test-asan test-unit-asan \
-	test-long-way test-versions bench bench-core coverage install deb format \
-	lint clean deps-build deps-test deps-demo deps-lint deps-bench
+	test-long-way test-versions test-package bench bench-core coverage install deb \
+	format lint clean deps-build deps-test deps-demo deps-deb deps-lint \
+	deps-bench
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
@@ -79,8 +80,11 @@ install: module  ## into nginx's modules (DESTDIR=, PREFIX_MODULES=)
 	install -d $(DESTDIR)$(PREFIX_MODULES)
 	install -m 0644 $(MODULE) $(DESTDIR)$(PREFIX_MODULES)/
 
-deb: module  ## a Debian package in build/
-	@tools/make-deb.sh $(MODULE) $(BUILD)
+deb: deps-deb  ## a Debian package in build/, as Debian builds them
+	@tools/build-deb.sh $(BUILD)
+
+test-package:  ## installs, upgrades, removes it in Debian releases (VERSIONS=)
+	@tools/test-package.sh
 
 format: deps-lint  ## clang-format all C++ in place
 	@tools/lint.sh --fix
@@ -91,5 +95,5 @@ lint: deps-lint module  ## format, house rules, clang-tidy
 clean:  ## remove what was built
 	rm -rf $(BUILD)
 
-deps-build deps-test deps-demo deps-lint deps-bench:
+deps-build deps-test deps-demo deps-deb deps-lint deps-bench:
 	@tools/install-deps.sh $(@:deps-%=%)
