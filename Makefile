@@ -18,7 +18,7 @@ endif
 endif
 
 .DEFAULT_GOAL := module
-.PHONY: help module demo test test-unit test-nginx test-asan test-unit-asan \
+.PHONY: help module demo picture test test-unit test-nginx test-asan test-unit-asan \
 	test-long-way test-versions test-package bench bench-core coverage install deb \
 	format lint clean deps-build deps-test deps-demo deps-deb deps-lint \
 	deps-bench
@@ -38,6 +38,10 @@ module: deps-build  ## build the module (the default)
 
 demo: deps-demo module  ## nginx with the module before broken backends
 	@demo/run.pl $(MODULE)
+
+picture: deps-demo module  ## docs/page.png anew, from the demo
+	@tools/install-npm.sh
+	@demo/picture.pl $(MODULE) docs/page.png
 
 test: deps-test test-unit test-nginx  ## everything below that proves it works
 

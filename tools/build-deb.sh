@@ -20,7 +20,8 @@ tree=$folder/deb/$package-$version
 # What belongs to the project, also where it came as a tarball.
 sources() {
   git -C "$root" ls-files --cached --others --exclude-standard 2>/dev/null ||
-    (cd "$root" && find . -path ./build -prune -o ! -type d -print)
+    (cd "$root" && find . \( -path ./build -o -path ./.git \) -prune -o \
+      ! -type d -print)
 }
 
 rm -rf "$folder/deb"

@@ -14,13 +14,14 @@ my ( $package, $maintainer, $version ) = @ARGV;
 $Text::Wrap::columns = 79;
 $Text::Wrap::huge    = 'overflow';
 
-sub date ($day) {
+# Debian wants later ones to be later, also on one day: an hour for each.
+sub date ( $day, $hour ) {
     my ( $year, $month, $mday ) = split /-/, $day;
     my @t = gmtime timegm( 0, 0, 0, $mday, $month - 1, $year );
-    return sprintf '%s, %02d %s %d 00:00:00 +0000',
+    return sprintf '%s, %02d %s %d %02d:00:00 +0000',
       (qw(Sun Mon Tue Wed Thu Fri Sat))[ $t[6] ], $t[3],
       (qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec))[ $t[4] ],
-      $t[5] + 1900;
+      $t[5] + 1900, $hour % 24;
 }
 
 sub plain ($text) {
@@ -41,7 +42,7 @@ sub entry ($text) {
 }
 
 my ( undef, @releases ) = split /^## /m, <STDIN>;
-for my $release (@releases) {
+while ( defined( my $release = shift @releases ) ) {
     my ( $head, $text ) = split /\n/, $release, 2;
     my ( $number, $day ) = $head =~ /^([\d.]+), (\d{4}-\d\d-\d\d)$/
       or die "CHANGELOG.md: no version and date: $head\n";
@@ -49,5 +50,5 @@ for my $release (@releases) {
       if $number ne ( $version // $number );
     undef $version;
     print "$package ($number) unstable; urgency=medium\n", entry($text),
-      "\n -- $maintainer  ", date($day), "\n\n";
+      "\n -- $maintainer  ", date( $day, scalar @releases ), "\n\n";
 }

@@ -79,7 +79,7 @@ sub section ($heading) {
 }
 
 # What it is, and the lines that load it, are the first of their kind.
-my ($about) = $readme =~ /\A# [^\n]*\n+((?:[A-Z][^\n]*\n)(?:[^\n]+\n)*)/;
+my ($about) = $readme =~ /\A# [^\n]*\n+((?:\w[^\n]*\n)(?:[^\n]+\n)*)/;
 my ($load)  = $readme =~ /^```nginx\n(.*?)^```/ms;
 die "$path: no first paragraph or no example\n" if !$about || !$load;
 

@@ -161,6 +161,7 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
   }
   attempt->protocol = ProtocolOf(u);
   attempt->ending = element.last ? Ending::kFinal : Ending::kRetried;
+  attempt->peer_named = peer.row != kNoPeer;
   attempt->unix_socket = absl::StartsWith(peer.name, "unix:");
 #if (NGX_HTTP_SSL)
   attempt->tls = u->ssl;
@@ -230,11 +231,12 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   // Now is when the run ended.
   note->failure.time_ms = run.now - element.later;
   note->failure.attempt = static_cast<uint16_t>(element.attempt);
-  note->failure.limit = ValueOf(
-      DecidingLimit(failure.cause, note->attempt.message), run.upstream->conf);
   if (element.state != nullptr) {
     AddTimes(*element.state, &note->failure);
   }
+  const Limit limit = DecidingLimit(failure.cause, note->attempt.message);
+  note->failure.limit = LimitReached(limit, ValueOf(limit, run.upstream),
+                                     note->failure.response_time);
   note->failure.event_stream =
       failure.cause == Cause::kBodyTimeout && IsEventStream(run.upstream);
   AddRetries(run, element, note->attempt, &note->failure);

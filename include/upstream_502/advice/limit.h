@@ -30,6 +30,11 @@ Limit LimitOf(Cause cause);
 // itself, too, with another `message` of nginx.
 Limit DecidingLimit(Cause cause, absl::string_view message);
 
+// `value` of a limit, as configured, where an attempt of `response_time` (ms;
+// -1: not known) can have run into it; -1 where it was too short for that: a
+// balancer had set another timeout.
+int64_t LimitReached(Limit limit, int64_t value, int64_t response_time);
+
 // Its directive; "" for kNone.
 std::string LimitDirective(Limit limit, Protocol protocol);
 
