@@ -12,8 +12,9 @@ export JOBS NGINX_SRC NGINX_ARGS CC_OPT LD_OPT V
 export TEST_MODULE ?= $(MODULE)
 # The nginx that goes with another source tree, where it is built there.
 ifneq ($(NGINX_SRC),)
-ifneq ($(wildcard $(NGINX_SRC)/objs/nginx),)
-export TEST_NGINX_BINARY ?= $(abspath $(NGINX_SRC))/objs/nginx
+NGINX_BUILT := $(firstword $(wildcard $(NGINX_SRC)/objs/nginx $(NGINX_SRC)/objs/angie))
+ifneq ($(NGINX_BUILT),)
+export TEST_NGINX_BINARY ?= $(abspath $(NGINX_BUILT))
 endif
 endif
 
@@ -66,7 +67,7 @@ test-long-way: deps-test  ## t/ with a module that takes no shortcut (T=...)
 	TEST_MODULE=$(BUILD)/long/$(notdir $(MODULE)) \
 	  prove -I t/lib -j $(JOBS) $(or $(T),$(filter-out t/success.t,$(wildcard t/*.t)))
 
-test-versions:  ## against the nginx of newer Debian releases (VERSIONS=, T=)
+test-versions:  ## against other nginx: of Debian releases, source trees (VERSIONS=, T=)
 	@tools/test-versions.sh
 
 bench: deps-bench module  ## what the module costs, beside its budgets (minutes)

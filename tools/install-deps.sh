@@ -11,7 +11,7 @@ build="gcc g++ make pkgconf nginx nginx-dev libabsl-dev"
 test="$build cmake libgtest-dev libgmock-dev perl libio-socket-ssl-perl
   curl openssl iproute2"
 demo="$build perl curl php-fpm"
-deb="$build debhelper dpkg-dev perl"
+deb="$build build-essential debhelper dpkg-dev perl"
 lint="$build cmake libgtest-dev libgmock-dev clang-format clang-tidy openssl"
 bench="$build perl valgrind libbenchmark-dev"
 # What some tests skip without. Not in `test`: neighbours of ours in nginx are

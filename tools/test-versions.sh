@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs the tests against the nginx of other Debian releases:
-# test-versions.sh [-h] [SUITE...]
+# Runs the tests against the nginx of other Debian releases, and any nginx built
+# from source: test-versions.sh [-h] [SUITE|TREE...]
 
 set -eu
 
@@ -8,19 +8,23 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
   cat <<END
-usage: test-versions.sh [SUITE...]        (default: trixie sid)
+usage: test-versions.sh [SUITE|TREE...]        (default: trixie sid)
 
 For each release: installs a small Debian with nginx, compiler and what the
 tests need into a folder, builds the module there and runs the unit tests and
 t/ against that nginx, in namespaces of its own. The folders (about 1.5 GB
 each) are kept: the second run takes only as long as the tests.
 
-  VERSIONS='trixie sid'  the releases, where none is named
+For each source tree of nginx or one of its kin (a folder with objs/nginx or
+objs/angie, built already): builds the module for it and runs t/, here.
+
+  VERSIONS='trixie sid'  the releases and trees, where none is named
   VERSIONS_DIR=dir       where the folders are (default build/versions)
   T='t/a.t t/b.t'        only these tests, and no unit tests
   JOBS=n                 compilers at once
 
-Needs root, debootstrap, and the Debian mirror that apt on this machine uses.
+Releases need root, debootstrap, and the Debian mirror that apt on this machine
+uses.
 END
 }
 
@@ -36,6 +40,18 @@ test_suite() {
     "$([ -z "${T:-}" ] && echo test || echo test-nginx)"
 }
 
+test_tree() {
+  local tree=$1
+  [ -n "$(compgen -G "$tree/objs/nginx")$(compgen -G "$tree/objs/angie")" ] || {
+    echo "no objs/nginx in $tree: build it there first" >&2
+    return 1
+  }
+  echo "=== $tree"
+  env -u TEST_MODULE -u TEST_NGINX_BINARY make -C "$root" \
+    BUILD="$roots/$(basename "$tree")" \
+    NGINX_SRC="$(cd "$tree" && pwd)" test-nginx
+}
+
 while getopts h option; do
   case $option in
     h) usage && exit ;;
@@ -44,11 +60,15 @@ while getopts h option; do
 done
 shift $((OPTIND - 1))
 
-need_roots
 [ $# -gt 0 ] || eval "set -- ${VERSIONS:-trixie sid}"
 
 failed=
-for suite in "$@"; do
-  test_suite "$suite" || failed+=" $suite"
+for version in "$@"; do
+  if [[ $version == */* ]]; then
+    test_tree "$version" || failed+=" $version"
+  else
+    need_roots
+    test_suite "$version" || failed+=" $version"
+  fi
 done
 [ -z "$failed" ] || fail "failed:$failed"

@@ -16,7 +16,7 @@ sub new ( $class, $dir ) {
 
 # "1.22.1"
 sub version ($self) {
-    my ( undef, $output ) = $self->run('-v');
+    my ( undef, $output ) = $self->run('-V');
     my ($version) = $output =~ m{nginx/([\d.]+)};
     return $version // die "nginx -v says: $output\n";
 }
