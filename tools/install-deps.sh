@@ -17,7 +17,7 @@ bench="$build perl valgrind libbenchmark-dev"
 # What some tests skip without. Not in `test`: neighbours of ours in nginx are
 # switched on by their packages.
 optional="prometheus python3-prometheus-client python3-jsonschema
-  bind9-dnsutils iptables
+  bind9-dnsutils iptables rsyslog clickhouse-server clickhouse-client
   libnginx-mod-http-lua libnginx-mod-http-echo
   libnginx-mod-http-headers-more-filter"
 backends="php-fpm memcached gunicorn uwsgi-core uwsgi-plugin-python3 python3-grpcio nodejs"
