@@ -17,11 +17,12 @@ bench="$build perl valgrind libbenchmark-dev"
 # What some tests skip without. Not in `test`: neighbours of ours in nginx are
 # switched on by their packages.
 optional="prometheus python3-prometheus-client python3-jsonschema
-  bind9-dnsutils iptables rsyslog clickhouse-server clickhouse-client
+  bind9-dnsutils iptables
   libnginx-mod-http-lua libnginx-mod-http-echo
   libnginx-mod-http-headers-more-filter"
+fleet="rsyslog clickhouse-server clickhouse-client"
 backends="php-fpm memcached gunicorn uwsgi-core uwsgi-plugin-python3 python3-grpcio nodejs"
-ci="$test $lint $deb $optional $backends chromium npm lintian man-db"
+ci="$test $lint $deb $optional $fleet $backends chromium npm lintian man-db"
 # Within another Debian: see test-versions.sh, test-package.sh.
 versions="$test $optional"
 package="$deb curl man-db"

@@ -234,6 +234,9 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   if (element.state != nullptr) {
     AddTimes(*element.state, &note->failure);
   }
+  if (failure.phase <= Phase::kConnect) {
+    note->failure.connect_time = -1;  // Angie notes it before it knows
+  }
   const Limit limit = DecidingLimit(failure.cause, note->attempt.message);
   note->failure.limit = LimitReached(limit, ValueOf(limit, run.upstream),
                                      note->failure.response_time);
