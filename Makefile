@@ -12,16 +12,17 @@ export JOBS NGINX_SRC NGINX_ARGS CC_OPT LD_OPT V
 export TEST_MODULE ?= $(MODULE)
 # The nginx that goes with another source tree, where it is built there.
 ifneq ($(NGINX_SRC),)
-ifneq ($(wildcard $(NGINX_SRC)/objs/nginx),)
-export TEST_NGINX_BINARY ?= $(abspath $(NGINX_SRC))/objs/nginx
+NGINX_BUILT := $(firstword $(wildcard $(NGINX_SRC)/objs/nginx $(NGINX_SRC)/objs/angie))
+ifneq ($(NGINX_BUILT),)
+export TEST_NGINX_BINARY ?= $(abspath $(NGINX_BUILT))
 endif
 endif
 
 .DEFAULT_GOAL := module
-.PHONY: help module demo test test-unit test-nginx test-asan test-unit-asan \
-	test-long-way test-versions bench bench-core coverage fuzz soak install deb \
-	format lint clean deps-build deps-test deps-demo deps-lint deps-bench \
-	deps-fuzz
+.PHONY: help module demo picture test test-unit test-nginx test-asan test-unit-asan \
+	test-long-way test-versions test-package bench bench-core coverage fuzz soak \
+	install deb format lint clean deps-build deps-test deps-demo deps-deb deps-lint \
+	deps-bench deps-fuzz
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
@@ -38,6 +39,10 @@ module: deps-build  ## build the module (the default)
 
 demo: deps-demo module  ## nginx with the module before broken backends
 	@demo/run.pl $(MODULE)
+
+picture: deps-demo module  ## docs/page.png anew, from the demo
+	@tools/install-npm.sh
+	@demo/picture.pl $(MODULE) docs/page.png
 
 test: deps-test test-unit test-nginx  ## everything below that proves it works
 
@@ -62,7 +67,7 @@ test-long-way: deps-test  ## t/ with a module that takes no shortcut (T=...)
 	TEST_MODULE=$(BUILD)/long/$(notdir $(MODULE)) \
 	  prove -I t/lib -j $(JOBS) $(or $(T),$(filter-out t/success.t,$(wildcard t/*.t)))
 
-test-versions:  ## against the nginx of newer Debian releases (VERSIONS=, T=)
+test-versions:  ## against other nginx: of Debian releases, source trees (VERSIONS=, T=)
 	@tools/test-versions.sh
 
 bench: deps-bench module  ## what the module costs, beside its budgets (minutes)
@@ -86,8 +91,11 @@ install: module  ## into nginx's modules (DESTDIR=, PREFIX_MODULES=)
 	install -d $(DESTDIR)$(PREFIX_MODULES)
 	install -m 0644 $(MODULE) $(DESTDIR)$(PREFIX_MODULES)/
 
-deb: module  ## a Debian package in build/
-	@tools/make-deb.sh $(MODULE) $(BUILD)
+deb: deps-deb  ## a Debian package in build/, as Debian builds them
+	@tools/build-deb.sh $(BUILD)
+
+test-package:  ## installs, upgrades, removes it in Debian releases (VERSIONS=)
+	@tools/test-package.sh
 
 format: deps-lint  ## clang-format all C++ in place
 	@tools/lint.sh --fix
@@ -98,5 +106,5 @@ lint: deps-lint module  ## format, house rules, clang-tidy
 clean:  ## remove what was built
 	rm -rf $(BUILD)
 
-deps-build deps-test deps-demo deps-lint deps-bench deps-fuzz:
+deps-build deps-test deps-demo deps-deb deps-lint deps-bench deps-fuzz:
 	@tools/install-deps.sh $(@:deps-%=%)

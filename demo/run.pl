@@ -254,8 +254,12 @@ sub main () {
         printf "  %-20s %-38s %s\n", $name, $story, summary(@responses);
     }
 
-    my $report =
-      request( $port, uri => '/upstream_502?format=text&limit=10', patience => 10 );
+    my $status = '/upstream_502_status';
+    my $report = request(
+        $port,
+        uri      => "$status?format=text&limit=10",
+        patience => 10
+    );
     $report->{status} == 200 or die "the status location: $report->{raw}\n";
     say "\nwhat the module says about it:\n";
     print $report->{body};
@@ -263,9 +267,10 @@ sub main () {
     if ( $ENV{DEMO_ONESHOT} ) {
         return;
     }
-    say "\nthe page:        http://127.0.0.1:$port/upstream_502";
-    say "metrics, JSON:   http://127.0.0.1:$port/upstream_502?format=prometheus";
-    say "                 http://127.0.0.1:$port/upstream_502?format=json";
+    my $url = "http://127.0.0.1:$port$status";
+    say "\nthe page:        $url";
+    say "metrics, JSON:   $url?format=prometheus";
+    say "                 $url?format=json";
     say "the access log:  $dir/why.log";
     say "\nCtrl-C ends it and leaves nothing behind.";
     sleep 3600 while 1;

@@ -83,7 +83,7 @@ for my $case (@cases) {
             return;
         }
         is $code, 1, 'nginx -t fails';
-        my ($why) = $output =~ /^nginx: \[emerg\] (.*)$/m;
+        my ($why) = $output =~ /^\w+: \[emerg\] (.*)$/m;
         like $why,
           qr/^ngx_http_upstream_502_module was built for another nginx/,
           'with one line';

@@ -66,6 +66,7 @@ my @names = (
         conf     => 'set $target name.test; proxy_pass http://$target;',
         target   => 'name.test',
         message  => qr/^no resolver defined to resolve name\.test$/,
+        not_in   => 'angie|tengine',    # they ask those of /etc/resolv.conf
     },
     dns(
         'nx',
@@ -257,6 +258,7 @@ my @select = (
     {
         name => 'no name of the upstream can be resolved',
         site => 'B1f',
+        not_in => 'tengine',    # whose worker dies of it
         http => 'upstream %%u%% { zone z 128k; resolver %%dns%% ipv6=off;
             server nx.test resolve; }',
         conf => 'proxy_pass http://%%u%%;',

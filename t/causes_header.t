@@ -207,6 +207,7 @@ my @reused = (
     ),
     cached(
         name  => 'closed on reuse, kept without being told to',
+        not_in => 'angie',
         site  => 'E5b',
         since => '1.29.7',
         b     => sequence( $ONCE, $OK ),

@@ -25,6 +25,7 @@ subtest 'promtool' => sub {
     for my $arguments (
         "check rules $rules",
         "test rules $contrib/prometheus/upstream-502_test.yml",
+        "check rules $contrib/fleet/prometheus.rules.yml",
       )
     {
         my $output = qx{promtool $arguments 2>&1};
@@ -91,7 +92,7 @@ push @expressions, map { [ $_->{name}, $_->{expr} ] }
   @{ $dashboard->{annotations}{list} };
 for my $expression (@expressions) {
     $expression->[1] =~ s/\$__(?:rate_)?interval|\$__range/10s/g;
-    $expression->[1] =~ s/\$upstream/.*/g;
+    $expression->[1] =~ s/\$(?:upstream|instance)/.*/g;
 }
 
 subtest 'rules and dashboard name metrics that exist' => sub {

@@ -103,7 +103,7 @@ for my $case (@bad) {
     subtest $text => sub {
         my ( $code, $output ) = $t->check_config( $part => $text );
         isnt $code, 0, 'nginx -t fails';
-        my ($line) = $output =~ /^nginx: (\[emerg\] .*)$/m;
+        my ($line) = $output =~ /^\w+: (\[emerg\] .*)$/m;
         ok $line, 'with one line' or diag $output;
         like $line, qr/"\Q$directive\E" directive/, 'that names the directive';
         like $line, qr/"\Q$value\E"/,               'and the value';

@@ -65,9 +65,9 @@ sub runnable ($example) {
           if $example !~ /access_log/;
     }
     $config =~ s{modules/ngx_http_upstream_502_module\.so}{%%MODULE%%};
-    $config =~ s{listen\s+(?:127\.0\.0\.1:)?(80\d\d);}
+    $config =~ s{listen\s+(?:127\.0\.0\.1:)?(8\d\d\d);}
                 {listen 127.0.0.1:%%PORT_p$1%%;}g;
-    $config =~ s{state=/var/lib/nginx/}{state=%%DIR%%/logs/};
+    $config =~ s{state=/var/lib/nginx/(?:upstream_502/)?}{state=%%DIR%%/logs/};
     $config =~ s{include log_format\.conf}{include $root/contrib/log_format.conf};
     return $config;
 }
@@ -84,7 +84,7 @@ subtest 'every configuration passes nginx -t' => sub {
           for blocks( $page, 'nginx' );
     }
     passes( Upstream502::Nginx::slurp("$root/contrib/$_"), "contrib/$_" )
-      for qw(nginx.conf log_format.conf);
+      for qw(nginx.conf log_format.conf debian/upstream-502.conf);
 };
 
 # "### name" followed by the reference in nginx.org's form.
@@ -200,7 +200,7 @@ sub quick_start (@arguments) {
 }
 
 subtest 'the quick start answers' => sub {
-    my $r = quick_start('/upstream_502');
+    my $r = quick_start('/upstream_502_status');
     is( $r->{status}, 200 );
     like( $r->{headers}{'content-type'}, qr{^text/plain} );
     like( $r->{body},                    qr/^upstream failures on / );
@@ -208,7 +208,7 @@ subtest 'the quick start answers' => sub {
 
 subtest 'a failure is one JSON line, a success is none' => sub {
     is( $t->get( '/cart', port => $t->port('front') )->{status}, 502 );
-    is( quick_start('/upstream_502')->{status},                  200 );
+    is( quick_start('/upstream_502_status')->{status},                  200 );
     my $log = wait_for 'the line', sub {
         my $text = $t->slurp('logs/upstream_502.log');
         return $text =~ /\n\z/ ? $text : '';
@@ -224,7 +224,7 @@ subtest 'the requests of the README' => sub {
 };
 
 my $status =
-  decode_json( quick_start('/upstream_502?format=json')->{body} );
+  decode_json( quick_start('/upstream_502_status?format=json')->{body} );
 
 subtest 'the JSON event of the README has the members of a real one' => sub {
     my ($example) = blocks( 'README.md', 'json' );
@@ -258,7 +258,7 @@ subtest 'docs/json.md names the members there are' => sub {
 };
 
 subtest 'docs/metrics.md names the metrics there are' => sub {
-    my $scrape = quick_start('/upstream_502?format=prometheus')->{body};
+    my $scrape = quick_start('/upstream_502_status?format=prometheus')->{body};
     my @real   = sort $scrape =~ /^# TYPE (\w+) /gm;
     my @named  = sort $text{'docs/metrics.md'} =~ /^\| \[`(\w+)`\]/gm;
     is_deeply( \@named, \@real );

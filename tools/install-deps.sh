@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what a group of targets needs and this machine lacks:
-# install-deps.sh build|test|demo|lint|bench|fuzz|ci|versions
+# install-deps.sh build|test|demo|deb|lint|bench|fuzz|ci|versions|package
 #
 # Debian and its kin only. Without root or a password-less sudo it prints what
 # to install and fails.
@@ -11,6 +11,7 @@ build="gcc g++ make pkgconf nginx nginx-dev libabsl-dev"
 test="$build cmake libgtest-dev libgmock-dev perl libio-socket-ssl-perl
   curl openssl iproute2"
 demo="$build perl curl php-fpm"
+deb="$build build-essential debhelper dpkg-dev perl"
 lint="$build cmake libgtest-dev libgmock-dev clang-format clang-tidy openssl"
 bench="$build perl valgrind libbenchmark-dev"
 # The names without a version lead to the release's own.
@@ -21,22 +22,26 @@ optional="prometheus python3-prometheus-client python3-jsonschema
   bind9-dnsutils iptables
   libnginx-mod-http-lua libnginx-mod-http-echo
   libnginx-mod-http-headers-more-filter"
+fleet="rsyslog clickhouse-server clickhouse-client"
 backends="php-fpm memcached gunicorn uwsgi-core uwsgi-plugin-python3 python3-grpcio nodejs"
-ci="$test $lint $fuzz $optional $backends chromium npm"
-# Within a newer Debian: see test-versions.sh.
+ci="$test $lint $deb $fuzz $optional $fleet $backends chromium npm lintian man-db"
+# Within another Debian: see test-versions.sh, test-package.sh.
 versions="$test $optional"
+package="$deb curl man-db"
 
 case ${1:-} in
   build) wanted=$build ;;
   test) wanted=$test ;;
   demo) wanted=$demo ;;
+  deb) wanted=$deb ;;
   lint) wanted=$lint ;;
   bench) wanted=$bench ;;
   fuzz) wanted=$fuzz ;;
   ci) wanted=$ci ;;
   versions) wanted=$versions ;;
+  package) wanted=$package ;;
   *)
-    echo "usage: $0 build|test|demo|lint|bench|fuzz|ci|versions" >&2
+    echo "usage: $0 build|test|demo|deb|lint|bench|fuzz|ci|versions|package" >&2
     exit 2
     ;;
 esac

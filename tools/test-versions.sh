@@ -1,89 +1,34 @@
 #!/bin/bash
-# Runs the tests against the nginx of other Debian releases:
-# test-versions.sh [-h] [SUITE...]
+# Runs the tests against the nginx of other Debian releases, and any nginx built
+# from source: test-versions.sh [-h] [SUITE|TREE...]
 
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-roots=${VERSIONS_DIR:-$root/build/versions}
 
 usage() {
   cat <<END
-usage: test-versions.sh [SUITE...]        (default: trixie sid)
+usage: test-versions.sh [SUITE|TREE...]        (default: trixie sid)
 
 For each release: installs a small Debian with nginx, compiler and what the
 tests need into a folder, builds the module there and runs the unit tests and
 t/ against that nginx, in namespaces of its own. The folders (about 1.5 GB
 each) are kept: the second run takes only as long as the tests.
 
-  VERSIONS='trixie sid'  the releases, where none is named
+For each source tree of nginx or one of its kin (a folder with objs/nginx or
+objs/angie, built already): builds the module for it and runs t/, here.
+
+  VERSIONS='trixie sid'  the releases and trees, where none is named
   VERSIONS_DIR=dir       where the folders are (default build/versions)
   T='t/a.t t/b.t'        only these tests, and no unit tests
   JOBS=n                 compilers at once
 
-Needs root, debootstrap, and the Debian mirror that apt on this machine uses.
+Releases need root, debootstrap, and the Debian mirror that apt on this machine
+uses.
 END
 }
 
-fail() {
-  echo "test-versions: $*" >&2
-  exit 1
-}
-
-# The mirror of this machine, and how it is reached.
-mirror() {
-  local found
-  found=$(apt-get indextargets --format '$(REPO_URI)' \
-    'Created-By: Packages' 'Origin: Debian' 'Component: main' 2>/dev/null |
-    grep -v security | head -1)
-  echo "${found:-http://deb.debian.org/debian/}"
-}
-
-prepare() {
-  local suite=$1 folder=$2
-  if [ ! -d "$folder" ]; then
-    echo "=== $suite: debootstrap, its output is in $folder.log"
-    rm -rf "$folder.new"
-    mkdir -p "$folder.new"
-    debootstrap --variant=minbase "$suite" "$folder.new" "$(mirror)" \
-      >"$folder.log" 2>&1 || {
-      tail -5 "$folder.log" >&2
-      fail "debootstrap $suite failed"
-    }
-    mv "$folder.new" "$folder"
-  fi
-  # Proxies of this machine, and whether it minds a mirror that is a snapshot.
-  apt-config dump | grep -E '^Acquire::(https?|Check-[-A-Za-z]+)\b' \
-    >"$folder/etc/apt/apt.conf.d/99machine" || :
-  cp -L /etc/resolv.conf "$folder/etc/resolv.conf"
-  mkdir -p "$folder/source" "$folder/build"
-}
-
-# inside FOLDER NETWORK COMMAND...: with a /proc and processes of its own, and
-# with the machine's network or only a loopback.
-inside() {
-  local folder=$1 network=$2
-  shift 2
-  local namespaces=(--mount --pid --fork --kill-child)
-  [ "$network" = own ] && namespaces+=(--net)
-  # The shell stays: as process 1 it collects what daemons leave behind.
-  unshare "${namespaces[@]}" bash -euc '
-    source=$1 folder=$2 network=$3
-    shift 3
-    mount --make-rprivate /
-    # A root that is no mount cannot be unshared again.
-    mount --bind "$folder" "$folder"
-    mount -t proc proc "$folder/proc"
-    mount -t sysfs sysfs "$folder/sys"
-    mount --rbind /dev "$folder/dev"
-    mount -t tmpfs tmpfs "$folder/run"
-    mount --bind "$source" "$folder/source"
-    mount -o remount,ro,bind "$folder/source"
-    [ "$network" = machine ] || ip link set lo up
-    chroot "$folder" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-      LC_ALL=C.UTF-8 UPSTREAM_502_WERROR=-Werror JOBS="$JOBS" T="${T:-}" TEST_LONG="${TEST_LONG:-}" "$@"
-  ' - "$root" "$folder" "$network" "$@"
-}
+. "$root/tools/debian-root.sh"
 
 test_suite() {
   local suite=$1
@@ -95,6 +40,18 @@ test_suite() {
     "$([ -z "${T:-}" ] && echo test || echo test-nginx)"
 }
 
+test_tree() {
+  local tree=$1
+  [ -n "$(compgen -G "$tree/objs/nginx")$(compgen -G "$tree/objs/angie")" ] || {
+    echo "no objs/nginx in $tree: build it there first" >&2
+    return 1
+  }
+  echo "=== $tree"
+  env -u TEST_MODULE -u TEST_NGINX_BINARY make -C "$root" \
+    BUILD="$roots/$(basename "$tree")" \
+    NGINX_SRC="$(cd "$tree" && pwd)" test-nginx
+}
+
 while getopts h option; do
   case $option in
     h) usage && exit ;;
@@ -103,19 +60,15 @@ while getopts h option; do
 done
 shift $((OPTIND - 1))
 
-[ "$(id -u)" -eq 0 ] || fail "needs root: namespaces, mounts and chroot"
-for tool in debootstrap unshare ip; do
-  command -v $tool >/dev/null ||
-    fail "no $tool here: apt-get install debootstrap util-linux iproute2"
-done
-
-export JOBS=${JOBS:-$(nproc)}
-mkdir -p "$roots"
-roots=$(cd "$roots" && pwd)
 [ $# -gt 0 ] || eval "set -- ${VERSIONS:-trixie sid}"
 
 failed=
-for suite in "$@"; do
-  test_suite "$suite" || failed+=" $suite"
+for version in "$@"; do
+  if [[ $version == */* ]]; then
+    test_tree "$version" || failed+=" $version"
+  else
+    need_roots
+    test_suite "$version" || failed+=" $version"
+  fi
 done
 [ -z "$failed" ] || fail "failed:$failed"

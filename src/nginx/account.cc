@@ -161,6 +161,7 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
   }
   attempt->protocol = ProtocolOf(u);
   attempt->ending = element.last ? Ending::kFinal : Ending::kRetried;
+  attempt->peer_named = peer.row != kNoPeer;
   attempt->unix_socket = absl::StartsWith(peer.name, "unix:");
 #if (NGX_HTTP_SSL)
   attempt->tls = u->ssl;
@@ -230,12 +231,16 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   // Now is when the run ended.
   note->failure.time_ms = run.now - element.later;
   note->failure.attempt = static_cast<uint16_t>(element.attempt);
-  note->failure.limit = ValueOf(
-      DecidingLimit(failure.cause, note->attempt.message, note->attempt.timer),
-      run.upstream->conf);
   if (element.state != nullptr) {
     AddTimes(*element.state, &note->failure);
   }
+  if (failure.phase <= Phase::kConnect) {
+    note->failure.connect_time = -1;  // Angie notes it before it knows
+  }
+  const Limit limit =
+      DecidingLimit(failure.cause, note->attempt.message, note->attempt.timer);
+  note->failure.limit = LimitReached(limit, ValueOf(limit, run.upstream),
+                                     note->failure.response_time);
   note->failure.event_stream =
       failure.cause == Cause::kBodyTimeout && IsEventStream(run.upstream);
   AddRetries(run, element, note->attempt, &note->failure);

@@ -5,19 +5,35 @@
 #include "measure.h"
 
 namespace upstream_502 {
+namespace {
 
-int64_t ValueOf(Limit limit, const ngx_http_upstream_conf_t* conf) {
-  switch (conf == nullptr ? Limit::kNone : limit) {
+// The timeouts of this very run, where nginx has such (OpenResty, whose
+// balancers may set them), else the configured ones.
+template <typename Upstream>
+const auto& TimeoutsOf(const Upstream& u) {
+  if constexpr (requires {
+                  u.connect_timeout, u.send_timeout, u.read_timeout;
+                }) {
+    return u;
+  } else {
+    return *u.conf;
+  }
+}
+
+}  // namespace
+
+int64_t ValueOf(Limit limit, const ngx_http_upstream_t* u) {
+  switch (u->conf == nullptr ? Limit::kNone : limit) {
     case Limit::kNone:
       return -1;
     case Limit::kConnectTimeout:
-      return Milliseconds(conf->connect_timeout);
+      return Milliseconds(TimeoutsOf(*u).connect_timeout);
     case Limit::kSendTimeout:
-      return Milliseconds(conf->send_timeout);
+      return Milliseconds(TimeoutsOf(*u).send_timeout);
     case Limit::kReadTimeout:
-      return Milliseconds(conf->read_timeout);
+      return Milliseconds(TimeoutsOf(*u).read_timeout);
     case Limit::kBufferSize:
-      return static_cast<int64_t>(conf->buffer_size);
+      return static_cast<int64_t>(u->conf->buffer_size);
   }
   return -1;
 }

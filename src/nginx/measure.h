@@ -22,7 +22,7 @@ inline int32_t Milliseconds(ngx_msec_t value) {
 }
 
 // What nginx's own limit that decided was set to; -1 where none did.
-int64_t ValueOf(Limit limit, const ngx_http_upstream_conf_t* conf);
+int64_t ValueOf(Limit limit, const ngx_http_upstream_t* u);
 
 // Times and bytes.
 void AddTimes(const State& state, Failure* failure);

@@ -6,6 +6,7 @@
 
 #include <sys/timerfd.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -179,17 +180,29 @@ bool IsAsked(Cause cause) {
          cause == Cause::kNoLiveUpstreams;
 }
 
+// Each of the name servers: in nginx they are an array, in Angie a list.
+template <typename Connections, typename Visit>
+void ForEachResolver(const Connections& servers, const Visit& visit) {
+  if constexpr (requires { servers->next; }) {
+    for (auto server = servers; server != nullptr; server = server->next) {
+      visit(*server);
+    }
+  } else {
+    const auto* all = static_cast<ngx_resolver_connection_t*>(servers.elts);
+    std::for_each(all, all + servers.nelts, visit);
+  }
+}
+
 // The name servers that nginx had to ask.
 void AddResolvers(ngx_http_request_t* r, Evidence* evidence) {
   const auto* core = static_cast<ngx_http_core_loc_conf_t*>(
       ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-  if (core->resolver == nullptr) {
-    return;
-  }
-  const ngx_array_t& servers = core->resolver->connections;
-  const auto* server = static_cast<ngx_resolver_connection_t*>(servers.elts);
-  for (ngx_uint_t i = 0; i < servers.nelts; ++i) {
-    AppendItem(Named::kResolvers, View(server[i].server), evidence);
+  if (core->resolver != nullptr) {
+    ForEachResolver(core->resolver->connections,
+                    [evidence](const ngx_resolver_connection_t& server) {
+                      AppendItem(Named::kResolvers, View(server.server),
+                                 evidence);
+                    });
   }
 }
 

@@ -45,10 +45,27 @@ Number Read(const Number& number) {
   return __atomic_load_n(&number, __ATOMIC_RELAXED);
 }
 
+// When a server failed last, and until when it is left alone for that. Angie
+// notes the second, nginx has it follow from when it was asked last.
+struct Spell {
+  time_t failed;
+  time_t until;
+};
+
+template <typename P>
+Spell SpellOf(const P& peer) {
+  if constexpr (requires { peer.recover_at; }) {
+    const time_t until = Read(peer.recover_at);
+    return {until - peer.fail_timeout, until};
+  } else {
+    return {Read(peer.accessed), Read(peer.checked) + peer.fail_timeout};
+  }
+}
+
 // The order is that in which nginx asks. False where it could be chosen.
 bool Describe(const Peer& peer, bool tried, time_t now, ServerFacts* server) {
   const ngx_uint_t fails = Read(peer.fails);
-  const time_t checked = Read(peer.checked);
+  const Spell spell = SpellOf(peer);
   const ngx_uint_t conns = Read(peer.conns);
   server->address = View(peer.name);
   server->conns = static_cast<uint32_t>(conns);
@@ -62,12 +79,10 @@ bool Describe(const Peer& peer, bool tried, time_t now, ServerFacts* server) {
     server->out = ServerOut::kTried;
     return true;
   }
-  if (peer.max_fails != 0 && fails >= peer.max_fails &&
-      now - checked <= peer.fail_timeout) {
+  if (peer.max_fails != 0 && fails >= peer.max_fails && now <= spell.until) {
     server->out = ServerOut::kFailed;
-    server->seconds_ago = static_cast<int32_t>(now - Read(peer.accessed));
-    server->seconds_more =
-        static_cast<int32_t>(checked + peer.fail_timeout - now);
+    server->seconds_ago = static_cast<int32_t>(now - spell.failed);
+    server->seconds_more = static_cast<int32_t>(spell.until - now);
     return true;
   }
   server->out = ServerOut::kMaxConns;

@@ -33,6 +33,11 @@ Limit LimitOf(Cause cause);
 Limit DecidingLimit(Cause cause, absl::string_view message,
                     Timer timer = Timer::kNone);
 
+// `value` of a limit, as configured, where an attempt of `response_time` (ms;
+// -1: not known) can have run into it; -1 where it was too short for that: a
+// balancer had set another timeout.
+int64_t LimitReached(Limit limit, int64_t value, int64_t response_time);
+
 // Its directive; "" for kNone.
 std::string LimitDirective(Limit limit, Protocol protocol);
 

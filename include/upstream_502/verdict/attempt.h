@@ -36,7 +36,8 @@ struct Attempt {
   Ending ending = Ending::kFinal;
   Timer timer = Timer::kNone;
 
-  bool unix_socket = false;     // the peer is a unix socket
+  bool peer_named = false;      // a server was chosen
+  bool unix_socket = false;     // … and is a unix socket
   bool tls = false;             // the upstream is spoken to over TLS
   bool tls_started = false;     // the handshake had begun at the line
   bool tls_handshaked = false;  // the handshake was complete at the line

@@ -24,7 +24,6 @@ namespace {
 constexpr size_t kMaxPeers = 10;
 constexpr size_t kMaxPath = 120;
 constexpr size_t kMaxQuote = 160;
-constexpr int64_t kTimerSlackMs = 100;
 // What these take, measured in events looked at.
 constexpr size_t kUpstreamWork = 20;
 constexpr size_t kDiagnosisWork = 2000;
@@ -53,10 +52,8 @@ std::string Detail(const Situation& e) {
                                            " bytes, before the header's end")
                             : "");
   }
-  // The kernel gives up on a connection by itself, too: then nginx's own
-  // timeout was not reached.
-  if (!directive.empty() && limit > 0 &&
-      e.example->failure.response_time + kTimerSlackMs >= limit) {
+  // There where it was nginx's own, and was reached.
+  if (!directive.empty() && limit > 0) {
     return absl::StrCat(", ", directive, " (", ConfigTime(limit), ") ran out");
   }
   if (e.cause == Cause::kErrorStatus && e.example != nullptr &&

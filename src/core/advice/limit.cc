@@ -10,6 +10,10 @@
 namespace upstream_502 {
 namespace {
 
+// nginx does not move a timer for less than 300 ms, and both ends are read from
+// a clock that stands still during a turn of the event loop.
+constexpr int64_t kTimerSlackMs = 100;
+
 // Without the protocol's prefix.
 absl::string_view Suffix(Limit limit) {
   switch (limit) {
@@ -58,6 +62,13 @@ Limit DecidingLimit(Cause cause, absl::string_view message, Timer timer) {
                  absl::StartsWith(message, "upstream timed out")
              ? limit
              : Limit::kNone;
+}
+
+int64_t LimitReached(Limit limit, int64_t value, int64_t response_time) {
+  const bool is_time = limit != Limit::kNone && limit != Limit::kBufferSize;
+  return is_time && response_time >= 0 && response_time + kTimerSlackMs < value
+             ? -1
+             : value;
 }
 
 std::string LimitDirective(Limit limit, Protocol protocol) {

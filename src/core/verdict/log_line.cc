@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "absl/strings/match.h"
 #include "absl/strings/strip.h"
 
 namespace upstream_502 {
@@ -17,6 +18,17 @@ absl::string_view After(absl::string_view text, char end) {
   const size_t at = text.find(end);
   return at == absl::string_view::npos ? absl::string_view()
                                        : text.substr(at + 1);
+}
+
+// Tengine has the name of the server before OpenSSL's errors:
+// " SNI: NAME SSL_do_handshake() failed (SSL: ...". The name may be another's
+// to choose, what follows OpenSSL's call never begins with " SSL_".
+absl::string_view WithoutServerName(absl::string_view text) {
+  if (!absl::StartsWith(text, " SNI: ")) {
+    return text;
+  }
+  const size_t call = text.rfind(" SSL_");
+  return call == absl::string_view::npos ? text : text.substr(call + 1);
 }
 
 }  // namespace
@@ -44,7 +56,10 @@ LogLine ParseLogLine(absl::string_view line) {
 absl::string_view TextOf(const LogLine& line, bool numbered) {
   absl::string_view text = After(line.rest, ':');
   absl::ConsumePrefix(&text, " ");
-  return numbered && absl::ConsumePrefix(&text, "*") ? After(text, ' ') : text;
+  if (numbered && absl::ConsumePrefix(&text, "*")) {
+    text = After(text, ' ');
+  }
+  return WithoutServerName(text);
 }
 
 }  // namespace upstream_502

@@ -16,9 +16,16 @@ sub new ( $class, $dir ) {
 
 # "1.22.1"
 sub version ($self) {
-    my ( undef, $output ) = $self->run('-v');
+    my ( undef, $output ) = $self->run('-V');
     my ($version) = $output =~ m{nginx/([\d.]+)};
     return $version // die "nginx -v says: $output\n";
+}
+
+# Which of the kin it is: "nginx", "freenginx", "angie", "tengine".
+sub kin ($self) {
+    my ( undef, $output ) = $self->run('-V');
+    my ($name) = $output =~ m{version: (\w+)/};
+    return lc( $name // die "nginx -V says: $output\n" );
 }
 
 # Runs nginx with these arguments and returns its exit code and its output.
@@ -70,7 +77,8 @@ sub pid ($self) {
 # Pids of the master's workers that accept connections.
 sub workers ( $self, $master = $self->pid ) {
     my @workers =
-      grep { title($_) =~ /^nginx: worker process[\s\0]*$/ } children($master);
+      grep { title($_) =~ /^\w+: worker process(?: #\d+)?[\s\0]*$/ }
+      children($master);
     return @workers;
 }
 

@@ -12,7 +12,8 @@
 # warmup_status), during (the same as before, once the request is on its way:
 # $row->{sent}), ask (in the place of sending it), method, body, headers, args,
 # raw (of the request; with %%id%% in it), since/until (nginx versions, beside
-# those of its sites), skip (why the row cannot be played here).
+# those of its sites), not_in (a pattern of nginx's kin that do otherwise), skip
+# (why the row cannot be played here).
 #
 # Which places of t/sites.tsv it reaches: site, or sites => [...], all of which
 # must show in what nginx logged and the module captured; maybe => [...] are
@@ -79,13 +80,14 @@ sub play ( $rows, %options ) {
     my $t       = Upstream502::Test->new(%options);
     my $wanted  = $ENV{TEST_SCENARIO} // '';
     my $version = $t->nginx->version;
+    my $kin     = $t->nginx->kin;
     $options{setup}->($t)                     if $options{setup};
     Upstream502::Sites::start_notes($version) if $wanted eq '';
     for my $row (@$rows) {
         $row->{conf} //= $PASS;
         complete($row);
     }
-    my @rows = grep { is_played( $_, $version ) }
+    my @rows = grep { is_played( $_, $version, $kin ) }
       grep { join( ' ', sites_of($_), $_->{name} ) =~ /(?:$wanted)/ } @$rows;
     my ( $http, $server ) = ( $options{http} // '', '' );
     my $number = 0;
@@ -109,7 +111,7 @@ sub play ( $rows, %options ) {
 }
 
 # Whether nginx has what the row is about; if not, it is noted why.
-sub is_played ( $row, $version ) {
+sub is_played ( $row, $version, $kin ) {
     my ( $since, $before ) =
       Upstream502::Sites::lifetime( protocol_of($row), certain($row) );
     my ($first) = grep { version_number($_) > version_number($version) }
@@ -117,6 +119,7 @@ sub is_played ( $row, $version ) {
     my ($last) = grep { version_number($_) <= version_number($version) }
       grep { $_ ne '-' } $before, $row->{until} // '-';
     my $why = $row->{skip};
+    $why = "not in $kin" if $row->{not_in} && $kin =~ /^(?:$row->{not_in})$/;
     $why = "since nginx $first" if $first;
     $why = "until nginx $last"  if $last;
     return 1 if !$why;

@@ -115,5 +115,30 @@ TEST(DecidingLimit, IsNotThatOfReadingWhereWritingTookTooLong) {
             Limit::kReadTimeout);
 }
 
+TEST(LimitReached, IsTheConfiguredOneWhereTheAttemptTookThatLong) {
+  for (const Limit limit :
+       {Limit::kConnectTimeout, Limit::kSendTimeout, Limit::kReadTimeout}) {
+    EXPECT_EQ(LimitReached(limit, 60000, 60000), 60000);
+    EXPECT_EQ(LimitReached(limit, 60000, 59900), 60000);
+    EXPECT_EQ(LimitReached(limit, 60000, 130000), 60000);
+    EXPECT_EQ(LimitReached(limit, 60000, -1), 60000) << "time is not known";
+    EXPECT_EQ(LimitReached(limit, -1, 500), -1) << "limit is not known";
+  }
+}
+
+// A balancer had set another.
+TEST(LimitReached, IsNoneWhereTheAttemptEndedBefore) {
+  for (const Limit limit :
+       {Limit::kConnectTimeout, Limit::kSendTimeout, Limit::kReadTimeout}) {
+    EXPECT_EQ(LimitReached(limit, 60000, 59899), -1);
+    EXPECT_EQ(LimitReached(limit, 60000, 500), -1);
+  }
+}
+
+TEST(LimitReached, LeavesSizesAlone) {
+  EXPECT_EQ(LimitReached(Limit::kBufferSize, 4096, 1), 4096);
+  EXPECT_EQ(LimitReached(Limit::kNone, -1, 1), -1);
+}
+
 }  // namespace
 }  // namespace upstream_502

@@ -149,6 +149,9 @@ TEST(ClassifyTest, SilentFailuresAreToldByTheirState) {
   EXPECT_EQ(Judge({.status = 502, .rc = 502}), "no_live_upstreams select");
   EXPECT_EQ(Judge({.ending = Ending::kRetried, .status = 502}),
             "no_live_upstreams select");
+  // Angie's HTTP/3: a server was there, and why it failed is not told.
+  EXPECT_EQ(Judge({.peer_named = true, .tls = true, .status = 502, .rc = 502}),
+            "unknown connect");
 }
 
 TEST(ClassifyTest, WhatNobodyKnowsIsUnknown) {

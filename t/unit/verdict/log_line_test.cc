@@ -152,5 +152,27 @@ TEST(TextOfLogLine, TakesAnyBytes) {
   }
 }
 
+// Tengine's own words before OpenSSL's.
+TEST(TextOfLogLine, LeavesOutTheServersNameThatTenginePutsBefore) {
+  constexpr absl::string_view kFailed =
+      "SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong "
+      "version number)";
+  for (const absl::string_view name :
+       {"www.example.com", "-", "", "SSL_read() failed", "a SSL_write()",
+        "a upstream timed out"}) {
+    EXPECT_EQ(
+        TextOf(Line("error", absl::StrCat("*12  SNI: ", name, " ", kFailed)),
+               true),
+        kFailed)
+        << name;
+  }
+  // Another's text after nginx's own is none of it.
+  for (const absl::string_view text :
+       {" SNI: www.example.com", " SNI: ", "SNI: a SSL_read() failed",
+        "upstream sent  SNI: a SSL_read() failed"}) {
+    EXPECT_EQ(TextOf(Line("error", absl::StrCat("*12 ", text)), true), text);
+  }
+}
+
 }  // namespace
 }  // namespace upstream_502
