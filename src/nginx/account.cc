@@ -15,7 +15,6 @@
 #include "retry.h"
 #include "servers.h"
 #include "upstream_502/advice/findings.h"
-#include "upstream_502/advice/limit.h"
 #include "upstream_502/verdict/classify.h"
 
 namespace upstream_502 {
@@ -237,10 +236,7 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   if (failure.phase <= Phase::kConnect) {
     note->failure.connect_time = -1;  // Angie notes it before it knows
   }
-  const Limit limit =
-      DecidingLimit(failure.cause, note->attempt.message, note->attempt.timer);
-  note->failure.limit = LimitReached(limit, ValueOf(limit, run.upstream),
-                                     note->failure.response_time);
+  AddLimit(note->attempt, run.upstream, &note->failure);
   note->failure.event_stream =
       failure.cause == Cause::kBodyTimeout && IsEventStream(run.upstream);
   AddRetries(run, element, note->attempt, &note->failure);

@@ -4,6 +4,8 @@
 
 #include "measure.h"
 
+#include "upstream_502/advice/limit.h"
+
 namespace upstream_502 {
 namespace {
 
@@ -19,8 +21,6 @@ const auto& TimeoutsOf(const Upstream& u) {
     return *u.conf;
   }
 }
-
-}  // namespace
 
 int64_t ValueOf(Limit limit, const ngx_http_upstream_t* u) {
   switch (u->conf == nullptr ? Limit::kNone : limit) {
@@ -38,12 +38,22 @@ int64_t ValueOf(Limit limit, const ngx_http_upstream_t* u) {
   return -1;
 }
 
+}  // namespace
+
 void AddTimes(const State& state, Failure* failure) {
   failure->connect_time = Milliseconds(state.connect_time);
   failure->header_time = Milliseconds(state.header_time);
   failure->response_time = Milliseconds(state.response_time);
   failure->bytes_sent = static_cast<uint64_t>(state.bytes_sent);
   failure->bytes_received = static_cast<uint64_t>(state.bytes_received);
+}
+
+void AddLimit(const Attempt& attempt, const ngx_http_upstream_t* u,
+              Failure* failure) {
+  const Limit limit =
+      DecidingLimit(failure->cause, attempt.message, attempt.timer);
+  failure->limit =
+      LimitReached(limit, ValueOf(limit, u), failure->response_time);
 }
 
 }  // namespace upstream_502

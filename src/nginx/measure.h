@@ -10,7 +10,7 @@
 
 #include "bridge.h"
 #include "context.h"
-#include "upstream_502/advice/limit.h"
+#include "upstream_502/verdict/attempt.h"
 #include "upstream_502/words/failure.h"
 
 namespace upstream_502 {
@@ -21,11 +21,12 @@ inline int32_t Milliseconds(ngx_msec_t value) {
              : static_cast<int32_t>(std::min<ngx_msec_t>(value, INT32_MAX));
 }
 
-// What nginx's own limit that decided was set to; -1 where none did.
-int64_t ValueOf(Limit limit, const ngx_http_upstream_t* u);
-
 // Times and bytes.
 void AddTimes(const State& state, Failure* failure);
+
+// What nginx's own limit that decided was set to; -1 where none did.
+void AddLimit(const Attempt& attempt, const ngx_http_upstream_t* u,
+              Failure* failure);
 
 }  // namespace upstream_502
 

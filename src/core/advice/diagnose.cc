@@ -219,8 +219,8 @@ bool IsVague(Cause cause) {
 
 void Quote(const Situation& e, Diagnosis* d) {
   if (e.example != nullptr && !e.example->message.empty() && IsVague(e.cause)) {
-    absl::StrAppend(&d->summary,
-                    "; nginx's words: ", Plain(e.example->message, kMaxQuote));
+    d->summary +=
+        absl::StrCat("; nginx's words: ", Plain(e.example->message, kMaxQuote));
   }
 }
 
