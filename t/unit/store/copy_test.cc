@@ -28,6 +28,27 @@ TEST_F(CopyTest, SaysSinceWhenItCounts) {
   EXPECT_EQ(server.time, kNow + 3);
 }
 
+TEST_F(CopyTest, TellsNothingOfAFutureThatTheClockWasSetBackFrom) {
+  const int64_t ahead = kNow + 24 * kHourMs;
+  store_.NoteLoad(ahead);
+  Fail(ahead);
+  store_.AddAttempt(peer_, 0, ahead, true);
+  store_.WriteEvent(store_.ReserveEvents(1), {.time_ms = ahead}, {});
+  Snapshot snapshot = Take(kNow);
+  EXPECT_EQ(snapshot.server.load_time, kNow);
+  EXPECT_EQ(snapshot.events[0].failure.time_ms, kNow);
+  EXPECT_EQ(snapshot.upstreams[0].peers[0].first_failure, kNow);
+  EXPECT_EQ(snapshot.upstreams[0].peers[0].last_failure, kNow);
+  EXPECT_EQ(snapshot.upstreams[0].peers[0].last_success, 0);
+  Fail(kNow);
+  store_.AddAttempt(peer_, 1, kNow, true);
+  snapshot = Take(kNow + 1000);
+  EXPECT_EQ(snapshot.server.load_time, kNow);
+  EXPECT_EQ(snapshot.upstreams[0].peers[0].first_failure, kNow);
+  EXPECT_EQ(snapshot.upstreams[0].peers[0].last_failure, kNow);
+  EXPECT_EQ(snapshot.upstreams[0].peers[0].last_success, kNow);
+}
+
 TEST_F(CopyTest, SumsCausesToFailures) {
   Fail(kNow, Cause::kReadTimeout);
   Fail(kNow, Cause::kReadTimeout);
