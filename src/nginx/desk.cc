@@ -101,8 +101,13 @@ void Wake(MainConf* conf) {
 void Expire(ngx_event_t* event) {
   auto* conf = static_cast<MainConf*>(event->data);
   Desk* desk = &conf->desk;
-  // The last that ends takes the report with it.
   const SharedReport* oldest = desk->oldest;
+  if (oldest != nullptr) {
+    ngx_log_error(NGX_LOG_WARN, event->log, 0,
+                  "upstream_502: a report is cut, its readers are slow and "
+                  "others wait for its memory");
+  }
+  // The last that ends takes the report with it.
   while (oldest != nullptr && desk->oldest == oldest) {
     Place* place =
         ngx_queue_data(ngx_queue_head(&oldest->readers), Place, of_report);

@@ -294,9 +294,6 @@ void OnEnd(Place* place) {
   ngx_http_request_t* r = reader->request;
   ngx_connection_t* c = r->connection;
   ngx_http_set_log_request(c->log, r);
-  ngx_log_error(NGX_LOG_WARN, c->log, 0,
-                "upstream_502: a report is cut, its reader is slow and others "
-                "wait for its memory");
   Finish(reader);
   ngx_http_finalize_request(r, NGX_ERROR);
   ngx_http_run_posted_requests(c);

@@ -327,7 +327,7 @@ TEST(StoreSize, MoreMemoryHoldsMore) {
 TEST_F(StoreTest, ResetForgetsCountsButNotRowsNorIds) {
   const uint32_t upstream = store_.FindOrAddUpstream("u", Protocol::kHttp);
   const uint32_t peer = store_.FindOrAddPeer(upstream, "p");
-  store_.NoteLoad(kNow);
+  store_.NoteLoad(kNow - 5);
   store_.AddRequest(upstream, 1, kNow, 1);
   store_.AddAttempt(peer, 1, kNow, true);
   store_.AddFailedAttempt(upstream, peer, 0, kNow,
@@ -336,12 +336,12 @@ TEST_F(StoreTest, ResetForgetsCountsButNotRowsNorIds) {
   store_.AddRescued(upstream);
   const uint64_t pending = store_.ReserveEvents(1);
   store_.WriteEvent(store_.ReserveEvents(1), {}, {});
-  store_.Reset(kNow + 5);
+  store_.Reset(kNow);
   store_.WriteEvent(pending, {}, {});  // of before, written after
   const Snapshot snapshot = Take();
   EXPECT_TRUE(snapshot.events.empty());
-  EXPECT_EQ(snapshot.server.start_time, kNow + 5);
-  EXPECT_EQ(snapshot.server.load_time, kNow);
+  EXPECT_EQ(snapshot.server.start_time, kNow);
+  EXPECT_EQ(snapshot.server.load_time, kNow - 5);
   EXPECT_EQ(snapshot.totals.requests + snapshot.totals.attempts +
                 snapshot.totals.failures + snapshot.totals.rescued,
             0U);
