@@ -34,6 +34,16 @@ sub kinds () {
     return @kinds;
 }
 
+# kB that a worker has to itself, without what it shares.
+sub private_memory ($pid) {
+    my ( $shared, $sum ) = ( 0, 0 );
+    for ( split /\n/, Upstream502::Nginx::slurp("/proc/$pid/smaps") ) {
+        $shared = $1 eq 's'      if /^[0-9a-f]+-[0-9a-f]+ ...(.)/;
+        $sum += $shared ? 0 : $1 if /^Private_Dirty: +(\d+)/;
+    }
+    return $sum;
+}
+
 my $t = Upstream502::Test->new;
 add_backends($t);
 my $held = fill_queues($t);
@@ -64,7 +74,7 @@ for my $share ( 0.1, 0.2, 0.3, 0.4 ) {
 }
 await(0.6);
 my @workers = $t->nginx->workers;
-my %memory  = map { $_ => Upstream502::Nginx::private_memory($_) } @workers;
+my %memory  = map { $_ => private_memory($_) } @workers;
 ok $clients->wait, 'every request was answered';
 await(1);
 note sprintf '%d requests in %.1f s, %d of them with a failure, %d reloads',
@@ -73,9 +83,7 @@ note sprintf '%d requests in %.1f s, %d of them with a failure, %d reloads',
 is_deeply [ sort $t->nginx->workers ], [ sort @workers ], 'the same workers';
 SKIP: {
     skip 'sanitizers keep what is freed', 1 if $ENV{TEST_LD_PRELOAD};
-    my %growth = map {
-        $_ => Upstream502::Nginx::private_memory($_) - $memory{$_}
-    } @workers;
+    my %growth = map { $_ => private_memory($_) - $memory{$_} } @workers;
     cmp_ok max( values %growth ), '<', $GROWTH,
 "private memory of the workers, kB: @{[ %memory ]}, then @{[ %growth ]} more";
 }

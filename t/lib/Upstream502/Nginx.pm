@@ -183,14 +183,9 @@ sub resident ($pid) {
     return slurp("/proc/$pid/status") =~ /^VmRSS:\s+(\d+)/m ? $1 : 0;
 }
 
-# KiB that a process has to itself, without what it shares.
-sub private_memory ($pid) {
-    my ( $shared, $sum ) = ( 0, 0 );
-    for ( split /\n/, slurp("/proc/$pid/smaps") ) {
-        $shared = $1 eq 's'      if /^[0-9a-f]+-[0-9a-f]+ ...(.)/;
-        $sum += $shared ? 0 : $1 if /^Private_Dirty: +(\d+)/;
-    }
-    return $sum;
+# The part of it that is no file's and not shared, in KiB.
+sub anonymous ($pid) {
+    return slurp("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m ? $1 : 0;
 }
 
 sub title ($pid) { return slurp("/proc/$pid/cmdline") }
