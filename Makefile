@@ -60,10 +60,11 @@ test-asan: deps-test  ## the same with module and sanitizers in one (T=...)
 	@BUILD=$(BUILD)/asan CC_OPT="-g -O1 -fno-omit-frame-pointer $(SANITIZERS)" \
 	  LD_OPT="$(SANITIZERS)" tools/build-module.sh
 	tools/with-asan.sh $(BUILD)/asan/$(notdir $(MODULE)) \
-	  prove -I t/lib -r $(or $(T),t)
+	  prove -I t/lib -j $(JOBS) -r $(or $(T),t)
 
 test-long-way: deps-test  ## t/ with a module that takes no shortcut (T=...)
-	@UPSTREAM_502_LONG_WAY=1 BUILD=$(BUILD)/long tools/build-module.sh
+	@UPSTREAM_502_LONG_WAY=1 BUILD=$(BUILD)/long CC_OPT="-g -O0 -fPIC" \
+	  tools/build-module.sh
 	TEST_MODULE=$(BUILD)/long/$(notdir $(MODULE)) \
 	  prove -I t/lib -j $(JOBS) $(or $(T),$(filter-out t/success.t,$(wildcard t/*.t)))
 
