@@ -368,7 +368,7 @@ TEST(Diagnose, DoesNotCallABufferFullThatIsNot) {
   failed.limit = 4096;
   failed.bytes_received = 25;  // the length of a field, and it is too large
   scene.At(kMinute).Bad(5, failed);
-  const std::string summary = scene.One().summary;
+  const auto summary = scene.One().summary;
   EXPECT_THAT(summary, HasSubstr("fastcgi_buffer_size (4k)"));
   EXPECT_THAT(summary, Not(HasSubstr("full")));
 }
