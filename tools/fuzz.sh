@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the fuzzers and runs them, two at a time: fuzz.sh FOLDER [NAME...]
+# Builds the fuzzers and runs them, one per processor: fuzz.sh FOLDER [NAME...]
 #
 #   SECONDS_EACH  how long each runs (default 60)
 #
