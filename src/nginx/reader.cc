@@ -179,7 +179,7 @@ void DestroyReader(void* data) {
   }
 }
 
-// r->ctx belongs to the request's Record: the reader is found by its cleanup,
+// r->ctx belongs to the request's Context: the reader is found by its cleanup,
 // in a pool that subrequests share.
 Reader* FindReader(const ngx_http_request_t* r) {
   const ngx_pool_cleanup_t* cleanup = r->pool->cleanup;

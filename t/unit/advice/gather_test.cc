@@ -79,10 +79,12 @@ TEST(Gather, LeadsWithANameThatHasMoved) {
   Scene scene("app", Protocol::kHttp);
   scene.At(kMinute).Bad(3, first);
   scene.At(2 * kMinute).Bad(1, Seen1(Refused()));
-  EXPECT_THAT(scene.One(moved).summary, StartsWith("moved (1 of 4)"));
+  EXPECT_THAT(std::string(scene.One(moved).summary),
+              StartsWith("moved (1 of 4)"));
   // It is where it was again.
   scene.At(3 * kMinute).Bad(1, first);
-  EXPECT_THAT(scene.One(moved).summary, StartsWith("closed (5 of 5)"));
+  EXPECT_THAT(std::string(scene.One(moved).summary),
+              StartsWith("closed (5 of 5)"));
 }
 
 // Why nginx asked no other server is known of each failure, asked about or not.
