@@ -350,7 +350,8 @@ Reason SilentlyFailed(const Attempt& a) {
   // The one silent 502 of nginx's own: a balancer (of another module) that
   // gave no peer, without calling it "no live upstreams". Angie does not tell
   // at error level why HTTP/3 to a server failed.
-  if (!a.peer_named && a.message.empty() && Reached(a) == Phase::kConnect && !a.tls_started) {
+  if (!a.peer_named && a.message.empty() && Reached(a) == Phase::kConnect &&
+      !a.tls_started) {
     return Fails(Cause::kNoLiveUpstreams, Phase::kSelect);
   }
   return Fails(Cause::kUnknown, Reached(a));
