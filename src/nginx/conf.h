@@ -7,8 +7,8 @@
 
 #include <type_traits>
 
-#include "upstream_502/report/negotiate.h"
 #include "desk.h"
+#include "upstream_502/report/negotiate.h"
 #include "zone.h"
 
 namespace upstream_502 {

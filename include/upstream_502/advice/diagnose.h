@@ -39,15 +39,15 @@ struct Diagnosis {
   String upstream;
   Severity severity = Severity::kInfo;
   Pattern pattern = Pattern::kIntermittent;
-  Cause cause = Cause::kUnknown;   // the dominant one
-  double share = 0;                // of the failures in the window, 0..1
-  int64_t since = 0;               // Unix ms of the first failure of this spell
-  List<String> peers;  // that fail, worst first, at most 10
-  String summary;             // one sentence, plain text
-  String hint;  // what to do about the finding it leads with,
-                     // else what the cause means (hint.h)
+  Cause cause = Cause::kUnknown;  // the dominant one
+  double share = 0;               // of the failures in the window, 0..1
+  int64_t since = 0;              // Unix ms of the first failure of this spell
+  List<String> peers;             // that fail, worst first, at most 10
+  String summary;                 // one sentence, plain text
+  String hint;                    // what to do about the finding it leads with,
+                                  // else what the cause means (hint.h)
   List<DiagnosisFinding> findings;  // dominant first
-  List<String> checks;  // commands or directives, most useful first
+  List<String> checks;              // commands or directives, most useful first
 };
 
 absl::string_view SeverityName(Severity severity);
