@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -165,14 +164,28 @@ Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot,
 }
 
 bool Copier::Next(size_t work) {
-  static constexpr bool (Copier::*kSteps[])() = {
-      &Copier::FindUpstreams, &Copier::FindPeers,  &Copier::FindRetired,
-      &Copier::CopyRows,      &Copier::FindEvents, &Copier::CopyEvents,
-      &Copier::CopyIncidents,
+  const auto step = [this] {
+    switch (step_) {
+      case 0:
+        return FindUpstreams();
+      case 1:
+        return FindPeers();
+      case 2:
+        return FindRetired();
+      case 3:
+        return CopyRows();
+      case 4:
+        return FindEvents();
+      case 5:
+        return CopyEvents();
+      default:
+        return CopyIncidents();
+    }
   };
+  constexpr size_t kSteps = 7;
   left_ = work;
-  for (; step_ < std::size(kSteps); ++step_, next_ = 0) {
-    if (!(this->*kSteps[step_])()) {
+  for (; step_ < kSteps; ++step_, next_ = 0) {
+    if (!step()) {
       return true;
     }
   }
