@@ -191,7 +191,9 @@ function updateCard(node, d, now, reveal) {
   }
   setText(head.children[2], tags.join(' · '));
   setText(summary, sentence(d.summary));
-  fillFindings(findings, d.findings);
+  // What the summary says is not said twice.
+  fillFindings(
+      findings, d.findings.filter(({text}) => !d.summary.includes(text)));
   setText(hint, sentence(d.hint));
   keyed(peers, d.peers, (peer) => peer, (peer) => el('li', null, peer));
   keyed(checks, d.checks, (check) => check, makeCheck);
