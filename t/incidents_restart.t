@@ -32,7 +32,7 @@ $t->start;
 my %failed;    # by incident
 my %began;
 
-sub fail ( $incident, $uri, $times ) {
+sub fails ( $incident, $uri, $times ) {
     $began{$incident} //= time + $clock->ahead;
     for ( 1 .. $times ) {
         ++$failed{$incident} if $t->get($uri)->{status} == 502;
@@ -48,27 +48,27 @@ sub reload_and_save () {
     wait_for 'the state to be written', sub { saved() != $was };
 }
 
-fail( 1, '/shop', 3 );
+fails( 1, '/shop', 3 );
 $clock->forward(60);
 $t->reload;
-fail( 1, '/shop', 4 );
+fails( 1, '/shop', 4 );
 
 $clock->forward(3000);
-fail( 2, '/search', 5 );
+fails( 2, '/search', 5 );
 $clock->forward(100);
 $t->nginx->stop;
 $t->nginx->start;
-fail( 2, '/search', 6 );
+fails( 2, '/search', 6 );
 
 $clock->forward(3000);
-fail( 3, '/shop', 4 );
+fails( 3, '/shop', 4 );
 reload_and_save();
 my $lost = 3;
 $t->get('/shop') for 1 .. $lost;
 $t->nginx->kill_all;
 $t->nginx->start;
 $clock->forward(120);
-fail( 3, '/shop', 2 );
+fails( 3, '/shop', 2 );
 $clock->forward( 5 * 3600 );
 
 my $status = $t->status('limit=1000');
