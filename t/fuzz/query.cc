@@ -55,14 +55,12 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   static const Report* const kSample = new Report(SampleReport());
-  Report report = *kSample;
-  report.window = query->window;
-  Apply(*query, &report.snapshot);
-  REQUIRE(report.snapshot.events.size() <= query->limit + 1);
-  report.one_incident =
-      query->incident.has_value() && report.snapshot.incidents.size() == 1;
-  RenderInAllFormats(report);
-  const std::string page = RenderAll(*MakeHtmlRenderer(report));
+  Excerpt excerpt(*kSample, *query);
+  while (excerpt.Choose(SIZE_MAX)) {
+  }
+  REQUIRE(excerpt.events() <= query->limit + 1);
+  RenderInAllFormats(excerpt);
+  const std::string page = RenderAll(*MakeHtmlRenderer(excerpt));
   REQUIRE(page.find('\0') == std::string::npos);
   return 0;
 }

@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "input.h"
 #include "report/json.h"
 #include "upstream_502/advice/diagnose.h"
 #include "upstream_502/advice/explain.h"
+#include "upstream_502/report/excerpt.h"
 #include "upstream_502/report/json.h"
 #include "upstream_502/report/parts.h"
 #include "upstream_502/report/prometheus.h"
@@ -39,29 +41,32 @@ inline bool IsPlainText(absl::string_view text) {
   return true;
 }
 
-inline void RenderInAllFormats(const Report& report) {
-  const std::string json = RenderAll(*MakeJsonRenderer(report));
+inline void RenderInAllFormats(const Excerpt& excerpt) {
+  const std::string json = RenderAll(*MakeJsonRenderer(excerpt));
   REQUIRE(JsonReader::Read(json).has_value());
-  REQUIRE(IsPlainText(RenderAll(*MakeTextRenderer(report))));
-  RenderAll(*MakePrometheusRenderer(report));
-  const std::string metrics = RenderAll(*MakeOpenMetricsRenderer(report));
+  REQUIRE(IsPlainText(RenderAll(*MakeTextRenderer(excerpt))));
+  RenderAll(*MakePrometheusRenderer(excerpt));
+  const std::string metrics = RenderAll(*MakeOpenMetricsRenderer(excerpt));
   REQUIRE(metrics.size() >= 6 &&
           metrics.compare(metrics.size() - 6, 6, "# EOF\n") == 0);
 }
 
 // Diagnosed and rendered; `report` has a snapshot.
-inline void Advise(Report* report) {
+inline void Advise(Report* report, Query query = {}) {
   report->diagnoses = Diagnose(report->snapshot);
   ExplainIncidents(&report->snapshot);
-  RenderInAllFormats(*report);
+  SortTroubled(report);
+  Excerpt excerpt(*report, std::move(query));
+  while (excerpt.Choose(SIZE_MAX)) {
+  }
+  RenderInAllFormats(excerpt);
 }
 
 inline void ReadAll(const Store& store, int64_t now_ms,
                     Window window = Window::kWeek) {
   Report report;
-  report.window = window;
   Copy(store, now_ms, &report.snapshot, window != Window::kHour);
-  Advise(&report);
+  Advise(&report, {.window = window});
 }
 
 }  // namespace upstream_502
