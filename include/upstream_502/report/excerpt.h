@@ -1,5 +1,5 @@
 // What is told of the statistics: a report, made once for all who read it at
-// the same time, and a excerpt of it for each of them.
+// the same time, and an excerpt of it for each of them.
 
 #ifndef UPSTREAM_502_REPORT_EXCERPT_H_
 #define UPSTREAM_502_REPORT_EXCERPT_H_
@@ -44,9 +44,8 @@ void SortTroubled(Report* report);
 // chosen by the first five. Totals stay as they are.
 class Excerpt {
  public:
-  // Everything.
-  // NOLINTNEXTLINE(google-explicit-constructor): a report is a excerpt of
-  // itself.
+  // Everything: a report is an excerpt of itself.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Excerpt(const Report& report);
   // Has to choose its events.
   Excerpt(const Report& report, Query query);
