@@ -91,6 +91,9 @@ function fillEvent(body, event) {
   definitions(facts, [
     ['Event', link],
     ['Time', new Date(event.time).toISOString()],
+    ['Incident', event.incident ?
+        el('a', {href: `#incident-${event.incident}`}, `#${event.incident}`) :
+        undefined],
     ['Upstream', event.upstream],
     ['Target', event.target === null ? undefined : event.target],
     ['Peer', or(event.peer)],
