@@ -10,8 +10,8 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Upstream502::H2;
-use Upstream502::Http qw(connect_to request);
+use Upstream502::Http qw(connect_to);
+use Upstream502::Readers;
 use Upstream502::Test;
 
 my $UPSTREAMS   = 7500;
@@ -46,6 +46,7 @@ $t->conf(
         location = /count { stub_status; }',
 );
 $t->start;
+my $readers = Upstream502::Readers->new( $t, $REPORT, $STREAMS );
 
 my ($worker) = $t->nginx->workers;
 
@@ -66,31 +67,6 @@ sub fail_all () {
 
 sub resident () { return Upstream502::Nginx::resident($worker) }
 
-# How many requests are at work, without the one that asks.
-sub requests () {
-    my $r = request( $t->port('http'), uri => '/count' );
-    my ($writing) = $r->{body} =~ /Writing: (\d+)/
-      or die "stub_status: $r->{raw}\n";
-    return $writing - 1;
-}
-
-# Clients that read nothing of what they ask for.
-sub readers ($connections) {
-    my @clients = map { Upstream502::H2->new( $t->port('h2'), window => 0 ) }
-      1 .. $connections;
-    for my $client (@clients) {
-        $client->send( 2 * $_ - 1, $REPORT ) for 1 .. $STREAMS;
-    }
-    wait_for 'all of them', sub { requests() == $connections * $STREAMS };
-    $t->nginx->wait_idle;
-    return @clients;
-}
-
-sub leave (@clients) {
-    close $_->{socket} for @clients;
-    wait_for 'their end', sub { requests() == 0 };
-}
-
 fail_all();
 my $whole = $t->get($REPORT)->{body};
 is scalar( () = $whole =~ /^\{"name":"backend-/mg ), $UPSTREAMS,
@@ -102,12 +78,12 @@ cmp_ok length $whole, '>', 10 * 2**20, 'that is long';
 SKIP: {
     skip 'sanitizers keep what is freed', 2 if $ENV{TEST_LD_PRELOAD};
     my $before  = resident();
-    my @clients = readers($CONNECTIONS);
+    my @clients = $readers->come($CONNECTIONS);
     my $more    = resident() - $before;
     note "$more KiB more";
     cmp_ok $more, '<=', 64 * $MIB,
       $STREAMS * $CONNECTIONS . ' readers take the memory of one report';
-    leave(@clients);
+    $readers->leave(@clients);
     my $back = eval {
         wait_for 'the memory', sub { resident() <= $before + 8 * $MIB }, 10;
     };

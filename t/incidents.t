@@ -118,11 +118,8 @@ subtest 'it is over after five minutes without' => sub {
     is_deeply [ map { $_->{failures} } @{ $one->{timeline} } ], [ 3, 4, 3 ],
       'minute by minute';
     my $over = qr/\[notice\].*upstream_502 incident 1 of "shop" is over: 10/;
-    for ( 1 .. 100 ) {
-        last if $t->error_log =~ $over;
-        select undef, undef, undef, 0.05;
-    }
-    like $t->error_log, $over, 'and the error log says so';
+    ok wait_for( 'the end in the log', sub { $t->error_log =~ $over } ),
+      'and the error log says so';
 };
 
 subtest 'one that begins with a reload' => sub {

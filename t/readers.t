@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Upstream502::H2;
-use Upstream502::Http qw(request);
+use Upstream502::Readers;
 use Upstream502::Test qw(:DEFAULT decode_json);
 
 my $UPSTREAMS = 60;
@@ -38,40 +38,17 @@ $t->conf(
         location = /count { stub_status; }',
 );
 $t->start;
+my $readers = Upstream502::Readers->new( $t, $REPORT, $STREAMS );
 
 # When the report was made.
 sub time_of ($r) { return $r->{body} =~ /"time":(\d+)/ ? $1 : 0 }
 
-# How many requests are at work, without the one that asks.
-sub requests () {
-    my $r = request( $t->port('http'), uri => '/count' );
-    my ($writing) = $r->{body} =~ /Writing: (\d+)/
-      or die "stub_status: $r->{raw}\n";
-    return $writing - 1;
-}
-
-# Clients that read nothing of what they ask for.
-sub readers ($connections) {
-    my @clients = map { Upstream502::H2->new( $t->port('h2'), window => 0 ) }
-      1 .. $connections;
-    for my $client (@clients) {
-        $client->send( 2 * $_ - 1, $REPORT ) for 1 .. $STREAMS;
-    }
-    wait_for 'all of them', sub { requests() == $connections * $STREAMS };
-    $t->nginx->wait_idle;
-    return @clients;
-}
-
-sub leave (@clients) {
-    close $_->{socket} for @clients;
-    wait_for 'their end', sub { requests() == 0 };
-}
-
 $t->get("/fail?n=$_") for 1 .. $UPSTREAMS;
 
 subtest 'what they read is one report' => sub {
-    my @readers = map { $t->send($REPORT) } 1 .. 3;
-    my @times   = map { time_of( $t->read($_) ) } @readers;
+    my @readers;
+    $t->nginx->freeze( sub { @readers = map { $t->send($REPORT) } 1 .. 3 } );
+    my @times = map { time_of( $t->read($_) ) } @readers;
     is $times[1], $times[0], 'of one moment';
     is $times[2], $times[0], 'for all of them';
     cmp_ok time_of( $t->get($REPORT) ), '>', $times[0], 'who comes later gets another';
@@ -98,7 +75,7 @@ subtest 'each gets what it asks for of it' => sub {
 
 # A report of so large a zone has the room for itself.
 subtest 'who does not read gives way to others' => sub {
-    my @clients = readers(1);
+    my @clients = $readers->come(1);
     my $began   = time;
     wait_for 'a report that is no news any more', sub { time > $began + 1 };
     my $r = $t->get("$REPORT&upstream=backend-1.example");
@@ -107,23 +84,23 @@ subtest 'who does not read gives way to others' => sub {
     cmp_ok time_of($r), '>', 1000 * $began + 1000, 'of its own';
     ok scalar( $t->error_log =~ /a report is cut, its readers are slow/ ),
       'the log says so';
-    leave(@clients);
+    $readers->leave(@clients);
 };
 
 subtest 'too many' => sub {
-    my @clients = readers( int( $PLACES / $STREAMS ) );
+    my @clients = $readers->come( int( $PLACES / $STREAMS ) );
     my $left    = $PLACES % $STREAMS;
     my @ids     = map { 2 * $_ - 1 } 1 .. $left;
     my $waiting = Upstream502::H2->new( $t->port('h2'), window => 0 );
     $waiting->send( $_, $REPORT ) for @ids;
-    wait_for 'all places', sub { requests() == $PLACES };
+    wait_for 'all places', sub { $readers->requests == $PLACES };
     my $r = $t->get($REPORT);
     is $r->{status}, 503, 'one more is refused';
     is $r->{headers}{'retry-after'},   1,          'and told when to ask again';
     is $r->{headers}{'cache-control'}, 'no-store', 'which no cache keeps';
     is $t->request( $REPORT, method => 'HEAD' )->{status}, 200,
       'HEAD takes no place';
-    leave( @clients, $waiting );
+    $readers->leave( @clients, $waiting );
     is $t->get($REPORT)->{status}, 200, 'when they have gone there is room';
 };
 

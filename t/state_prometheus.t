@@ -75,7 +75,8 @@ wait_for 'the first samples', sub { value($FAILURES) };
 my $began = time;
 my $stop  = client( $t->port('http') );
 for ( 1 .. $RESTARTS ) {
-    sleep 0.25;    # a scrape or two
+    my $seen = value($FAILURES) // 0;
+    wait_for 'a scrape', sub { ( value($FAILURES) // 0 ) > $seen };
     $t->nginx->stop;
     $t->nginx->start;
 }

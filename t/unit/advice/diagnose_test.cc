@@ -349,39 +349,6 @@ TEST(Diagnose, DoesNotCallABriefPauseBetweenBurstsRecovered) {
   EXPECT_EQ(scene.One().pattern, Pattern::kRecovered);
 }
 
-TEST(Diagnose, SaysWhichBufferTheHeaderDidNotFitIn) {
-  Scene scene;
-  Failed failed = Because(Cause::kHeaderTooBig);
-  failed.limit = 4096;
-  failed.bytes_received = 4096;
-  scene.At(kMinute).Bad(5, failed);
-  const Diagnosis d = scene.One();
-  EXPECT_THAT(d.summary,
-              HasSubstr("fastcgi_buffer_size (4k) was full after 4096 "
-                        "bytes, before the header's end"));
-  EXPECT_EQ(d.checks[0], "fastcgi_buffer_size 16k; fastcgi_buffers 8 16k;");
-}
-
-TEST(Diagnose, DoesNotCallABufferFullThatIsNot) {
-  Scene scene;
-  Failed failed = Because(Cause::kHeaderTooBig);
-  failed.limit = 4096;
-  failed.bytes_received = 25;  // the length of a field, and it is too large
-  scene.At(kMinute).Bad(5, failed);
-  const auto summary = scene.One().summary;
-  EXPECT_THAT(summary, HasSubstr("fastcgi_buffer_size (4k)"));
-  EXPECT_THAT(summary, Not(HasSubstr("full")));
-}
-
-TEST(Diagnose, SaysWhatTheBackendAnswered) {
-  Scene scene("app", Protocol::kHttp);
-  Failed failed = Because(Cause::kErrorStatus);
-  failed.received_status = 502;
-  scene.At(kMinute).Bad(5, failed);
-  EXPECT_THAT(scene.One().summary,
-              HasSubstr("the backend itself answered 502"));
-}
-
 TEST(Diagnose, SeesFailuresThatNeverHadAPeer) {
   Scene scene("api.example.com", Protocol::kHttp);
   Failed failed = Because(Cause::kDnsError);
