@@ -260,9 +260,11 @@ void Prober::AskListeners(const Job& job) {
     return true;
   };
   Answer answer = inet_.Listeners(others ? 0 : port, take);
-  // So many that it took too long: the port matters most.
+  // So many that it took too long: the port matters most, and of the others
+  // neither the number nor the nearest ones are known.
   if (answer == Answer::kStopped && others &&
       netlink_.Open(job.request.now_ms)) {
+    ports = NearestPorts(port);
     answer = inet_.Listeners(port, take);
   }
   if (allowed) {

@@ -93,8 +93,8 @@ TEST(ProbeListener, PortClosedAmongVeryMany) {
     const Evidence evidence =
         ProbeOf({.cause = Cause::kConnectionRefused, .peer = "127.0.0.1:1999"});
     EXPECT_EQ(evidence.listening, Seen::kNo);
-    EXPECT_EQ(evidence.named, Named::kPorts);
-    EXPECT_LE(evidence.named_count, InetDiag::kMaxListeners);
+    EXPECT_EQ(evidence.named_count, 0) << "which they are is not known";
+    EXPECT_EQ(evidence.Text(), "");
   });
 }
 
