@@ -28,8 +28,9 @@ struct IncidentFinding {
   uint64_t count;
 };
 
-// The most frequent first; where there are as many, as its events tell them.
-// Valid as long as `incident`.
+// The most frequent first; where there are as many, as its events tell them;
+// those that follow from a failure behind those that explain it. Valid as long
+// as `incident`.
 std::vector<IncidentFinding> FoundIn(const Incident& incident);
 
 // Its causes, the most frequent first.

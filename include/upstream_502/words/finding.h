@@ -88,6 +88,11 @@ absl::string_view FindingName(Finding finding);
 // Whether the table has the finding for failures of this cause.
 bool IsOfCause(Finding finding, Cause cause);
 
+// Whether it follows from the failure: true, and no reason for it.
+inline bool IsConsequence(Finding finding) {
+  return finding == Finding::kNotRetried || finding == Finding::kSentAgain;
+}
+
 // False when `name` names no finding.
 bool ParseFinding(absl::string_view name, Finding* finding);
 

@@ -30,11 +30,6 @@ struct Kind {
   uint64_t first = 0;  // times that it came first, of the dominant cause
 };
 
-// What is true of the group, or follows from the failure, is no reason for it.
-bool IsConsequence(Finding finding) {
-  return finding == Finding::kNotRetried || finding == Finding::kSentAgain;
-}
-
 bool IsOfTheGroup(Finding finding) {
   return IsConsequence(finding) || finding == Finding::kPeersDown ||
          finding == Finding::kNameMoved || finding == Finding::kHostsOnly ||

@@ -41,7 +41,10 @@ std::vector<IncidentFinding> FoundIn(const Incident& incident) {
   }
   std::stable_sort(found.begin(), found.end(),
                    [](const IncidentFinding& a, const IncidentFinding& b) {
-                     return a.count > b.count;
+                     const bool follows = IsConsequence(a.finding);
+                     return follows != IsConsequence(b.finding)
+                                ? !follows
+                                : a.count > b.count;
                    });
   return found;
 }

@@ -39,6 +39,17 @@ TEST(ReportIncident, FindingsComeWithWhatTheirEventsSay) {
   EXPECT_EQ(found[1].text, "");
 }
 
+TEST(ReportIncident, WhatFollowsFromAFailureDoesNotLead) {
+  Incident incident = SampleIncident(1);
+  incident.findings[static_cast<size_t>(Finding::kNotRetried)] = 31;
+  incident.findings[static_cast<size_t>(Finding::kSentAgain)] = 32;
+  const auto found = FoundIn(incident);
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[0].finding, Finding::kPortClosed);
+  EXPECT_EQ(found[1].finding, Finding::kSentAgain);
+  EXPECT_EQ(found[2].finding, Finding::kNotRetried);
+}
+
 TEST(ReportIncident, CausesComeByCount) {
   EXPECT_EQ(
       CausesOf(SampleIncident(1)),
