@@ -39,7 +39,7 @@ sub obey ($c) {
     }
 }
 
-my @NAMES = qw(heads any large sizes kept mixed after times);
+my @NAMES = qw(heads any large sizes kept mixed after times silent mute);
 $t->tcp( app => \&obey );
 $t->conf(
     http   => join( '', map { "upstream $_ { server %%app%%; keepalive 8; }\n" } @NAMES ),
@@ -121,6 +121,17 @@ subtest 'a time that is no limit of nginx' => sub {
         always_after => qr/^nearly all failed after 700ms, which is no limit of nginx's/,
         'after', 'times'
     );
+};
+
+# What closes every connection may be no server of HTTP at all.
+subtest 'never an answer' => sub {
+    ask('/mute');
+    ask( ('/mute?close=0') x 4, ('/silent?close=0') x 4 );
+    my %hint = map { $_->{upstream} => $_->{hint} } @{ $t->status->{diagnoses} };
+    my $asks = qr/^it has not answered once since counting began: does it speak what proxy_pass speaks/;
+    like $hint{silent}, $asks, 'one that never answered';
+    unlike $hint{mute}, $asks, 'not one that did';
+    like $hint{mute}, qr/see the service's log/, 'whose log is looked at';
 };
 
 $t->finish;

@@ -243,6 +243,27 @@ void Lead(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   }
 }
 
+// A server that has never answered may be none that nginx could talk to; what
+// ends the requests of one that has is another matter.
+bool IsSilent(const Situation& e, const Gathered& gathered) {
+  return e.last_success == 0 &&
+         (e.cause == Cause::kClosedBeforeResponse ||
+          e.cause == Cause::kResetBeforeResponse) &&
+         gathered.lead.value_or(Finding::kStillListening) ==
+             Finding::kStillListening;
+}
+
+std::string HintFor(const Situation& e, const Gathered& gathered,
+                    const Failure& failure, const FailureText& text) {
+  std::string hint =
+      IsSilent(e, gathered) ? HintOfSilence(failure, text) : std::string();
+  if (!hint.empty()) {
+    return hint;
+  }
+  return gathered.lead ? HintOf(*gathered.lead, failure, text)
+                       : Hint(failure, text);
+}
+
 void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   const Event* example =
       gathered.example != nullptr ? gathered.example : e.example;
@@ -255,8 +276,7 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   if (example == nullptr && !d->peers.empty()) {
     text.peer = d->peers[0];
   }
-  d->hint = gathered.lead ? HintOf(*gathered.lead, failure, text)
-                          : Hint(failure, text);
+  d->hint = HintFor(e, gathered, failure, text);
   failure.protocol = e.upstream.protocol;
 
   const std::string uri = CommonPath(e);

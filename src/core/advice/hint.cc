@@ -244,4 +244,16 @@ std::string HintOf(Finding finding, const Failure& failure,
   return hint;
 }
 
+std::string HintOfSilence(const Failure& failure, const FailureText& text) {
+  return TakesDetails(ReadingOf(failure, text))
+             ? absl::StrCat(
+                   "it has not answered once since counting began: "
+                   "does it speak what ",
+                   DirectivePrefix(failure.protocol),
+                   "_pass speaks, is it a relay (docker-proxy, "
+                   "HAProxy in TCP mode) whose own target refuses; "
+                   "else see the service's log")
+             : "";
+}
+
 }  // namespace upstream_502

@@ -154,7 +154,8 @@ constexpr FindingInfo kFindings[] = {
      "sock_diag: the listener, looked for at the failure and when nginx "
      "has given up; of a service that is killed it may go a moment later",
      "see the service's log for a worker that crashed, was killed or "
-     "ran into a time limit"},
+     "ran into a time limit; a relay (docker-proxy) ends what its own target "
+     "refuses"},
     {Finding::kOomKill, "oom_kill",
      "send_reset, keepalive_race, closed_before_response, "
      "reset_before_response, header_incomplete, body_incomplete, "

@@ -46,5 +46,30 @@ TEST(Diagnose, SaysWhatTheBackendAnswered) {
               HasSubstr("the backend itself answered 502"));
 }
 
+TEST(Diagnose, AsksWhatAServerIsThatHasNeverAnswered) {
+  for (const Cause cause :
+       {Cause::kClosedBeforeResponse, Cause::kResetBeforeResponse}) {
+    Scene scene("app", Protocol::kHttp);
+    scene.At(kMinute).Bad(5, Because(cause));
+    const auto hint = scene.One().hint;
+    EXPECT_THAT(hint, HasSubstr("not answered once"));
+    EXPECT_THAT(hint, HasSubstr("does it speak what proxy_pass speaks"));
+    EXPECT_THAT(hint, HasSubstr("docker-proxy"));
+  }
+}
+
+TEST(Diagnose, DoesNotAskThatOfAServerThatHasAnswered) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(0).Good(1);
+  scene.At(5 * kMinute).Bad(5, Because(Cause::kClosedBeforeResponse));
+  EXPECT_THAT(scene.One().hint, Not(HasSubstr("not answered once")));
+}
+
+TEST(Diagnose, DoesNotAskThatOfOneThatDoesNotTakeConnections) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Bad(5, Because(Cause::kConnectionRefused));
+  EXPECT_THAT(scene.One().hint, Not(HasSubstr("not answered once")));
+}
+
 }  // namespace
 }  // namespace upstream_502

@@ -314,6 +314,14 @@ TEST(HintOf, NamesTheServicesOwnSettings) {
       absl::StrContains(HintOf(Finding::kServiceGone, failure, {}), "PHP-FPM"));
 }
 
+TEST(HintOfSilence, IsShortAndNamesTheDirective) {
+  const std::string hint = HintOfSilence(
+      {.cause = Cause::kResetBeforeResponse, .protocol = Protocol::kUwsgi},
+      {.peer = "127.0.0.1:3031"});
+  EXPECT_TRUE(absl::StrContains(hint, "uwsgi_pass"));
+  EXPECT_LE(hint.size(), 300U);
+}
+
 TEST(HintOf, StepsBackWhereTheRequestTellsMore) {
   const Failure failure = {.cause = Cause::kClosedBeforeResponse,
                            .protocol = Protocol::kUwsgi,
