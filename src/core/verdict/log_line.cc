@@ -2,6 +2,7 @@
 
 #include "upstream_502/verdict/log_line.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "absl/strings/match.h"
@@ -13,11 +14,15 @@ namespace {
 // "2026/11/20 21:43:31 ": nginx's times are all of one length.
 constexpr size_t kTimeSize = 20;
 
-// What follows the first `end` in `text`; "" where there is none.
+// What follows the first `end` in `text`; "" where there is none. It is a
+// number away: no call finds it faster.
 absl::string_view After(absl::string_view text, char end) {
-  const size_t at = text.find(end);
-  return at == absl::string_view::npos ? absl::string_view()
-                                       : text.substr(at + 1);
+  size_t at = 0;
+  while (at < text.size() && text[at] != end) {
+    ++at;
+  }
+  text.remove_prefix(std::min(at + 1, text.size()));
+  return text;
 }
 
 // Tengine has the name of the server before OpenSSL's errors:
