@@ -193,7 +193,6 @@ bool IsOfTheService(Finding finding) {
     case Finding::kNotAccepted:
     case Finding::kNotRead:
     case Finding::kNoAnswer:
-    case Finding::kStillListening:
     case Finding::kIdleClosed:
     case Finding::kClosedInUse:
     case Finding::kHeaderSize:
@@ -229,10 +228,9 @@ std::string Hint(const Failure& failure, const FailureText& text) {
 
 std::string HintOf(Finding finding, const Failure& failure,
                    const FailureText& text) {
-  const Reading reading = ReadingOf(failure, text);
   const absl::string_view act = Info(finding).act;
-  if (act.empty() ||
-      (finding == Finding::kStillListening && !TakesDetails(reading))) {
+  // That the service is there tells less than how its connection ended.
+  if (act.empty() || finding == Finding::kStillListening) {
     return Hint(failure, text);
   }
   const absl::string_view family = DirectivePrefix(failure.protocol);

@@ -214,9 +214,9 @@ constexpr CauseInfo kCauses[] = {
         .phases = "header",
         .when = "EOF on a fresh connection, no byte received",
         .rfc9209 = "connection_terminated",
-        .hint = "the backend took the connection and closed it without a "
-                "word: its worker crashed, was killed (dmesg | grep -i oom) "
-                "or gave up; see its log",
+        .hint = "the backend closed the connection without a word: its worker "
+                "crashed, was killed (dmesg | grep -i oom) or gave up, or a "
+                "relay (docker-proxy) was refused itself; see its log",
     },
     {
         .cause = Cause::kResetBeforeResponse,
@@ -225,9 +225,9 @@ constexpr CauseInfo kCauses[] = {
         .when = "RST on a fresh connection, no byte received; also connect() "
                 "failed (104 or (32",
         .rfc9209 = "connection_terminated",
-        .hint = "the backend reset the connection without a response: its "
-                "worker crashed or was killed, it closed without reading the "
-                "request, or a device between dropped it; see its log",
+        .hint = "the backend reset the connection: its worker crashed or was "
+                "killed, it left the request unread, a relay (docker-proxy) "
+                "was refused, or a device between dropped it; see its log",
     },
     {
         .cause = Cause::kHeaderIncomplete,
