@@ -53,11 +53,13 @@ inline bool SameText(const char* a, const char* b, size_t size) {
     return size == 0 || LoadShort(a, size) == LoadShort(b, size);
   }
   const size_t last = size - 8;
-  for (size_t i = 0; i < last; i += 8) {
+  size_t i = 0;
+  do {
     if (Load<uint64_t>(a + i) != Load<uint64_t>(b + i)) {
       return false;
     }
-  }
+    i += 8;
+  } while (i < last);
   return Load<uint64_t>(a + last) == Load<uint64_t>(b + last);
 }
 
