@@ -20,7 +20,7 @@ my $PLACES = 64;      # of a worker
 my $BEHIND = 1000;    # nobody is further behind
 
 # Sanitizers keep what is freed.
-my $SANITIZED = ( $ENV{TEST_LD_PRELOAD} // '' ) =~ /asan/;
+my $SANITIZED = $ENV{TEST_NGINX_ASAN};
 
 my ( $t, $clock, $conf ) = Upstream502::Followed->start;
 $t->conf(%$conf);
