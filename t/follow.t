@@ -277,7 +277,7 @@ subtest 'compressed, limited, old, HTTP/2' => sub {
     my $old = follow( '', raw => "GET /status?follow HTTP/1.0\r\n\r\n" );
     $old->until( 'a beginning', sub { length } );
     my $h2 = Upstream502::H2->new( $t->port('h2') );
-    $h2->send( 1, '/status?follow&format=json' );
+    $h2->send( $_, '/status?follow&format=json' ) for 1, 3;
     my $h2_body = sub {
         $h2->take;
         return $h2->{streams}{1}{body} // '';
@@ -292,8 +292,9 @@ subtest 'compressed, limited, old, HTTP/2' => sub {
     $limited->wait( failure => 5 );
     $_->leave for $gzip, $limited, $old;
     $h2->cancel(1);
-    wait_for 'nobody', sub { at_work() == 0 };
+    wait_for 'the end of a stream', sub { at_work() == 1 };
     close $h2->{socket};
+    wait_for 'the end of all', sub { at_work() == 0 };
 };
 
 $t->finish;

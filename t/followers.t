@@ -22,7 +22,10 @@ my $BEHIND = 1000;    # nobody is further behind
 # Sanitizers keep what is freed.
 my $SANITIZED = $ENV{TEST_NGINX_ASAN};
 
-my ( $t, $clock, $conf ) = Upstream502::Followed->start;
+my ( $t, $clock, $conf ) = Upstream502::Followed->start( <<'CONF' );
+listen 127.0.0.1:%%PORT_small%% sndbuf=16k;
+location = /impatient { send_timeout 1s; upstream_502_status; }
+CONF
 $t->conf(%$conf);
 $t->start;
 
@@ -66,6 +69,19 @@ subtest 'going on too late' => sub {
       'says how many are left out';
     is scalar $f->objects('failure'), 1000, 'and tells the rest';
     $f->leave;
+};
+
+# New failures every beat are no reason to wait for it any longer.
+subtest 'who takes nothing for longer than send_timeout' => sub {
+    start_afresh();
+    my $dead = follow( 'format=json',
+        location => '/impatient', port => $t->port('small') );
+    $dead->wait('alive');
+    ask( '/app/x', 500 );
+    wait_for 'only this one', sub { at_work() == 1 };
+    ok wait_for( 'its end', sub { ask('/app/y'); at_work() == 0 } ),
+      'is cut';
+    $dead->leave;
 };
 
 subtest 'too many' => sub {

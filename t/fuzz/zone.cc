@@ -33,8 +33,16 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ReadAll(*store, now_ms, window);
     return 0;
   }
+  Tail tail(*store, now_ms);
+  FollowAll(tail, now_ms);
   for (const char* name : {"app", "new", "newer", "newest"}) {
     SampleZone::Use(*store, name, now_ms);
+  }
+  Following following(tail, *ParseQuery("follow"), FollowFormat::kJson, now_ms);
+  while (tail.Look(now_ms + kHourMs, 50)) {
+  }
+  std::string told;
+  while (following.Next(now_ms + kHourMs, &told)) {
   }
   Incidents::Told told;
   while (store->incidents().TellOver(now_ms + kHourMs, &told)) {

@@ -22,8 +22,10 @@ namespace {
 
 // With one of at most as much again, a piece stays below 16 KiB.
 constexpr size_t kPieceBytes = 8192;
-// What is looked at for one piece, most of which a filter may leave out.
+// What is looked at for one piece, most of which a filter may leave out; and
+// where that makes findings, which take longer.
 constexpr size_t kPieceWork = 100;
+constexpr size_t kFindingsWork = 20;
 // When a browser comes back after a connection has ended.
 constexpr int kRetryMs = 2000;
 // Of the newest events of an incident, so many are looked at for what its
@@ -60,9 +62,10 @@ Following::Following(const Tail& tail, Query query, FollowFormat format,
 
 bool Following::Next(int64_t now_ms, std::string* out) {
   const size_t start = out->size();
+  const size_t most = query_.finding ? kFindingsWork : kPieceWork;
   bool more = true;
   for (size_t work = 0;
-       more && work < kPieceWork && out->size() - start < kPieceBytes; ++work) {
+       more && work < most && out->size() - start < kPieceBytes; ++work) {
     more = Step(now_ms, out);
   }
   if (out->size() > start) {

@@ -100,7 +100,7 @@ bool Tail::Take(uint64_t id, int64_t now_ms) {
 void Tail::LookAtIncidents(int64_t now_ms) {
   const Arena& arena = store_.arena();
   const uint64_t last = arena.header->incidents.load(kRelaxed);
-  if (last - incidents_looked_ > arena.capacity.incidents) {
+  if (last > incidents_looked_ + arena.capacity.incidents) {
     incidents_looked_ = last - arena.capacity.incidents;
   }
   for (; incidents_looked_ < last; ++incidents_looked_) {
@@ -121,7 +121,7 @@ bool Tail::TakeOpened(uint64_t id, int64_t now_ms) {
     return true;
   }
   Incident incident;
-  if (!Read(id, now_ms, &incident)) {
+  if (slot.id.load(kRelaxed) != id || !Read(id, now_ms, &incident)) {
     return false;
   }
   open_.push_back(id);
