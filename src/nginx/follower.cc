@@ -36,8 +36,8 @@ class Watch : public Place {
   bool IsFull() const { return count_ == kFollowersMax; }
   void Add(Follower* follower) { followers_[count_++] = follower; }
   void Remove(const Follower* follower) {
-    std::remove(followers_, followers_ + count_, follower);
-    --count_;
+    Follower** left = std::remove(followers_, followers_ + count_, follower);
+    count_ = static_cast<size_t>(left - followers_);
   }
   const Tail& tail() const { return tail_; }
 
