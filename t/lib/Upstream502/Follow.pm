@@ -4,7 +4,7 @@
 #   $f->until( 'a failure', sub { /"type":"failure"/ } );    # $_ is the body
 #   $f->objects('failure'), $f->head, $f->body
 #   $f->end, $f->complete    # waits for the end; whether it came well
-#   $f->leave                # as one who is killed
+#   $f->leave, $f->reset     # closes the connection, or resets it
 #
 # What it gets is read when it is asked for, no sooner.
 
@@ -74,6 +74,7 @@ sub wait ( $self, $type, $count = 1 ) {
     return $self->objects($type);
 }
 
-sub leave ($self) { reset_close( $self->{socket} ) }
+sub leave ($self) { close $self->{socket} }
+sub reset ($self) { reset_close( $self->{socket} ) }
 
 1;
