@@ -169,11 +169,12 @@ subtest 'the end of a worker' => sub {
     my $text = follow();
     my $json = follow('format=json');
     my $h2   = Upstream502::H2->new( $t->port('h2') );
-    my $slow = follow('format=json');
+    my $slow = follow( 'format=json', port => $t->port('small') );
     $h2->send( 1, '/status?follow&format=json' );
     $_->until( 'a beginning', sub { length } ) for $text, $json, $slow;
     wait_for 'a stream', sub { $h2->take; $h2->{streams}{1}{body} };
-    ask( '/app/x', 3000 );
+    ask( '/app/x', 500 );
+    $json->wait('failure');
     my $began = time;
     $t->reload;
     $_->end for $text, $json;
