@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Upstream502::Follow;
 use Upstream502::Memory;
 use Upstream502::Test;
 use Upstream502::Wire;
@@ -88,6 +89,34 @@ sub starve ( $uri, $status ) {
     return;
 }
 
+# The same of one who follows, until it is told of a failure.
+sub starve_follower () {
+    my $told;
+    for ( my $left = 0 ; !$told && $left < 40_000 ; $left += 1 + $left / 8 ) {
+        $memory->leave( $worker, $left );
+        my $f = Upstream502::Follow->new( $t, 'format=json&limit=5' );
+        eval { $t->get('/refused') };
+        eval {
+            wait_for 'a failure, or none', sub {
+                $told = $f->take(0.1)
+                  && ( () = $f->body =~ /"type":"failure"/g ) > 5;
+                return $told || $memory->is_gone || $f->{ended};
+            };
+        };
+        $told = 0 if $memory->is_gone;
+        $memory->give_back;
+        $f->leave;
+        my @workers = $t->nginx->workers;
+        die "the worker is gone\n" if "@workers" ne $worker;
+    }
+    ok $told, 'one who follows is told in the end';
+    my $f = Upstream502::Follow->new( $t, 'format=json&limit=0' );
+    $f->wait('alive');
+    $t->get('/refused');
+    ok $f->wait('failure'), 'and after that';
+    $f->leave;
+}
+
 starve( '/refused',          502 );
 starve( '/reset',            502 );
 starve( '/variable',         502 );
@@ -98,6 +127,7 @@ starve( '/auth',             500 );
 starve( '/ssi',              200 );
 starve( '/cached',           200 );
 starve( "/status?format=$_", 200 ) for qw(json html text prometheus);
+starve_follower();
 
 $t->finish;
 done_testing;

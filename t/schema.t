@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Upstream502::Follow;
 use Upstream502::Nginx ();
 use Upstream502::Test  qw(:DEFAULT decode_json);
 use Upstream502::Wire;
@@ -124,6 +125,27 @@ subtest 'what is logged is valid' => sub {
       };
     cmp_ok scalar @logged, '>=', 30, scalar @logged . ' objects';
     is complaints( '#/$defs/logged', @logged ), '', 'all valid';
+};
+
+subtest 'what those who follow are told is valid' => sub {
+    my $f = Upstream502::Follow->new( $t, 'format=json&since=0' );
+    $f->wait( failure => 25 );
+    my @told = grep { /^\{/ } split /\n/, $f->body;
+    my %types = map { decode_json($_)->{type} => 1 } @told;
+    is join( ' ', sort keys %types ), 'alive failure incident', 'with all types';
+    push @told, '{"type":"left_out","count":5}';
+    is complaints( '#/$defs/followed', @told ), '', @told . ' lines';
+    for my $wrong (
+        '{"type":"left_out"}',        '{"type":"alive","time":5,"more":1}',
+        '{"type":"failure","time":5}', '{"type":"else"}',
+        $told[-2] =~ s/"type":"failure"/"type":"incident"/r,
+        $told[-2] =~ s/\}\z/,"more":1}/r
+      )
+    {
+        isnt complaints( '#/$defs/followed', $wrong ), '',
+          'not valid: ' . substr $wrong, 0, 40;
+    }
+    $f->leave;
 };
 
 subtest 'the event of the README is valid' => sub {

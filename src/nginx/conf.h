@@ -14,6 +14,7 @@
 namespace upstream_502 {
 
 struct UpstreamHook;
+class Watch;
 
 enum class VariableNames : ngx_uint_t { kLocation, kResolved };
 enum class RecordUri : ngx_uint_t { kOff, kPath, kFull };
@@ -27,6 +28,7 @@ struct MainConf {
   const ngx_module_t* proxy_v2;  // nullptr where nginx is older
   ngx_int_t request_id;  // the variable's index, NGX_ERROR where nobody uses it
   Desk desk;
+  Watch* watch;     // for those who follow; nullptr: nobody does
   ngx_flag_t asks;  // the kernel about failures, in some location
   ngx_flag_t incident_log;
   ngx_event_t incident_timer;  // looks for those that are over

@@ -50,12 +50,6 @@ Desk* Opened(MainConf* conf) {
 
 Place* PlaceIn(ngx_queue_t* link) { return ngx_queue_data(link, Place, queue); }
 
-void Unqueue(Place* place) {
-  if (std::exchange(place->queued, false)) {
-    ngx_queue_remove(&place->queue);
-  }
-}
-
 // Event handler: one round of turns, one after the other.
 void TakeTurns(ngx_event_t* event) {
   auto* conf = static_cast<MainConf*>(event->data);
@@ -63,7 +57,7 @@ void TakeTurns(ngx_event_t* event) {
   const int64_t end = ClockNs() + kRoundNs;
   while (!ngx_queue_empty(&desk->turns)) {
     Place* place = PlaceIn(ngx_queue_head(&desk->turns));
-    Unqueue(place);
+    GiveTurnUp(place);
     place->take_turn(place);
     if (ClockNs() >= end) {
       break;
@@ -173,18 +167,15 @@ bool MayShare(const SharedReport* report, bool hours) {
 
 }  // namespace
 
-bool Enter(MainConf* conf) {
-  Desk* desk = Opened(conf);
-  if (desk->places == kPlaces) {
-    return false;
-  }
+bool IsFull(const MainConf& conf) { return conf.desk.places == kPlaces; }
+
+void Enter(MainConf* conf) {
+  Desk* desk = &conf->desk;
   desk->most = std::max(desk->most, ++desk->places);
-  return true;
 }
 
 void Leave(MainConf* conf, Place* place) {
   ReturnReport(conf, place);
-  Unqueue(place);
   Desk* desk = &conf->desk;
   if (--desk->places == 0 && desk->most >= kMany) {
     PostTrim(desk);
@@ -193,9 +184,15 @@ void Leave(MainConf* conf, Place* place) {
 
 void AskForTurn(MainConf* conf, Place* place) {
   if (!place->queued) {
-    ngx_queue_insert_tail(&conf->desk.turns, &place->queue);
+    ngx_queue_insert_tail(&Opened(conf)->turns, &place->queue);
     place->queued = true;
     PostRound(conf);
+  }
+}
+
+void GiveTurnUp(Place* place) {
+  if (std::exchange(place->queued, false)) {
+    ngx_queue_remove(&place->queue);
   }
 }
 

@@ -39,12 +39,17 @@ struct Place {
   void (*end)(Place* place) = nullptr;
 };
 
-// False when there are too many already. Who has entered has to leave.
-bool Enter(MainConf* conf);
+// Whether there are too many who read a report already. Who has entered has to
+// leave.
+bool IsFull(const MainConf& conf);
+void Enter(MainConf* conf);
 void Leave(MainConf* conf, Place* place);
 
 // Gives it a turn before long, if it has not asked for one.
 void AskForTurn(MainConf* conf, Place* place);
+
+// It needs no turn any more: to be called before it ends.
+void GiveTurnUp(Place* place);
 
 // Gives it a report to read: a fresh one that others read, or a new one. False
 // when it has to wait: it gets a turn when there is room. Throws when memory

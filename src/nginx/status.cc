@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "conf.h"
 #include "desk.h"
+#include "follower.h"
 #include "reader.h"
 #include "upstream_502/report/html.h"
 #include "upstream_502/report/query.h"
@@ -69,37 +70,69 @@ ngx_int_t SendText(ngx_http_request_t* r, ngx_uint_t status,
   return ngx_http_output_filter(r, &chain);
 }
 
-ngx_int_t RefuseReader(ngx_http_request_t* r) {
+ngx_int_t RefuseReader(ngx_http_request_t* r, absl::string_view why) {
   return AddHeader(r, "Retry-After", "1")
-             ? SendText(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                        "too many reports are being read\n")
+             ? SendText(r, NGX_HTTP_SERVICE_UNAVAILABLE, why)
              : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
+// What `add` makes is sent piece by piece.
+template <typename Add>
+ngx_int_t SendPieces(ngx_http_request_t* r, absl::string_view type,
+                     absl::string_view too_many, const Add& add) {
   r->headers_out.status = NGX_HTTP_OK;
-  r->headers_out.content_type = Str(ContentType(format));
+  r->headers_out.content_type = Str(type);
   r->headers_out.content_type_len = r->headers_out.content_type.len;
-  if (format == Format::kHtml &&
-      !AddHeader(r, "Content-Security-Policy", PageCsp())) {
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  }
   ngx_http_clear_content_length(r);
   if (r->method == NGX_HTTP_HEAD) {
     r->header_only = 1;
   }
-  Reader* reader = nullptr;
+  Outlet* outlet = nullptr;
   if (!r->header_only) {
-    const ngx_int_t rc = AddReader(r, query, format, &reader);
+    const ngx_int_t rc = add(&outlet);
     if (rc != NGX_OK) {
-      return rc == NGX_BUSY ? RefuseReader(r) : NGX_HTTP_INTERNAL_SERVER_ERROR;
+      return rc == NGX_BUSY ? RefuseReader(r, too_many)
+                            : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
   }
   const ngx_int_t rc = ngx_http_send_header(r);
   if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
     return rc;
   }
-  return Serve(reader);
+  return outlet->Serve();
+}
+
+ngx_int_t SendReport(ngx_http_request_t* r, const Query& query, Format format) {
+  if (format == Format::kHtml &&
+      !AddHeader(r, "Content-Security-Policy", PageCsp())) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  return SendPieces(
+      r, ContentType(format), "too many reports are being read\n",
+      [&](Outlet** reader) { return AddReader(r, query, format, reader); });
+}
+
+ngx_int_t Follow(ngx_http_request_t* r, const Query& query, Format directive,
+                 absl::string_view accept) {
+  const auto format = ChooseFollowFormat(directive, query.format, accept);
+  if (!format) {
+    return SendText(r, NGX_HTTP_BAD_REQUEST,
+                    "this location answers in a format that cannot be "
+                    "followed\n");
+  }
+  if (r != r->main) {
+    return SendText(r, NGX_HTTP_BAD_REQUEST,
+                    "follow has no end: it cannot be a part of a page\n");
+  }
+  // For a proxy that is nginx, too.
+  if (!AddHeader(r, "X-Accel-Buffering", "no")) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  return SendPieces(r, ContentType(*format),
+                    "too many follow the failures already\n",
+                    [&](Outlet** follower) {
+                      return AddFollower(r, query, *format, follower);
+                    });
 }
 
 ngx_int_t HandleDelete(ngx_http_request_t* r) {
@@ -118,16 +151,19 @@ ngx_int_t RefuseHost(ngx_http_request_t* r) {
 }
 
 ngx_int_t HandleGet(ngx_http_request_t* r, const LocConf& conf) {
-  const auto query = ParseQuery(View(r->args));
+  const auto query =
+      ParseQuery(View(r->args), RequestHeader(r, "last-event-id").value_or(""));
   if (!query.ok()) {
     const ngx_str_t error =
         PoolCopy(r->pool, std::string(query.status().message()) + "\n");
     return SendText(r, NGX_HTTP_BAD_REQUEST, View(error));
   }
-  const auto accept = RequestHeader(r, "accept");
+  const auto accept = RequestHeader(r, "accept").value_or("");
+  if (query->follow) {
+    return Follow(r, *query, conf.status_format, accept);
+  }
   return SendReport(r, *query,
-                    ChooseFormat(conf.status_format, query->format,
-                                 accept.value_or(absl::string_view())));
+                    ChooseFormat(conf.status_format, query->format, accept));
 }
 
 ngx_int_t Handle(ngx_http_request_t* r) {

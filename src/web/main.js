@@ -1,6 +1,8 @@
 // State, the address bar, and the loop that keeps the page fresh.
 
 const kInterval = 5000;
+// While what is new is told, only rates and the time that passes are asked for.
+const kSlowInterval = 3 * kInterval;
 const kStale = 4 * kInterval;
 const kLimit = 100;  // as the server's own default
 
@@ -281,7 +283,7 @@ async function load() {
 function schedule() {
   clearTimeout(feed.timer);
   if (!feed.paused && !document.hidden) {
-    feed.timer = setTimeout(load, kInterval);
+    feed.timer = setTimeout(load, isFollowing() ? kSlowInterval : kInterval);
   }
 }
 
@@ -371,6 +373,7 @@ function listenToFeed() {
   $('pause').addEventListener('click', () => {
     feed.paused = !feed.paused;
     setAttribute($('pause'), 'aria-pressed', String(feed.paused));
+    follow();
     if (feed.paused) {
       schedule();
       renderFreshness();
@@ -379,6 +382,7 @@ function listenToFeed() {
     }
   });
   document.addEventListener('visibilitychange', () => {
+    follow();
     if (!document.hidden && !feed.paused) {
       load();
     }
@@ -408,6 +412,7 @@ document.addEventListener('DOMContentLoaded', () => {
   listenToLists();
   listenToFeed();
   accept(JSON.parse(dataIn(document)));
+  follow();
   if (view.filter.cause || view.window !== '1h') {
     load();
   } else {

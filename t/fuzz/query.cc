@@ -1,4 +1,5 @@
-// What a client asks the status location: arguments, Accept, Host and Origin.
+// What a client asks the status location: arguments, Accept, Host, Origin and
+// Last-Event-ID.
 //
 // The input is a line for each of these, arguments first.
 
@@ -24,6 +25,9 @@ void Negotiate(Format query, absl::string_view accept) {
     const Format chosen = ChooseFormat(directive, query, accept);
     REQUIRE(chosen != Format::kAuto);
     REQUIRE(!ContentType(chosen).empty());
+    const auto followed = ChooseFollowFormat(directive, query, accept);
+    REQUIRE(followed.has_value() == (directive != Format::kPrometheus));
+    REQUIRE(!followed || !ContentType(*followed).empty());
   }
 }
 
@@ -44,16 +48,20 @@ void Locate(absl::string_view host, absl::string_view origin) {
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace upstream_502;
   Input input(data, size);
-  const absl::StatusOr<Query> query = ParseQuery(input.Line());
+  const absl::string_view args = input.Line();
   const absl::string_view accept = input.Line();
   const absl::string_view host = input.Line();
-  Locate(host, input.Line());
+  const absl::string_view origin = input.Line();
+  const absl::StatusOr<Query> query = ParseQuery(args, input.Line());
+  Locate(host, origin);
   Negotiate(query.ok() ? query->format : Format::kAuto, accept);
   if (!query.ok()) {
     const absl::string_view why = query.status().message();
     REQUIRE(!why.empty() && IsPrintableText(why));
     return 0;
   }
+  REQUIRE(query->follow || !query->resume);
+  REQUIRE(!query->follow || query->since == 0);
   static const Report* const kSample = new Report(SampleReport());
   Excerpt excerpt(*kSample, *query);
   while (excerpt.Choose(SIZE_MAX)) {

@@ -9,18 +9,21 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "input.h"
 #include "report/json.h"
 #include "upstream_502/advice/diagnose.h"
 #include "upstream_502/advice/explain.h"
 #include "upstream_502/report/excerpt.h"
+#include "upstream_502/report/follow.h"
 #include "upstream_502/report/json.h"
 #include "upstream_502/report/parts.h"
 #include "upstream_502/report/prometheus.h"
 #include "upstream_502/report/text.h"
 #include "upstream_502/store/copy.h"
 #include "upstream_502/store/store.h"
+#include "upstream_502/store/tail.h"
 
 namespace upstream_502 {
 
@@ -60,6 +63,26 @@ inline void Advise(Report* report, Query query = {}) {
   while (excerpt.Choose(SIZE_MAX)) {
   }
   RenderInAllFormats(excerpt);
+}
+
+// As one who follows is told it, beginning with what is there.
+inline void FollowAll(const Tail& tail, int64_t now_ms) {
+  for (const FollowFormat format :
+       {FollowFormat::kText, FollowFormat::kJson, FollowFormat::kEventStream}) {
+    Following following(tail, *ParseQuery("follow&since=0"), format, now_ms);
+    std::string told;
+    while (following.Next(now_ms, &told)) {
+    }
+    if (format == FollowFormat::kText) {
+      REQUIRE(IsPlainText(told));
+    }
+    if (format == FollowFormat::kJson) {
+      for (const absl::string_view line :
+           absl::StrSplit(told, '\n', absl::SkipEmpty())) {
+        REQUIRE(JsonReader::Read(std::string(line)).has_value());
+      }
+    }
+  }
 }
 
 inline void ReadAll(const Store& store, int64_t now_ms,

@@ -31,8 +31,11 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if ((flags & 4) != 0) {
     ReadAll(*store, now_ms, window);
+    FollowAll(Tail(*store, now_ms), now_ms);
     return 0;
   }
+  Tail tail(*store, now_ms);
+  Following following(tail, *ParseQuery("follow"), FollowFormat::kJson, now_ms);
   for (const char* name : {"app", "new", "newer", "newest"}) {
     SampleZone::Use(*store, name, now_ms);
   }
@@ -44,5 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     again.Reset(now_ms);
   }
   ReadAll(again, now_ms + kHourMs, window);
+  while (tail.Look(now_ms + kHourMs, 50)) {
+  }
+  std::string news;
+  while (following.Next(now_ms + kHourMs, &news)) {
+  }
   return 0;
 }

@@ -26,12 +26,13 @@ def objects(node):
 def close(schema):
     """From here on nothing is allowed that has no name. Where two schemas
     make one object only the outer one can say so."""
-    event = schema["$defs"]["event"]
-    logged = schema["$defs"]["logged"]
+    parts = [schema["$defs"]["event"], schema["$defs"]["incident"]]
+    parts += schema["$defs"]["logged"]["anyOf"]
     for node in objects(schema):
-        if node is not event and node not in logged["anyOf"]:
+        if node not in parts:
             node["unevaluatedProperties"] = False
-    schema["properties"]["events"]["items"]["unevaluatedProperties"] = False
+    for name in ("events", "incidents"):
+        schema["properties"][name]["items"]["unevaluatedProperties"] = False
 
 
 def main(path, pointer, *files):

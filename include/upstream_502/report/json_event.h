@@ -12,8 +12,10 @@
 
 namespace upstream_502 {
 
-// One event as the object of the status location's `events`.
-void AppendEventJson(const Event& event, std::string* out);
+// One event as the object of the status location's `events`; with a member
+// `type` in front where one is given.
+void AppendEventJson(const Event& event, std::string* out,
+                     absl::string_view type = "");
 
 // One request with a failed attempt or a gateway response.
 struct RequestReport {

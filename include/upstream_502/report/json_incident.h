@@ -5,12 +5,15 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "upstream_502/store/incident.h"
 
 namespace upstream_502 {
 
-// One incident as the object of the status location's `incidents`.
-void AppendIncidentJson(const Incident& incident, std::string* out);
+// One incident as the object of the status location's `incidents`; with a
+// member `type` in front where one is given.
+void AppendIncidentJson(const Incident& incident, std::string* out,
+                        absl::string_view type = "");
 
 }  // namespace upstream_502
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 
 namespace upstream_502 {
 
@@ -29,6 +30,21 @@ Format ChooseFormat(Format directive, Format query, absl::string_view accept);
 
 // The Content-Type of an answer in `format`.
 absl::string_view ContentType(Format format);
+
+// How one is told who follows.
+enum class FollowFormat : uint8_t {
+  kText,
+  kJson,         // application/x-ndjson: an object a line
+  kEventStream,  // text/event-stream: server-sent events
+};
+
+// As ChooseFormat; nothing where the directive leaves what cannot be followed.
+// Server-sent events are JSON, and for the page: `accept` chooses them unless
+// it is text that directive or query say.
+absl::optional<FollowFormat> ChooseFollowFormat(Format directive, Format query,
+                                                absl::string_view accept);
+
+absl::string_view ContentType(FollowFormat format);
 
 }  // namespace upstream_502
 

@@ -9,6 +9,9 @@
 
 namespace upstream_502 {
 
+// What stands above the first lines of events.
+void AppendTextEventHead(std::string* out);
+
 // What happened to whom, how, for which request, nginx's own words, and why:
 // a few lines behind an empty one, none wider than kColumns.
 void AppendTextEvent(const Event& event, std::string* out);

@@ -12,6 +12,9 @@
 
 namespace upstream_502 {
 
+struct Arena;
+struct EventSlot;
+
 // `id` counts from 1 and never repeats. What Failure tells by a number (method,
 // message) is there as text, too.
 struct Event {
@@ -40,6 +43,12 @@ inline FailureText TextOf(const Event& event) {
           .request_id = event.request_id,
           .message = event.message};
 }
+
+// False where the slot does not hold the event `id` whole. What lies ahead of
+// `now_ms`, since the clock was set back, is told as of now. Which incident it
+// belongs to is not looked up.
+bool ReadEvent(const Arena& arena, const EventSlot& slot, uint64_t id,
+               int64_t now_ms, Event* event);
 
 }  // namespace upstream_502
 

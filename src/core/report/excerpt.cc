@@ -3,11 +3,9 @@
 #include "upstream_502/report/excerpt.h"
 
 #include <algorithm>
-#include <optional>
-#include <string>
 #include <utility>
 
-#include "upstream_502/advice/findings.h"
+#include "upstream_502/report/filter.h"
 #include "upstream_502/report/parts.h"
 
 namespace upstream_502 {
@@ -16,39 +14,6 @@ namespace {
 // Findings are made when they are asked for: so many events could be looked at
 // meanwhile.
 constexpr size_t kFindingsWork = 50;
-
-bool Matches(const std::optional<std::string>& wanted, const String& value) {
-  return !wanted || value == *wanted;
-}
-
-bool Matches(const Query& query, const Incident& incident) {
-  const auto& peers = incident.peers;
-  return Matches(query.upstream, incident.upstream) &&
-         (!query.incident || *query.incident == incident.id) &&
-         (!query.cause ||
-          incident.causes[static_cast<size_t>(*query.cause)] > 0) &&
-         (!query.finding ||
-          incident.findings[static_cast<size_t>(*query.finding)] > 0) &&
-         (!query.peer || std::any_of(peers.begin(), peers.end(),
-                                     [&query](const Incident::Peer& peer) {
-                                       return peer.addr == *query.peer;
-                                     }));
-}
-
-// But for its findings.
-bool Matches(const Query& query, const Event& event) {
-  return event.id > query.since && Matches(query.upstream, event.upstream) &&
-         Matches(query.peer, event.peer) &&
-         (!query.incident || *query.incident == event.incident) &&
-         (!query.cause || *query.cause == event.failure.cause);
-}
-
-bool HasFinding(const Event& event, Finding finding) {
-  const std::vector<Found> findings = Findings(event);
-  return std::any_of(
-      findings.begin(), findings.end(),
-      [finding](const Found& found) { return found.finding == finding; });
-}
 
 const UpstreamStats* Find(absl::string_view name, const Snapshot& snapshot) {
   const auto& upstreams = snapshot.upstreams;

@@ -59,8 +59,12 @@ void AppendEventMembers(const Event& event, JsonObject* object) {
 
 }  // namespace
 
-void AppendEventJson(const Event& event, std::string* out) {
+void AppendEventJson(const Event& event, std::string* out,
+                     absl::string_view type) {
   JsonObject object(out);
+  if (!type.empty()) {
+    object.Text("type", type);
+  }
   AppendEventMembers(event, &object);
   object.Close();
 }

@@ -44,8 +44,12 @@ void AppendTimeline(const Incident& incident, std::string* out) {
 
 }  // namespace
 
-void AppendIncidentJson(const Incident& incident, std::string* out) {
+void AppendIncidentJson(const Incident& incident, std::string* out,
+                        absl::string_view type) {
   JsonObject object(out);
+  if (!type.empty()) {
+    object.Text("type", type);
+  }
   object.Number("id", incident.id);
   object.Text("upstream", incident.upstream);
   object.Text("protocol", ProtocolName(incident.protocol));

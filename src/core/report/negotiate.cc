@@ -2,6 +2,7 @@
 
 #include "upstream_502/report/negotiate.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -100,6 +101,16 @@ Format Negotiate(absl::string_view accept) {
   return best;
 }
 
+// Whether one of the ranges is this type, with any quality.
+bool Accepts(absl::string_view accept, absl::string_view type) {
+  const std::vector<absl::string_view> elements = absl::StrSplit(accept, ',');
+  return std::any_of(elements.begin(), elements.end(),
+                     [type](absl::string_view element) {
+                       const Range range = ParseRange(element);
+                       return range.type == type && range.quality > 0;
+                     });
+}
+
 }  // namespace
 
 bool ParseFormat(absl::string_view name, Format* format) {
@@ -138,6 +149,37 @@ absl::string_view ContentType(Format format) {
       break;
   }
   return "text/plain; charset=utf-8";
+}
+
+absl::optional<FollowFormat> ChooseFollowFormat(Format directive, Format query,
+                                                absl::string_view accept) {
+  if (directive == Format::kPrometheus) {
+    return absl::nullopt;
+  }
+  const Format asked = directive != Format::kAuto ? directive : query;
+  if (asked != Format::kText && Accepts(accept, "text/event-stream")) {
+    return FollowFormat::kEventStream;
+  }
+  if (directive == Format::kHtml) {
+    return absl::nullopt;
+  }
+  const bool json = asked == Format::kAuto
+                        ? Negotiate(accept) == Format::kJson ||
+                              Accepts(accept, "application/x-ndjson")
+                        : asked == Format::kJson;
+  return json ? FollowFormat::kJson : FollowFormat::kText;
+}
+
+absl::string_view ContentType(FollowFormat format) {
+  switch (format) {
+    case FollowFormat::kJson:
+      return "application/x-ndjson";
+    case FollowFormat::kEventStream:
+      return "text/event-stream";
+    case FollowFormat::kText:
+      break;
+  }
+  return ContentType(Format::kText);
 }
 
 }  // namespace upstream_502

@@ -18,6 +18,9 @@ namespace {
 
 constexpr uint64_t kLimitMax = 10000;
 constexpr size_t kQuotedMax = 64;
+// What who follows is told of before: of who goes on, and of who begins.
+constexpr uint64_t kResumeLimit = 1000;
+constexpr uint64_t kFollowLimit = 10;
 
 // What was sent, as it may be shown in an answer of one line.
 std::string Quoted(absl::string_view text) {
@@ -134,6 +137,35 @@ absl::Status SetWindow(absl::string_view value, Query* query) {
   return BadValue("window", value, "must be 1h, 1d or 7d");
 }
 
+absl::Status SetFollow(absl::string_view value, Query* query) {
+  query->follow = true;
+  return value.empty() || value == "1"
+             ? absl::OkStatus()
+             : BadValue("follow", value, "must be empty or 1");
+}
+
+// When all arguments are known.
+absl::Status SettleFollow(const std::set<std::string>& names,
+                          absl::string_view last_event_id, Query* query) {
+  if (query->format == Format::kHtml || query->format == Format::kPrometheus) {
+    return BadValue("format",
+                    query->format == Format::kHtml ? "html" : "prometheus",
+                    "must be json or text with follow");
+  }
+  const bool limited = names.count("limit") > 0;
+  uint64_t last = 0;
+  const bool has_last = ParseNumber(last_event_id, &last);
+  if (has_last || names.count("since") > 0) {
+    query->resume = {has_last ? last : query->since,
+                     limited ? query->limit : kResumeLimit};
+  }
+  query->since = 0;
+  if (!limited) {
+    query->limit = kFollowLimit;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetArgument(absl::string_view name, const std::string& value,
                          Query* query) {
   if (name == "format") {
@@ -154,6 +186,9 @@ absl::Status SetArgument(absl::string_view name, const std::string& value,
   if (name == "incident") {
     return SetIncident(value, query);
   }
+  if (name == "follow") {
+    return SetFollow(value, query);
+  }
   if (name == "window") {
     return SetWindow(value, query);
   }
@@ -171,12 +206,13 @@ absl::Status SetArgument(absl::string_view name, const std::string& value,
   return absl::InvalidArgumentError(absl::StrCat(
       "unknown argument ", Quoted(name),
       ", must be format, upstream, peer, cause, finding, incident, window, ",
-      "since or limit"));
+      "since, limit or follow"));
 }
 
 }  // namespace
 
-absl::StatusOr<Query> ParseQuery(absl::string_view args) {
+absl::StatusOr<Query> ParseQuery(absl::string_view args,
+                                 absl::string_view last_event_id) {
   Query query;
   std::set<std::string> names;
   for (const absl::string_view argument :
@@ -198,6 +234,12 @@ absl::StatusOr<Query> ParseQuery(absl::string_view args) {
     if (!names.insert(name).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("duplicate argument ", Quoted(argument)));
+    }
+  }
+  if (query.follow) {
+    const absl::Status status = SettleFollow(names, last_event_id, &query);
+    if (!status.ok()) {
+      return status;
     }
   }
   return query;

@@ -398,8 +398,7 @@ Part LastIncidents(const Excerpt& excerpt) {
 void AppendEventsTitle(size_t events, std::string* out) {
   if (events > 0) {
     AppendTitle(absl::StrCat(events, " failures, newest first"), out);
-    AppendFormat(out, "%-14s  %-18s  %-23s  %s\n", "time (UTC)",
-                 "status -> client's", "cause", "upstream and peer");
+    AppendTextEventHead(out);
   }
 }
 

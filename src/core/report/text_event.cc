@@ -65,6 +65,11 @@ void AppendShortened(absl::string_view text, std::string* out) {
 
 }  // namespace
 
+void AppendTextEventHead(std::string* out) {
+  AppendFormat(out, "%-14s  %-18s  %-23s  %s\n", "time (UTC)",
+               "status -> client's", "cause", "upstream and peer");
+}
+
 void AppendTextEvent(const Event& event, std::string* out) {
   const Failure& failure = event.failure;
   const std::string status = absl::StrCat(

@@ -123,9 +123,10 @@ void AppendTimeline(const Incident& incident, std::string* out) {
 
 }  // namespace
 
-void AppendTextIncident(const Incident& incident, std::string* out) {
+void AppendTextIncident(const Incident& incident, std::string* out,
+                        absl::string_view lead) {
   out->push_back('\n');
-  AppendWrapped("", 4,
+  AppendWrapped(lead, 4,
                 absl::StrCat("#", incident.id, " ",
                              Shorten(incident.upstream, kNameColumns), "  ",
                              When(incident), ", ", incident.failures,

@@ -102,28 +102,13 @@ void CopyCauses(const Arena& arena, int64_t now_ms, Snapshot* snapshot) {
       Differences(header.minute, header.minutes, kMinuteMs, now_ms, causes);
 }
 
-// An event's row is older than the event, so that it is whole; the bounds are
-// for what another process may have left.
-void TakeNames(const Arena& arena, const FailureRows& rows, Event* event) {
-  if (rows.upstream < arena.header->upstreams.load(kRelaxed)) {
-    event->upstream = String(NameOf(arena.upstreams[rows.upstream]));
-  }
-  if (rows.peer < arena.header->peers.load(kRelaxed)) {
-    event->peer = String(NameOf(arena.peers[rows.peer]));
-  }
-}
-
 void CopyEvent(const Arena& arena, uint64_t id, const EventSlot& slot,
                int64_t now_ms, List<Event>* events) {
   if (!events->empty() && events->back().id == id) {
     return;  // in both rings
   }
   Event event;
-  FailureRows rows;
-  // Another event may have taken the slot meanwhile.
-  if (ReadSlot(slot, &event, &rows) && event.id == id) {
-    TakeNames(arena, rows, &event);
-    event.failure.time_ms = NotAhead(event.failure.time_ms, now_ms);
+  if (ReadEvent(arena, slot, id, now_ms, &event)) {
     events->push_back(std::move(event));
   }
 }

@@ -117,5 +117,55 @@ TEST(ContentType, SaysVersionAndCharset) {
             "application/openmetrics-text; version=1.0.0; charset=utf-8");
 }
 
+TEST(ChooseFollowFormat, FollowsDirectiveThenQueryThenAccept) {
+  const auto choose = [](Format directive, Format query,
+                         absl::string_view accept) {
+    return ChooseFollowFormat(directive, query, accept);
+  };
+  constexpr Format kAuto = Format::kAuto;
+  EXPECT_EQ(choose(kAuto, kAuto, ""), FollowFormat::kText);
+  EXPECT_EQ(choose(kAuto, kAuto, "*/*"), FollowFormat::kText);
+  EXPECT_EQ(choose(kAuto, kAuto, "text/html,*/*;q=0.8"), FollowFormat::kText);
+  EXPECT_EQ(choose(kAuto, kAuto, "application/json"), FollowFormat::kJson);
+  EXPECT_EQ(choose(kAuto, kAuto, "application/x-ndjson"), FollowFormat::kJson);
+  EXPECT_EQ(choose(kAuto, Format::kJson, "text/html"), FollowFormat::kJson);
+  EXPECT_EQ(choose(kAuto, Format::kText, "application/json"),
+            FollowFormat::kText);
+  EXPECT_EQ(choose(Format::kJson, Format::kText, ""), FollowFormat::kJson);
+  EXPECT_EQ(choose(Format::kText, Format::kJson, ""), FollowFormat::kText);
+}
+
+TEST(ChooseFollowFormat, KnowsServerSentEvents) {
+  const char* kEvents = "text/event-stream";
+  for (const Format directive : {Format::kAuto, Format::kJson, Format::kHtml}) {
+    EXPECT_EQ(ChooseFollowFormat(directive, Format::kAuto, kEvents),
+              FollowFormat::kEventStream);
+    EXPECT_EQ(ChooseFollowFormat(directive, Format::kJson,
+                                 "text/html, Text/Event-Stream;q=0.1"),
+              FollowFormat::kEventStream);
+    EXPECT_NE(
+        ChooseFollowFormat(directive, Format::kAuto, "text/event-stream;q=0"),
+        FollowFormat::kEventStream);
+  }
+  EXPECT_EQ(ChooseFollowFormat(Format::kText, Format::kAuto, kEvents),
+            FollowFormat::kText);
+  EXPECT_EQ(ChooseFollowFormat(Format::kAuto, Format::kText, kEvents),
+            FollowFormat::kText);
+}
+
+TEST(ChooseFollowFormat, KnowsWhatCannotBeFollowed) {
+  EXPECT_FALSE(ChooseFollowFormat(Format::kHtml, Format::kJson, ""));
+  for (const char* accept : {"", "text/event-stream", "application/json"}) {
+    EXPECT_FALSE(
+        ChooseFollowFormat(Format::kPrometheus, Format::kAuto, accept));
+  }
+}
+
+TEST(ContentType, IsThatOfWhatIsFollowed) {
+  EXPECT_EQ(ContentType(FollowFormat::kText), "text/plain; charset=utf-8");
+  EXPECT_EQ(ContentType(FollowFormat::kJson), "application/x-ndjson");
+  EXPECT_EQ(ContentType(FollowFormat::kEventStream), "text/event-stream");
+}
+
 }  // namespace
 }  // namespace upstream_502

@@ -61,7 +61,7 @@ TEST(ParseQuery, UndoesUrlEncoding) {
 TEST(ParseQuery, NamesAnUnknownArgument) {
   EXPECT_EQ(Complaint("fromat=json"),
             "unknown argument \"fromat\", must be format, upstream, peer, "
-            "cause, finding, incident, window, since or limit");
+            "cause, finding, incident, window, since, limit or follow");
   Complaint("=");
   Complaint("Limit=5");
 }
@@ -113,6 +113,49 @@ TEST(ParseQuery, RefusesEmptyNamesAndBadEscapes) {
         "peer=%", "peer=%4", "peer=%zz", "peer=%4g"}) {
     Complaint(args);
   }
+}
+
+TEST(ParseQuery, KnowsWhoFollows) {
+  EXPECT_FALSE(Parsed("").follow);
+  EXPECT_FALSE(ParseQuery("since=5", "7")->resume) << "nor goes on";
+  for (const char* args : {"follow", "follow=", "follow=1", "%66ollow"}) {
+    const Query query = Parsed(args);
+    EXPECT_TRUE(query.follow);
+    EXPECT_FALSE(query.resume);
+    EXPECT_EQ(query.limit, 10U);
+  }
+  EXPECT_EQ(Parsed("limit=3&follow").limit, 3U);
+  for (const char* args : {"since=7&follow", "follow&since=7"}) {
+    const Query query = Parsed(args);
+    ASSERT_TRUE(query.resume);
+    EXPECT_EQ(query.resume->event, 7U);
+    EXPECT_EQ(query.resume->limit, 1000U);
+    EXPECT_EQ(query.since, 0U) << "filters nothing";
+  }
+  EXPECT_EQ(Parsed("follow&since=0&limit=3").resume->limit, 3U);
+  EXPECT_TRUE(Parsed("follow&since=0").resume);
+}
+
+TEST(ParseQuery, LetsTheHeaderSayWhereOneGoesOn) {
+  EXPECT_EQ(ParseQuery("follow", "9")->resume->event, 9U);
+  EXPECT_EQ(ParseQuery("follow&since=7", "9")->resume->event, 9U);
+  for (const char* last :
+       {"", "x", "-1", " 1", "1 ", "18446744073709551616", "0x1", "1.0"}) {
+    EXPECT_FALSE(ParseQuery("follow", last)->resume) << last;
+    EXPECT_EQ(ParseQuery("follow&since=7", last)->resume->event, 7U) << last;
+  }
+}
+
+TEST(ParseQuery, RefusesWhatCannotBeFollowed) {
+  EXPECT_EQ(Complaint("follow=no"),
+            "invalid value \"no\" of argument \"follow\", must be empty or 1");
+  EXPECT_EQ(Complaint("follow&format=html"),
+            "invalid value \"html\" of argument \"format\", must be json or "
+            "text with follow");
+  EXPECT_EQ(Complaint("format=prometheus&follow"),
+            "invalid value \"prometheus\" of argument \"format\", must be json "
+            "or text with follow");
+  Complaint("follow&follow");
 }
 
 TEST(ParseQuery, RefusesAnArgumentGivenTwice) {
