@@ -98,7 +98,7 @@ subtest 'an outage' => sub {
         summary => qr/^nothing listens on .* \(5 of 5\); all 5 attempts of the last .* failed: connection refused/,
         confirm => [
             qr/^ss -Hltnp 'sport = :$port'/ => qr/\A\z/,
-            qr/^nginx -T.*grep -nF/         => qr/server 127\.0\.0\.1:$port;/,
+            qr/^nginx -T.*grep -nwF/        => qr/server 127\.0\.0\.1:$port;/,
         ],
     );
     like $checks->run("ss -Hltnp 'sport = :@{[ $t->{ports}{good} ]}'"), $listen,

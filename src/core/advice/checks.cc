@@ -43,6 +43,26 @@ PeerAddress AddressOf(absl::string_view peer, const Evidence* evidence) {
   return address;
 }
 
+// A name in proxy_pass or grpc_pass has a port even where none is written.
+PeerAddress Named(absl::string_view upstream, Protocol protocol) {
+  PeerAddress address = ParsePeer(upstream);
+  if (address.port.empty()) {
+    switch (protocol) {
+      case Protocol::kHttp:
+      case Protocol::kGrpc:
+        address.port = "80";
+        break;
+      case Protocol::kHttps:
+      case Protocol::kGrpcs:
+        address.port = "443";
+        break;
+      default:
+        break;
+    }
+  }
+  return address;
+}
+
 class Advisor {
  public:
   Advisor(const Failure& failure, const FailureText& text,
@@ -171,22 +191,19 @@ void Advisor::Fill() {
 
 void Advisor::Resolving() {
   if (failure_.cause == Cause::kResolverMissing) {
-    Add("grep ^nameserver /etc/resolv.conf");
-    Add("resolver 127.0.0.53 valid=30s;  # or the nameserver found there");
+    Add(ConfigWith({"resolver "}));
+    Add("resolver 127.0.0.53 valid=30s;  # or a nameserver of "
+        "/etc/resolv.conf");
     return;
   }
-  // Of nginx's own resolver, which is not always the system's.
   if (!name_.empty()) {
-    Add("dig ", name_,
-        " $(nginx -T 2>/dev/null | sed -nE 's/.*resolver +([^ ;]+).*/@\\1/; "
-        "s/:([0-9]+)$/ -p \\1/; /^@/p' | head -n 1) || getent ahosts ",
-        name_);
+    Add(Resolve(name_));
   }
   Add(ConfigWith({"resolver"}));
 }
 
 // A name in proxy_pass is a group without a block: its servers are what the
-// name means to libc.
+// name means to libc, each of which nc asks.
 void Advisor::NoneLive() {
   if (!name_.empty()) {
     const bool block = name_ == text_.upstream && name_ != "localhost" &&
@@ -194,7 +211,9 @@ void Advisor::NoneLive() {
     if (block) {
       Add("nginx -T 2>/dev/null | grep -FA 20 'upstream ", name_, "'");
     } else {
-      Add("getent ahosts ", name_, "  # its servers");
+      const std::string connect =
+          ConnectTo(Named(text_.upstream, failure_.protocol));
+      Add(connect.empty() ? absl::StrCat("getent ahosts ", name_) : connect);
     }
   }
   if (has_tcp() || !address_.path.empty()) {
@@ -214,7 +233,7 @@ void Advisor::Listening() {
   if (has_tcp()) {
     const std::string peer(text_.peer);
     const bool named = !name_.empty() && name_ != address_.host;
-    Add(ConfigWith({peer, named ? absl::string_view(name_) : ""}));
+    Add(ConfigWith({peer, named ? absl::string_view(name_) : ""}, "-nwF"));
   }
 }
 
@@ -266,7 +285,7 @@ void Advisor::Permission() {
     return;
   }
   Add("namei -l ", address_.path);
-  Add("ps -o user= -C nginx");
+  Add(Permitted(address_, evidence_));
   if (fastcgi()) {
     Add(PhpConfigWith(address_, "listen\\.(owner|group|mode)"));
   }
@@ -291,6 +310,7 @@ void Advisor::Exhausted() {
   const bool ports = failure_.errno_number == EADDRNOTAVAIL;
   const bool any = !connections && !files && !all_files && !ports;
   if (connections || any) {
+    Add(kWorkersSockets);
     Add(ConfigWith({"worker_connections"}));
   }
   if (files || any) {
@@ -302,9 +322,7 @@ void Advisor::Exhausted() {
     Add("sysctl fs.file-nr");
   }
   if (ports || any) {
-    if (has_tcp()) {
-      Add("ss -Htan state time-wait dst ", HostPort(address_), " | wc -l");
-    }
+    Add(ConnectionsTo(address_));
     Add("sysctl net.ipv4.ip_local_port_range");
     Add("keepalive 32;  # in the upstream block: fewer new connections");
   }
@@ -364,7 +382,8 @@ void Advisor::HeaderSize() {
   checks_.push_back(std::move(directive));
   std::string fetch = FetchFrom(address_, failure_, text_, "-D - -o /dev/null");
   if (!fetch.empty()) {
-    Add(fetch, " | wc -c");
+    Add(fetch, " | wc -c  # has to fit into ", prefix_, "_buffer_size",
+        failure_.limit > 0 ? absl::StrCat(" (", failure_.limit, ")") : "");
   }
 }
 
@@ -400,7 +419,7 @@ void Advisor::ServiceLog() {
     return;
   }
   Add(StartTimesOf(address_));
-  Add("journalctl --since -10min -k | grep -iE 'segfault|killed process'");
+  Add(kKills);
 }
 
 }  // namespace

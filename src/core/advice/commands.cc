@@ -145,7 +145,38 @@ std::string StartTimesOf(const PeerAddress& address) {
 std::string NamespacesOf(const PeerAddress& address) {
   return WithPids(address,
                   "xargs -rI{} readlink /proc/{}/ns/mnt /proc/$(pgrep -o "
-                  "nginx)/ns/mnt");
+                  "nginx)/ns/mnt  # two numbers: they see different files");
+}
+
+std::string ConnectionsTo(const PeerAddress& address) {
+  return HostPort(address).empty()
+             ? ""
+             : absl::StrCat("ss -Htan dst ", HostPort(address),
+                            " | cut -d' ' -f1 | sort | uniq -c");
+}
+
+std::string Permitted(const PeerAddress& address, const Evidence* evidence) {
+  if (address.path.empty()) {
+    return "";
+  }
+  const bool seen = evidence != nullptr && evidence->uid != Evidence::kNoUser;
+  return absl::StrCat(
+      "setpriv ",
+      seen ? absl::StrCat("--reuid ", evidence->uid, " --regid ", evidence->gid)
+           : "--reuid $(ps -o uid= -C nginx | tail -n 1) --regid $(ps -o gid= "
+             "-C nginx | tail -n 1)",
+      " --init-groups test -w ", address.path,
+      " && echo nginx may connect || echo nginx may not connect");
+}
+
+// dig takes no brackets around an address, and its own option for a port.
+std::string Resolve(absl::string_view name) {
+  return absl::StrCat(
+      "if command -v dig >/dev/null; then dig ", name,
+      " $(nginx -T 2>/dev/null | sed -nE 's/.*resolver +([^ ;]+).*/@\\1/; "
+      "s/:([0-9]+)$/ -p \\1/; s/[][]//g; /^@/p' | head -n 1); else getent "
+      "ahosts ",
+      name, "; fi");
 }
 
 std::string CapacityOf(const PeerAddress& address) {
@@ -158,8 +189,9 @@ std::string CapacityOf(const PeerAddress& address) {
       "* n / s }'");
 }
 
-std::string ConfigWith(const std::vector<absl::string_view>& words) {
-  std::string command = "nginx -T 2>/dev/null | grep -nF";
+std::string ConfigWith(const std::vector<absl::string_view>& words,
+                       absl::string_view flags) {
+  std::string command = absl::StrCat("nginx -T 2>/dev/null | grep ", flags);
   for (const absl::string_view word : words) {
     if (!word.empty()) {
       absl::StrAppend(&command, " -e ", ShellQuote(word));
@@ -236,6 +268,27 @@ std::string CertificateOf(const PeerAddress& address, absl::string_view name,
       "openssl s_client ", where,
       name.empty() ? "" : absl::StrCat(" -servername ", name), " </dev/null",
       wanted.empty() ? "" : absl::StrCat(" | openssl x509 -noout ", wanted));
+}
+
+std::string VerdictOn(const PeerAddress& address, absl::string_view name,
+                      absl::string_view prefix) {
+  const std::string shown = CertificateOf(address, name, "");
+  return shown.empty()
+             ? ""
+             : absl::StrCat(
+                   "c=$(nginx -T 2>/dev/null | tr -s '[:space:]' ' '); "
+                   "d=$(echo "
+                   "\"$c\" | grep -oE '",
+                   prefix,
+                   "_ssl_verify_depth [0-9]+' | head -n 1 | cut -d' ' -f2); "
+                   "for "
+                   "f in $(echo \"$c\" | grep -oE '",
+                   prefix,
+                   "_ssl_trusted_certificate [^ ;]+' | cut -d' ' -f2 | sort "
+                   "-u); do echo $f: $(",
+                   shown,
+                   " -CAfile $f -verify_depth ${d:-1} 2>&1 | grep -m 1 -E "
+                   "'Verify return|errno'); done");
 }
 
 std::string TlsVersionsOf(const PeerAddress& address) {
