@@ -82,7 +82,7 @@ my @rows = (
         finding => 'no_permission',
         checks  => [
             [ qr/^namei -l/ => qr/^drwx------ .* shut$/m, qr/^drwxr-xr-x .* shut$/m ],
-            [ qr/^ps -o user/ => qr/^nobody$/m ],
+            [ qr/^setpriv / => qr/^nginx may not connect$/, qr/^nginx may connect$/ ],
         ],
         repair => sub ( $t, @ ) { chmod 0755, "$t->{dir}/shut" },
     },
@@ -95,22 +95,34 @@ my @rows = (
         errno   => 2,
         finding => 'socket_hidden',
         checks  => [
-            [ qr/^ls -l/     => qr/No such file/ ],
-            [ qr/^ss -Hlxnp src .*\|\|/ => qr{ LISTEN .*/own/app\.sock}m ],
-            [ qr{ns/mnt}     => qr/mnt:\[(\d+)\]\s+mnt:\[(?!\1\])\d+\]/ ],
+            [ qr/^ls -l/ => qr/No such file/, qr/^srw/ ],
+            [
+                qr/^ss -Hlxnp src .*\|\|/ => qr{ LISTEN .*/own/app\.sock}m,
+                \'it listens, before and after'
+            ],
+            [
+                qr{ns/mnt} => qr/mnt:\[(\d+)\]\s+mnt:\[(?!\1\])\d+\]/,
+                qr/mnt:(\S+)\s+mnt:\1\s/
+            ],
         ],
+        repair => sub ( $t, $row ) {
+            $row->{held}->stop;
+            return listen_unix("$t->{dir}/own/app.sock");
+        },
     },
     {
         name    => 'an HTTP server on a port for FastCGI',
         b       => [ 'read_some', [ write => http_status(400) ], 'hold' ],
+        well    => [ 'read_some', 'close' ],
         conf    => 'fastcgi_pass %%b%%;',
         cause   => 'protocol_error',
         phase   => 'header',
         finding => 'wrong_protocol',
         says    => 'as HTTP does',
         checks  => [
-            [ qr/^ss /       => qr/^LISTEN /m ],
-            [ qr/^nginx -T / => qr/fastcgi_pass/ ],
+            [ qr/^curl /     => qr{^HTTP/1\.1 400}, qr/^curl: \(52\)/ ],
+            [ qr/^ss /       => qr/^LISTEN .*"perl"/m, \'a backend of the same name' ],
+            [ qr/^nginx -T / => qr/fastcgi_pass/, \'the address is right' ],
         ],
     },
 );

@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 use File::Temp ();
 use Test::More;
 use Upstream502::Sites;
-use Upstream502::Diagnosis;
+use Upstream502::Diagnosis qw(edits);
 use Upstream502::Test qw(:DEFAULT gained);
 use Upstream502::Wire;
 
@@ -60,9 +60,13 @@ sub exhaust ( $name, $site, $alert, $errno, $found, $checks, %conf ) {
         my %seen = ( events => $after->{events}, log => $t->error_log );
         ok Upstream502::Sites::note_reached( $site, 'proxy', \%seen, $name ),
           "site $site was reached";
-        Upstream502::Diagnosis->new($t)->run_all(
+        my $diagnosis = Upstream502::Diagnosis->new($t);
+        $diagnosis->command( pgrep => '/usr/bin/pgrep -P ' . $t->nginx->pid );
+        $diagnosis->run_all(
             ( grep { $_->{upstream} eq 'good' } @{ $after->{diagnoses} } )[0],
-            checks => $checks );
+            checks => $checks,
+            repair => sub { close $_ for splice @held; return },
+        );
         close $_ for @held;
         $t->finish;
     };
@@ -74,15 +78,18 @@ exhaust(
     'worker_connections', 'B4a', qr/worker_connections are not enough/,
     '-',
     [ connections_used => qr/^12 of 12 connections of this worker are in use / ],
-    [ [ qr/^nginx -T .*worker_connections/ => qr/worker_connections 12;/ ] ],
+    [
+        [ qr/grep -c socket:/ => qr/^\d+: 1\d sockets\n\z/, qr/^\d+: [1-9] sockets\n\z/ ],
+        [ qr/^nginx -T .*worker_connections/ => qr/worker_connections 12;/, qr/worker_connections 1024;/, edits( 'connections 12;' => 'connections 1024;' ) ],
+    ],
     events => 'worker_connections 12;'
 );
 exhaust( 'files', 'B3a', qr/socket\(\) failed \(24: |accept4?\(\) failed \(24: /,
     24,
     [ files_used => qr/^2[345] of 24 descriptors of this worker are in use / ],
     [
-        [ qr{/proc/\$p/fd}  => qr/^\d+: 2\d used\nMax open files +24 +24 /m ],
-        [ qr/^nginx -T .*worker_rlimit_nofile/ => qr/worker_rlimit_nofile 24;/ ],
+        [ qr{/proc/\$p/fd}  => qr/^\d+: 2\d used\nMax open files +24 +24 /m, qr/^\d+: 1\d used\nMax open files +24 +24 /m ],
+        [ qr/^nginx -T .*worker_rlimit_nofile/ => qr/worker_rlimit_nofile 24;/, qr/worker_rlimit_nofile 4096;/, edits( 'nofile 24;' => 'nofile 4096;' ) ],
     ],
     main => 'worker_rlimit_nofile 24;' );
 
