@@ -60,9 +60,7 @@ sub exhaust ( $name, $site, $alert, $errno, $found, $checks, %conf ) {
         my %seen = ( events => $after->{events}, log => $t->error_log );
         ok Upstream502::Sites::note_reached( $site, 'proxy', \%seen, $name ),
           "site $site was reached";
-        my $diagnosis = Upstream502::Diagnosis->new($t);
-        $diagnosis->command( pgrep => '/usr/bin/pgrep -P ' . $t->nginx->pid );
-        $diagnosis->run_all(
+        Upstream502::Diagnosis->new($t)->run_all(
             ( grep { $_->{upstream} eq 'good' } @{ $after->{diagnoses} } )[0],
             checks => $checks,
             repair => sub { close $_ for splice @held; return },

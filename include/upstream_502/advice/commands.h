@@ -26,10 +26,6 @@ std::string HostPort(const PeerAddress& address);
 // What a firewall of this machine says; an image has one of the two.
 inline constexpr absl::string_view kFirewall = "nft list ruleset; iptables -S";
 
-// Processes that the kernel ended.
-inline constexpr absl::string_view kKills =
-    "journalctl --since -10min -k | grep -iE 'segfault|traps:|killed process'";
-
 // How many sockets each worker has.
 inline constexpr absl::string_view kWorkersSockets =
     "for p in $(pgrep -f 'nginx: worker'); do echo $p: $(ls -l /proc/$p/fd | "
@@ -62,6 +58,9 @@ std::string Permitted(const PeerAddress& address, const Evidence* evidence);
 
 // What the name server says that nginx asks, which need not be the system's.
 std::string Resolve(absl::string_view name);
+
+// Processes that the kernel of that machine ended.
+std::string KillsOn(const PeerAddress& address);
 
 // In which mount namespaces they and nginx are.
 std::string NamespacesOf(const PeerAddress& address);

@@ -419,7 +419,7 @@ void Advisor::ServiceLog() {
     return;
   }
   Add(StartTimesOf(address_));
-  Add(kKills);
+  Add(KillsOn(address_));
 }
 
 }  // namespace

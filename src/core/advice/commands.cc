@@ -42,6 +42,15 @@ std::string Tables(const PeerAddress& address) {
   return tables;
 }
 
+// What follows a command: where it has to be run, what its output means.
+std::string Comment(const PeerAddress& address,
+                    absl::string_view meaning = "") {
+  const bool here = address.loopback || address.host.empty();
+  return absl::StrCat(here && meaning.empty() ? "" : "  # ",
+                      here ? "" : absl::StrCat("on ", address.host),
+                      here || meaning.empty() ? "" : ": ", meaning);
+}
+
 // The processes that have the listening socket, a number a line, and what to
 // do with them.
 std::string WithPids(const PeerAddress& address, absl::string_view then) {
@@ -53,11 +62,10 @@ std::string WithPids(const PeerAddress& address, absl::string_view then) {
                                         then);
 }
 
-// Elsewhere it has to be run there.
-std::string Place(const PeerAddress& address) {
-  return address.loopback || address.host.empty()
-             ? ""
-             : absl::StrCat("  # on ", address.host);
+std::string WithComment(const PeerAddress& address, absl::string_view command,
+                        absl::string_view meaning = "") {
+  return command.empty() ? ""
+                         : absl::StrCat(command, Comment(address, meaning));
 }
 
 std::string Url(const PeerAddress& address, absl::string_view scheme,
@@ -116,7 +124,7 @@ std::string ListenersOf(const PeerAddress& address) {
   const std::string sockets = Sockets(address, "", "np");
   return sockets.empty()
              ? ""
-             : absl::StrCat(sockets, Tables(address), Place(address));
+             : absl::StrCat(sockets, Tables(address), Comment(address));
 }
 
 std::string OnlyListenersOf(const PeerAddress& address) {
@@ -126,20 +134,28 @@ std::string OnlyListenersOf(const PeerAddress& address) {
 
 std::string QueueOf(const PeerAddress& address) {
   const std::string sockets = Sockets(address, "", "n");
-  return sockets.empty() ? ""
-                         : absl::StrCat(sockets, Tables(address),
-                                        "  # Recv-Q wait, Send-Q have room");
+  return sockets.empty()
+             ? ""
+             : absl::StrCat(sockets, Tables(address),
+                            Comment(address, "Recv-Q wait, Send-Q have room"));
 }
 
 std::string StatusOf(const PeerAddress& address) {
-  return WithPids(address,
-                  "head -n 1 | xargs -r systemctl --no-pager -l status");
+  return WithComment(
+      address,
+      WithPids(address, "head -n 1 | xargs -r systemctl --no-pager -l status"));
 }
 
 std::string StartTimesOf(const PeerAddress& address) {
-  return WithPids(address,
-                  "xargs -r ps -o pid,lstart,args -p  # a young one took the "
-                  "place of one that died");
+  return WithComment(address,
+                     WithPids(address, "xargs -r ps -o pid,lstart,args -p"),
+                     "a young one took the place of one that died");
+}
+
+std::string KillsOn(const PeerAddress& address) {
+  return WithComment(address,
+                     "journalctl --since -10min -k | grep -iE "
+                     "'segfault|traps:|killed process'");
 }
 
 std::string NamespacesOf(const PeerAddress& address) {
@@ -180,13 +196,18 @@ std::string Resolve(absl::string_view name) {
 }
 
 std::string CapacityOf(const PeerAddress& address) {
-  return WithPids(
+  return WithComment(
       address,
-      "xargs -r ps -o rss= -p | awk '{ s += $1; n++ } END { while ((getline l "
-      "< \"/proc/meminfo\") > 0) if (l ~ /^MemAvailable/) { split(l, f); a = "
-      "f[2] } if (n) printf \"%d processes of %d MB, %d MB available: room "
-      "for %d, a fifth kept back\\n\", n, s / n / 1024, a / 1024, n + 0.8 * a "
-      "* n / s }'");
+      WithPids(
+          address,
+          "xargs -r ps -o rss= -p | awk '{ s += $1; n++ } END { while "
+          "((getline l "
+          "< \"/proc/meminfo\") > 0) if (l ~ /^MemAvailable/) { split(l, f); a "
+          "= "
+          "f[2] } if (n) printf \"%d processes of %d MB, %d MB available: room "
+          "for %d, a fifth kept back\\n\", n, s / n / 1024, a / 1024, n + 0.8 "
+          "* a "
+          "* n / s }'"));
 }
 
 std::string ConfigWith(const std::vector<absl::string_view>& words,
@@ -220,7 +241,7 @@ std::string PhpConfigWith(const PeerAddress& address,
       "grep -rsnE --include='*.conf' '^ *", expression, "' ",
       folder.empty() ? "" : "${d:-",
       "/etc/php /etc/php-fpm.conf /etc/php-fpm.d /usr/local/etc",
-      folder.empty() ? "" : "}");
+      folder.empty() ? "" : "}", Comment(address));
 }
 
 // The log that the master has open; where none listens, the usual one.
@@ -230,9 +251,11 @@ std::string PhpLog(const PeerAddress& address) {
       WithPids(address,
                "xargs -rI{} sh -c 'readlink /proc/{}/fd/*' | grep 'log$' | "
                "sort -u");
-  return files.empty()
-             ? absl::StrCat("tail -n 30 ", kUsual)
-             : absl::StrCat("l=$(", files, "); tail -n 30 ${l:-", kUsual, "}");
+  return absl::StrCat(
+      files.empty()
+          ? absl::StrCat("tail -n 30 ", kUsual)
+          : absl::StrCat("l=$(", files, "); tail -n 30 ${l:-", kUsual, "}"),
+      Comment(address));
 }
 
 std::string FetchFrom(const PeerAddress& address, const Failure& failure,

@@ -226,7 +226,7 @@ bool Confirmer::Waiting(Finding finding) {
         Add(PhpLog(address_));
       }
       Add("systemctl --failed");
-      Add(kKills);
+      Add(KillsOn(address_));
       return true;
     case Finding::kStillListening:
     case Finding::kClosedInUse:
@@ -237,12 +237,12 @@ bool Confirmer::Waiting(Finding finding) {
         Add(PhpConfigWith(address_,
                           "(request_terminate_timeout|pm\\.max_requests)"));
       }
-      Add(kKills);
+      Add(KillsOn(address_));
       return true;
     case Finding::kOomKill:
       Add("grep ^oom_kill /proc/vmstat; sleep 60; grep ^oom_kill /proc/vmstat  "
           "# more: it goes on");
-      Add(kKills);
+      Add(KillsOn(address_));
       Add(CapacityOf(address_));
       return true;
     default:

@@ -21,7 +21,8 @@
 # A reference to words in the place of what is well says why this repair cannot be seen there: a
 # log keeps what was, a limit is another way out.
 #
-# `nginx` and `dig` of the checks are the test's: its configuration, its DNS.
+# `nginx`, `pgrep` and `dig` of the checks are the test's: its configuration, its
+# workers, its DNS.
 # journalctl and ausearch read files of the test's, where they are installed.
 # The service manager and SELinux are stood in for.
 
@@ -65,7 +66,7 @@ my @USUAL = (
 
 # Commands that cannot work in a test, or would wait for long.
 my %STAND_IN = (
-    curl    => 'exec /usr/bin/curl "$@" -m 3;:',
+    curl    => 'exec /usr/bin/curl "$@" -m 1.5;:',
     timeout => 'n=$1; shift; [ "$n" -gt 2 ] && n=2; exec /usr/bin/timeout $n',
     systemctl => 'cd "$(dirname "$0")"
 state=inactive; [ -e active ] && state=active
@@ -90,6 +91,8 @@ sub new ( $class, $t ) {
         nginx => join ' ', $preload ? qq{env LD_PRELOAD="$preload"} : (),
         $t->nginx->{binary}, '-p', $t->dir . '/', $t->nginx->arguments
     );
+    my $pid = eval { $t->nginx->pid };
+    $self->command( pgrep => "/usr/bin/pgrep -P $pid" ) if $pid;
     while ( my ( $name, $line ) = each %STAND_IN ) {
         $self->command( $name => $line, '' );
     }

@@ -260,6 +260,14 @@ TEST(Checks, AskForThatServiceAndItsProcesses) {
   EXPECT_THAT(checks[0], HasSubstr("ss -Hltnp 'sport = :8080' | grep"));
   EXPECT_THAT(checks[0], HasSubstr("systemctl"));
   EXPECT_THAT(checks, Contains(HasSubstr("ps -o pid,lstart,args")));
+  const std::vector<std::string> elsewhere = Checks(Input(
+      Cause::kClosedBeforeResponse, Protocol::kFastcgi, "192.0.2.7:9000"));
+  EXPECT_THAT(elsewhere,
+              ElementsAre(HasSubstr("}  # on 192.0.2.7"),
+                          HasSubstr("status  # on 192.0.2.7"),
+                          HasSubstr("-p  # on 192.0.2.7: a young one"),
+                          HasSubstr("killed process'  # on 192.0.2.7"),
+                          HasSubstr("/usr/local/etc}  # on 192.0.2.7")));
   const std::vector<std::string> php = Checks(Input(
       Cause::kClosedBeforeResponse, Protocol::kFastcgi, "127.0.0.1:9000"));
   EXPECT_THAT(php[0], HasSubstr("tail -n 30 ${l:-/var/log/php*fpm*.log}"));
