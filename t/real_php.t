@@ -223,6 +223,16 @@ my @rows = (
         says     => 'has read all of the request, and no answer came within 500ms',
         unsaid   => [qw(not_accepted not_read queue_full)],
         evidence => { accepted => 1 },
+        checks   => [
+            [
+                qr/grep -rsnE/ => qr/\A\z/,
+                qr/fpm\.conf:\d+:request_slowlog_timeout = 2s$/m
+            ],
+        ],
+        repair => sub ( $t, @ ) {
+            says( "pm = static\n", "pm = static\nrequest_slowlog_timeout = 2s\n" )->( $t->{diagnosis} );
+        },
+        after => \&as_before,
     ),
     row(
         one => 'well',

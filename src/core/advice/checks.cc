@@ -43,26 +43,6 @@ PeerAddress AddressOf(absl::string_view peer, const Evidence* evidence) {
   return address;
 }
 
-// A name in proxy_pass or grpc_pass has a port even where none is written.
-PeerAddress Named(absl::string_view upstream, Protocol protocol) {
-  PeerAddress address = ParsePeer(upstream);
-  if (address.port.empty()) {
-    switch (protocol) {
-      case Protocol::kHttp:
-      case Protocol::kGrpc:
-        address.port = "80";
-        break;
-      case Protocol::kHttps:
-      case Protocol::kGrpcs:
-        address.port = "443";
-        break;
-      default:
-        break;
-    }
-  }
-  return address;
-}
-
 class Advisor {
  public:
   Advisor(const Failure& failure, const FailureText& text,
@@ -202,19 +182,13 @@ void Advisor::Resolving() {
   Add(ConfigWith({"resolver"}));
 }
 
-// A name in proxy_pass is a group without a block: its servers are what the
-// name means to libc, each of which nc asks.
+// A name in proxy_pass is a group without a block: what is wrong with its
+// servers is said of them.
 void Advisor::NoneLive() {
-  if (!name_.empty()) {
-    const bool block = name_ == text_.upstream && name_ != "localhost" &&
-                       !absl::StrContains(name_, '.');
-    if (block) {
-      Add("nginx -T 2>/dev/null | grep -FA 20 'upstream ", name_, "'");
-    } else {
-      const std::string connect =
-          ConnectTo(Named(text_.upstream, failure_.protocol));
-      Add(connect.empty() ? absl::StrCat("getent ahosts ", name_) : connect);
-    }
+  const bool block = !name_.empty() && name_ == text_.upstream &&
+                     name_ != "localhost" && !absl::StrContains(name_, '.');
+  if (block) {
+    Add("nginx -T 2>/dev/null | grep -FA 20 'upstream ", name_, "'");
   }
   if (has_tcp() || !address_.path.empty()) {
     Add(ListenersOf(address_));

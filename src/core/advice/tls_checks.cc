@@ -137,7 +137,8 @@ void Advisor::Handshake() {
       return;
     case Reading::kTlsClientWanted:
     case Reading::kTlsClientRefused:
-      Certificate("");
+      Certificate("",
+                  " | sed -n '/CA names/,/^---/p'  # Requested: it wants one");
       Add(prefix_, "_ssl_certificate FILE; ", prefix_,
           "_ssl_certificate_key FILE;  # of a CA named there");
       return;
