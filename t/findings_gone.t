@@ -49,13 +49,15 @@ sub closing ($t) {
 
 sub started ($service) { return qr/^\s*@{[ $service->pid ]} \w{3} \w{3} .* 20\d\d .*perl/m }
 
+sub main ($service) { return qr/ Main PID: @{[ $service->pid ]} / }
+
 sub may_restart ( $t, $row ) {
     my $service = closing($t);
     my $again;
     $row->{repair} = sub (@) { $service->stop; $again = closing($t) };
     $row->{checks} = [
         [ qr/ps -o pid,lstart/ => started($service), sub { started($again) } ],
-        [ qr/systemctl .*status$/ => qr/Active: active/, \'its log is the point' ],
+        [ qr/systemctl .*status$/ => main($service), sub { main($again) } ],
     ];
     return $service;
 }

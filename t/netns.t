@@ -176,6 +176,21 @@ sub full_disk ( $site, $size, %row ) {
         %row,
     };
 }
+
+# One with room for bytes, and not for a file more.
+push @rows, full_disk(
+    'I21a', 1,
+    errno  => 28,
+    before => sub ( $t, @ ) {
+        run("mount -t tmpfs -o size=64m,nr_inodes=1,mode=0777 tmpfs $t->{dir}/disk1");
+    },
+    checks => [
+        [ qr/^df -h/ => qr/tmpfs +64M .* 0% /, \'there was room for bytes' ],
+        [ qr/^df -i/ => qr/tmpfs +1 .* 100% /, qr/tmpfs +1000 .* \d% / ],
+        [ qr/^namei -l/ => qr/^drwxrwxrwx .* disk1$/m, \'it may be written to' ],
+    ],
+    repair => sub ( $t, @ ) { run("mount -o remount,nr_inodes=1000 $t->{dir}/disk1") },
+);
 push @rows,
   full_disk( 'I21b', 0,     errno   => 28 ),
   full_disk( 'I21c', 16384, message => qr/has written only 16384 of \d+$/ );

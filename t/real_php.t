@@ -175,10 +175,17 @@ my @rows = (
                 qr/grep -rsnE/ => qr/fpm\.conf:\d+:request_terminate_timeout = 1s$/m,
                 qr/fpm\.conf:\d+:request_terminate_timeout = 90s$/m
             ],
-            [ qr/tail -n 30/ => qr/pool ends.* terminating|execution timed out/, \'a log keeps what was' ],
+            [
+                qr/tail -n 30/ => qr/(?:terminating|timed out)(?!.*ready to handle connections)/s,
+                qr/ready to handle connections(?!.* terminating)/s
+            ],
             [ qr/pid,lstart/ => qr/php-fpm: (?:master process|pool ends)/, \'it still runs' ],
         ],
-        repair => sub ( $t, @ ) { says( 'timeout = 1s', 'timeout = 90s' )->( $t->{diagnosis} ) },
+        repair => sub ( $t, @ ) {
+            says( 'timeout = 1s', 'timeout = 90s' )->( $t->{diagnosis} );
+            $fpm->signal('USR2');
+            return;
+        },
         after  => \&as_before,
     ),
     row(

@@ -363,7 +363,8 @@ void Advisor::HeaderSize() {
 
 void Advisor::Timeout() {
   Fetch(failure_.cause == Cause::kBodyTimeout
-            ? "-o /dev/null -w '%{time_starttransfer} %{time_total}\\n'"
+            ? "-o /dev/null -w 'header %{time_starttransfer} s, all "
+              "%{time_total} s, %{size_download} bytes\\n'"
             : "-o /dev/null -w '%{time_starttransfer}\\n'");
   Add(QueueOf(address_));
   if (fastcgi()) {

@@ -24,7 +24,8 @@
 # `nginx`, `pgrep` and `dig` of the checks are the test's: its configuration, its
 # workers, its DNS.
 # journalctl and ausearch read files of the test's, where they are installed.
-# The service manager and SELinux are stood in for.
+# The service manager and SELinux are stood in for; the real systemctl is asked
+# whether it knows the options.
 
 package Upstream502::Diagnosis;
 
@@ -68,13 +69,15 @@ my @USUAL = (
 my %STAND_IN = (
     curl    => 'exec /usr/bin/curl "$@" -m 1.5;:',
     timeout => 'n=$1; shift; [ "$n" -gt 2 ] && n=2; exec /usr/bin/timeout $n',
-    systemctl => 'cd "$(dirname "$0")"
+    systemctl => '[ ! -x /usr/bin/systemctl ] || /usr/bin/systemctl "$@" --version >/dev/null || exit
+cd "$(dirname "$0")"
 state=inactive; [ -e active ] && state=active
 case "$*" in
   --failed) [ -e active ] && echo "0 loaded units listed." ||
     echo "* app.service loaded failed failed App" ;;
   *" status "[0-9]*) echo "* app.service - App"
-    echo "     Active: active (running)" ;;
+    echo "     Active: active (running)"; for pid; do :; done
+    echo "   Main PID: $pid (app)" ;;
   status*) echo "* app.service - App"; echo "     Active: $state" ;;
   *) echo "Unknown command: $*" ;;
 esac;:',
