@@ -38,6 +38,11 @@ sub hidden ( $t, $row ) {
     return $service;
 }
 
+# Who answers there, by itself.
+sub served ( $at, $answer ) {
+    return Upstream502::Service->answering( listen_tcp( host => $at->[0], port => $at->[1] ), $answer );
+}
+
 # A repair of the configuration.
 sub says ( $from, $to ) {
     return sub ( $t, @ ) { edits( $from, $to )->( $t->{diagnosis} ) };
@@ -188,6 +193,26 @@ my @rows = (
         cause  => 'closed_before_response',
         phase  => 'header',
         checks => [ [ qr/^curl .* -v / => qr/^curl: \(52\) Empty reply/m, qr{^< HTTP/1\.1 200}m ] ],
+        @WELL,
+    },
+    {
+        name   => 'a service of IPv6 that closes',
+        conf   => "$BLIND proxy_pass http://[::1]:8097;",
+        before => sub (@) { served( [ '::1', 8097 ], '' ) },
+        cause  => 'closed_before_response',
+        phase  => 'header',
+        checks => [ [ qr{^curl .* 'http://\[::1\]:8097/} => qr/^curl: \(52\) Empty reply/m, qr{^< HTTP/1\.1 200}m ] ],
+        repair => sub ( $t, $row ) { $row->{held}->stop; served( [ '::1', 8097 ], http_last() ) },
+        skip   => -e '/proc/net/if_inet6' ? undef : 'no IPv6',
+    },
+    {
+        name   => 'a service on a unix socket that closes',
+        unix   => 1,
+        b      => [ 'read', 'close' ],
+        conf   => "$BLIND proxy_pass http://%%b%%:/;",
+        cause  => 'closed_before_response',
+        phase  => 'header',
+        checks => [ [ qr{^curl .* --unix-socket } => qr/^curl: \(52\) Empty reply/m, qr{^< HTTP/1\.1 200}m ] ],
         @WELL,
     },
     {

@@ -218,9 +218,10 @@ std::string ConfigWith(const std::vector<absl::string_view>& words,
       absl::StrAppend(&command, " -e ", ShellQuote(word));
     }
   }
-  return absl::StrCat(command,
-                      "  # with the -c of the running one, see ps -C nginx -o "
-                      "args");
+  return absl::StrCat(
+      command,
+      "  # as root, with the -c of the running one: ps -C nginx "
+      "-o args");
 }
 
 std::string NginxLog() {

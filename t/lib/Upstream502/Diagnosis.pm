@@ -196,14 +196,15 @@ sub flat ($text) {
 }
 
 sub _is_in_text ( $self, $d ) {
-    my $text = flat( $self->{t}->get('/status?format=text')->{body} );
+    my $body = $self->{t}->get('/status?format=text')->{body};
+    my $text = flat($body);
     my $head = uc( $d->{severity} ) . " ($d->{pattern}): ";
-    for my $part ( $head . $d->{summary}, "hint: $d->{hint}",
-        map { "check: $_" } @{ $d->{checks} } )
-    {
+    for my $part ( $head . $d->{summary}, "hint: $d->{hint}" ) {
         my $flat = flat($part);
         ok index( $text, $flat ) >= 0, "the text says: $flat";
     }
+    ok index( $body, "\n  check: $_\n" ) >= 0, "in one line of the text: $_"
+      for @{ $d->{checks} };
 }
 
 # Runs the check that matches and looks at what it prints.
