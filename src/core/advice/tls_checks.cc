@@ -102,8 +102,12 @@ class Advisor {
   std::vector<std::string> checks_;
 };
 
+// It need not end by itself.
 void Advisor::Timeout() {
-  Certificate("");
+  if (const std::string shown = CertificateOf(address_, name_, "");
+      !shown.empty()) {
+    Add("timeout 10 ", shown, " || echo no handshake within 10 s");
+  }
   Add(QueueOf(address_));
   Add(prefix_, "_connect_timeout 60s;");
 }

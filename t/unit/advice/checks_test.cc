@@ -347,6 +347,14 @@ TEST(Checks, TellWhatIsWrongWithACertificate) {
   EXPECT_THAT(Checks(input), ElementsAre(HasSubstr("error.log")));
 }
 
+TEST(Checks, EndWhereAHandshakeDoesNot) {
+  EXPECT_THAT(
+      Checks(Input(Cause::kTlsTimeout, Protocol::kHttps, "192.0.2.7:443"))[0],
+      HasSubstr("timeout 10 openssl s_client -connect 192.0.2.7:443"));
+  EXPECT_THAT(Checks(Input(Cause::kTlsTimeout, Protocol::kHttps, "")),
+              ElementsAre("proxy_connect_timeout 60s;"));
+}
+
 TEST(Checks, ForTlsGoByMessageAndAlert) {
   Input input(Cause::kTlsProtocolError, Protocol::kHttps, "192.0.2.7:443");
   input.text.message = "SSL_do_handshake() failed (SSL: wrong version number)";
