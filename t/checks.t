@@ -52,6 +52,9 @@ sub says ( $from, $to ) {
 my $BLIND = 'upstream_502_evidence off;';
 my @WELL  = ( well => answer( http_last() ) );
 
+# What curl says of a service that closes, and of one that does not.
+my @EMPTY = ( qr/^curl: \(52\) Empty reply/m, qr{^< HTTP/1\.1 200}m );
+
 # What a service says that listens, before and after.
 my $LISTENS = [ qr/^ss -l/ => qr/LISTEN/, \'it listens, before and after' ];
 
@@ -192,7 +195,7 @@ my @rows = (
         conf   => "$BLIND $PASS",
         cause  => 'closed_before_response',
         phase  => 'header',
-        checks => [ [ qr/^curl .* -v / => qr/^curl: \(52\) Empty reply/m, qr{^< HTTP/1\.1 200}m ] ],
+        checks => [ [ qr/^curl .* -v / => @EMPTY ] ],
         @WELL,
     },
     {
@@ -201,7 +204,7 @@ my @rows = (
         before => sub (@) { served( [ '::1', 8097 ], '' ) },
         cause  => 'closed_before_response',
         phase  => 'header',
-        checks => [ [ qr{^curl .* 'http://\[::1\]:8097/} => qr/^curl: \(52\) Empty reply/m, qr{^< HTTP/1\.1 200}m ] ],
+        checks => [ [ qr{^curl .* 'http://\[::1\]:8097/} => @EMPTY ] ],
         repair => sub ( $t, $row ) { $row->{held}->stop; served( [ '::1', 8097 ], http_last() ) },
         skip   => -e '/proc/net/if_inet6' ? undef : 'no IPv6',
     },
@@ -212,7 +215,7 @@ my @rows = (
         conf   => "$BLIND proxy_pass http://%%b%%:/;",
         cause  => 'closed_before_response',
         phase  => 'header',
-        checks => [ [ qr{^curl .* --unix-socket } => qr/^curl: \(52\) Empty reply/m, qr{^< HTTP/1\.1 200}m ] ],
+        checks => [ [ qr{^curl .* --unix-socket } => @EMPTY ] ],
         @WELL,
     },
     {

@@ -70,6 +70,14 @@ sub exhaust ( $name, $site, $alert, $errno, $found, $checks, %conf ) {
     };
 }
 
+# A directive, what it says and what it should.
+sub raised ( $directive, $from, $to ) {
+    return [
+        qr/^nginx -T .*$directive/ => qr/$directive $from;/,
+        qr/$directive $to;/, edits( "$directive $from;", "$directive $to;" )
+    ];
+}
+
 Upstream502::Sites::start_notes(
     Upstream502::Nginx->new( File::Temp::tempdir( CLEANUP => 1 ) )->version );
 exhaust(
@@ -78,7 +86,7 @@ exhaust(
     [ connections_used => qr/^12 of 12 connections of this worker are in use / ],
     [
         [ qr/grep -c socket:/ => qr/^\d+: 1\d sockets\n\z/, qr/^\d+: [1-9] sockets\n\z/ ],
-        [ qr/^nginx -T .*worker_connections/ => qr/worker_connections 12;/, qr/worker_connections 1024;/, edits( 'connections 12;' => 'connections 1024;' ) ],
+        raised( worker_connections => 12, 1024 ),
     ],
     events => 'worker_connections 12;'
 );
@@ -86,8 +94,11 @@ exhaust( 'files', 'B3a', qr/socket\(\) failed \(24: |accept4?\(\) failed \(24: /
     24,
     [ files_used => qr/^2[345] of 24 descriptors of this worker are in use / ],
     [
-        [ qr{/proc/\$p/fd}  => qr/^\d+: 2\d used\nMax open files +24 +24 /m, qr/^\d+: 1\d used\nMax open files +24 +24 /m ],
-        [ qr/^nginx -T .*worker_rlimit_nofile/ => qr/worker_rlimit_nofile 24;/, qr/worker_rlimit_nofile 4096;/, edits( 'nofile 24;' => 'nofile 4096;' ) ],
+        [
+            qr{/proc/\$p/fd} => qr/^\d+: 2\d used\nMax open files +24 +24 /m,
+            qr/^\d+: 1\d used\nMax open files +24 +24 /m
+        ],
+        raised( worker_rlimit_nofile => 24, 4096 ),
     ],
     main => 'worker_rlimit_nofile 24;' );
 

@@ -52,7 +52,8 @@ sub inside ($command) { return 'nsenter -n -t ' . $there->pid . " $command" }
 # A second service of that machine.
 sub listens_there ($port) {
     my $service = Upstream502::Service->new( '/dev/null', split / /,
-        inside("$^X -MIO::Socket::IP -e IO::Socket::IP->new(LocalHost=>'0.0.0.0',LocalPort=>$port,Listen=>8)&&sleep") );
+        inside("$^X -MIO::Socket::IP -e ")
+          . "IO::Socket::IP->new(LocalHost=>'0.0.0.0',LocalPort=>$port,Listen=>8)&&sleep" );
     wait_for 'it to listen', sub { qx{@{[ inside("ss -Hltn sport = :$port") ]}} =~ /LISTEN/ };
     return $service;
 }

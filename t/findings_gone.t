@@ -90,7 +90,6 @@ play(
             unsaid  => 'still_listening',
             checks  => [
                 [ qr/^ss -Hltnp 'sport/ => qr/\A\z/, qr/^LISTEN .*:8090 /m ],
-                [ qr/^systemctl --failed/ => qr/ failed failed /, qr/^0 loaded units/, \&Upstream502::Diagnosis::start_service ],
             ],
             repair => sub (@) { listen_tcp( port => 8090 ) },
         },

@@ -96,7 +96,10 @@ play(
             says     => '^the kernel killed \d+ process(?:es)? of this machine',
             evidence => { oom_kills => qr/^[1-9]/ },
             checks   => [
-                [ qr{/proc/vmstat} => qr/^oom_kill (\d+)\noom_kill (?!\1$)\d+$/m, qr/^oom_kill (\d+)\noom_kill \1$/m ],
+                [
+                    qr{/proc/vmstat} => qr/^oom_kill (\d+)\noom_kill (?!\1$)\d+$/m,
+                    qr/^oom_kill (\d+)\noom_kill \1$/m
+                ],
                 [ qr/MemAvailable/ => qr/^1 processes of \d+ MB/, \'as much memory as before' ],
             ],
             repair => \&enough_memory,
