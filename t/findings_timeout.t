@@ -116,7 +116,7 @@ play(
             unsaid  => 'no_answer',
             checks  => [
                 [ qr/^ss -tnoi dst / => qr/unacked:\d|retrans:\d|backoff:\d/, qr/\A(?!.*unacked:\d)/s ],
-                [ qr/^nc -vz/        => qr/timed out|\A\z/, qr/succeeded|\A\z/ ],
+                [ qr/^nc -vz/        => qr/\A(?!.*^connected$)/ms, qr/^connected$/m ],
                 @WAY,
             ],
             repair => \&resume,

@@ -117,7 +117,7 @@ std::string ConnectTo(const PeerAddress& address) {
              ? ""
              : absl::StrCat("nc -vz -w 3 ", address.host, " ", address.port,
                             " || timeout 3 bash -c '</dev/tcp/", address.host,
-                            "/", address.port, "'");
+                            "/", address.port, "' && echo connected");
 }
 
 std::string ListenersOf(const PeerAddress& address) {

@@ -49,7 +49,7 @@ TEST(Checks, TryARemoteAddressFromHere) {
   EXPECT_THAT(
       Checks(Input(Cause::kConnectionRefused, Protocol::kHttp, "192.0.2.7:80")),
       ElementsAre("nc -vz -w 3 192.0.2.7 80 || timeout 3 bash -c "
-                  "'</dev/tcp/192.0.2.7/80'",
+                  "'</dev/tcp/192.0.2.7/80' && echo connected",
                   "ss -ltnp 'sport = :80' || grep ':0050 0*:0000 0A ' "
                   "/proc/net/tcp*  # on 192.0.2.7",
                   HasSubstr("grep -nwF -e 192.0.2.7:80 -e app  # ")));
