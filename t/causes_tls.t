@@ -49,7 +49,7 @@ sub tls ( $certificate, %options ) {
 
 # What OpenSSL says where a handshake fails, with a name and without.
 my @HANDSHAKE =
-  ( [ qr/^openssl s_client/ => qr/no peer certificate available/, qr/Cipher is [A-Z]/ ] );
+  ( [ qr/^openssl s_client/ => qr/errno=|:error:|\(NONE\)/, qr/Cipher is [A-Z]/ ] );
 
 my $YESTERDAY = strftime( '%b %e', gmtime time - 86400 );
 

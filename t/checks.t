@@ -241,7 +241,7 @@ my @rows = (
         status => 504,
         checks => [
             $LISTENS,
-            [ qr/^curl .*starttransfer/ => qr/^curl: \(28\)/m, qr/\A0\.0/ ],
+            [ qr/^curl .*starttransfer/ => qr/^curl: \(28\)/m, qr/\Aheader after 0\.0/ ],
         ],
         @WELL,
     },

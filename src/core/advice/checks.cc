@@ -363,9 +363,9 @@ void Advisor::HeaderSize() {
 
 void Advisor::Timeout() {
   Fetch(failure_.cause == Cause::kBodyTimeout
-            ? "-o /dev/null -w 'header %{time_starttransfer} s, all "
-              "%{time_total} s, %{size_download} bytes\\n'"
-            : "-o /dev/null -w '%{time_starttransfer}\\n'");
+            ? "-o /dev/null -w 'header after %{time_starttransfer} s, all "
+              "after %{time_total} s, %{size_download} bytes\\n'"
+            : "-o /dev/null -w 'header after %{time_starttransfer} s\\n'");
   Add(QueueOf(address_));
   if (fastcgi()) {
     Add(PhpConfigWith(address_, "(pm\\.max_children|request_slowlog_timeout)"));

@@ -207,7 +207,7 @@ bool Confirmer::Waiting(Finding finding) {
       Add(StatusOf(address_));
       return true;
     case Finding::kNoAnswer:
-      Fetch("-o /dev/null -w '%{time_starttransfer}\\n'");
+      Fetch("-o /dev/null -w 'header after %{time_starttransfer} s\\n'");
       if (fastcgi()) {
         Add(PhpConfigWith(address_, "(request_slowlog_timeout|slowlog)"));
       }
@@ -282,7 +282,7 @@ void Confirmer::Others(Finding finding) {
       Add(prefix_, "_cache_valid 200 301 302 10m;  # 'any' keeps errors, too");
       return;
     case Finding::kAlwaysAfter:
-      Fetch("-o /dev/null -w '%{time_total}\\n'");
+      Fetch("-o /dev/null -w 'all after %{time_total} s\\n'");
       if (fastcgi()) {
         Add(PhpConfigWith(address_, "request_terminate_timeout"));
       }

@@ -15,6 +15,10 @@ namespace {
 constexpr absl::string_view kStrength =
     " | grep -E 'Public-Key|Signature Algorithm'";
 
+// What became of a handshake.
+constexpr absl::string_view kOutcome =
+    " 2>&1 | grep -E 'Cipher is|alert|errno|:error:'";
+
 // The name that did not match, which nginx puts into quotation marks.
 std::string QuotedName(absl::string_view message) {
   const std::vector<absl::string_view> parts = absl::StrSplit(message, '"');
@@ -81,7 +85,11 @@ class Advisor {
   }
 
   void Certificate(absl::string_view wanted, absl::string_view then = "") {
-    const std::string command = CertificateOf(address_, name_, wanted);
+    Show(name_, wanted, then);
+  }
+  void Show(absl::string_view name, absl::string_view wanted,
+            absl::string_view then) {
+    const std::string command = CertificateOf(address_, name, wanted);
     if (!command.empty()) {
       Add(command, then);
     }
@@ -106,7 +114,8 @@ class Advisor {
 void Advisor::Timeout() {
   if (const std::string shown = CertificateOf(address_, name_, "");
       !shown.empty()) {
-    Add("timeout 10 ", shown, " || echo no handshake within 10 s");
+    Add("timeout 10 ", shown,
+        " 2>&1 | grep 'Cipher is [A-Z]' || echo no handshake within 10 s");
   }
   Add(QueueOf(address_));
   Add(prefix_, "_connect_timeout 60s;");
@@ -134,7 +143,7 @@ void Advisor::Handshake() {
       Add(prefix_, "_ssl_ciphers DEFAULT:@SECLEVEL=0;  # until it is renewed");
       return;
     case Reading::kTlsRenegotiation:
-      Certificate("");
+      Certificate("", kOutcome);
       Add(prefix_,
           "_ssl_conf_command Options UnsafeLegacyServerConnect;  # until it is "
           "updated");
@@ -147,8 +156,11 @@ void Advisor::Handshake() {
           "_ssl_certificate_key FILE;  # of a CA named there");
       return;
     default:
-      Certificate("");
-      Add(CertificateOf(address_, "", ""));
+      // With the name and without.
+      Certificate("", kOutcome);
+      if (!name_.empty()) {
+        Show("", "", kOutcome);
+      }
       Add(prefix_, "_ssl_server_name on;");
       Add(TlsVersionsOf(address_));
   }

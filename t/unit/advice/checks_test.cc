@@ -355,6 +355,19 @@ TEST(Checks, EndWhereAHandshakeDoesNot) {
               ElementsAre("proxy_connect_timeout 60s;"));
 }
 
+TEST(Checks, AskWithTheNameAndWithoutIt) {
+  Input input(Cause::kTlsProtocolError, Protocol::kHttps, "192.0.2.7:443");
+  input.text.upstream = "api.example.com";
+  const std::vector<std::string> named = Checks(input);
+  EXPECT_THAT(named[0], HasSubstr(" -servername api.example.com </dev/null "
+                                  "2>&1 | grep -E 'Cipher is|"));
+  EXPECT_THAT(named[1], HasSubstr("-connect 192.0.2.7:443 </dev/null 2>&1"));
+  input.text.upstream = "10.0.0.1";
+  EXPECT_EQ(Checks(input).size(), named.size() - 1);
+  input.text.peer = "";
+  EXPECT_THAT(Checks(input), ElementsAre("proxy_ssl_server_name on;"));
+}
+
 TEST(Checks, ForTlsGoByMessageAndAlert) {
   Input input(Cause::kTlsProtocolError, Protocol::kHttps, "192.0.2.7:443");
   input.text.message = "SSL_do_handshake() failed (SSL: wrong version number)";
