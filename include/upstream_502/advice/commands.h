@@ -46,6 +46,9 @@ std::string QueueOf(const PeerAddress& address);
 // What the service manager says of whoever listens there, its log included.
 std::string StatusOf(const PeerAddress& address);
 
+// The same of a unit by its name, whoever listens.
+std::string StatusOfUnit(const PeerAddress& address, absl::string_view unit);
+
 // Since when its processes run: one younger than a failure took the place of
 // one that died.
 std::string StartTimesOf(const PeerAddress& address);

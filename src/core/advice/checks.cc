@@ -380,7 +380,7 @@ void Advisor::Timeout() {
 
 void Advisor::Service() {
   if (fastcgi()) {
-    Add("systemctl status ", PhpUnit(text_.peer));
+    Add(StatusOfUnit(address_, PhpUnit(text_.peer)));
   }
 }
 

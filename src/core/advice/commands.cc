@@ -146,6 +146,10 @@ std::string StatusOf(const PeerAddress& address) {
       WithPids(address, "head -n 1 | xargs -r systemctl --no-pager -l status"));
 }
 
+std::string StatusOfUnit(const PeerAddress& address, absl::string_view unit) {
+  return WithComment(address, absl::StrCat("systemctl status ", unit));
+}
+
 std::string StartTimesOf(const PeerAddress& address) {
   return WithComment(address,
                      WithPids(address, "xargs -r ps -o pid,lstart,args -p"),

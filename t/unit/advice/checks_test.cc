@@ -62,6 +62,9 @@ TEST(Checks, SuggestPhpFpmForFastcgiOnly) {
   EXPECT_THAT(Checks(Input(Cause::kConnectionRefused, Protocol::kFastcgi,
                            "127.0.0.1:9000")),
               Contains("systemctl status 'php*-fpm*'"));
+  EXPECT_THAT(Checks(Input(Cause::kConnectionRefused, Protocol::kFastcgi,
+                           "192.0.2.7:9000")),
+              Contains("systemctl status 'php*-fpm*'  # on 192.0.2.7"));
   EXPECT_THAT(Checks(Input(Cause::kSocketMissing, Protocol::kFastcgi,
                            "unix:/run/php/php8.2-fpm.sock")),
               ElementsAre("ls -l /run/php/php8.2-fpm.sock",
