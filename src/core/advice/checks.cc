@@ -293,7 +293,7 @@ void Advisor::Exhausted() {
     Add(ConfigWith({"worker_rlimit_nofile"}));
   }
   if (all_files || any) {
-    Add("sysctl fs.file-nr");
+    Add("sysctl fs.file-nr  # open, unused, at most");
   }
   if (ports || any) {
     Add(ConnectionsTo(address_));

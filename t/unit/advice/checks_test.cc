@@ -227,11 +227,12 @@ TEST(Checks, TellWhatThisMachineRanOutOf) {
   EXPECT_THAT(Checks(input),
               Contains("ss -Htan dst 127.0.0.1:80 | cut -d' ' -f1 | sort | "
                        "uniq -c"));
-  EXPECT_THAT(Checks(input), Not(Contains("sysctl fs.file-nr")));
+  EXPECT_THAT(Checks(input), Not(Contains(HasSubstr("fs.file-nr"))));
   input.failure.errno_number = ENFILE;
-  EXPECT_THAT(Checks(input), ElementsAre("sysctl fs.file-nr"));
+  EXPECT_THAT(Checks(input),
+              ElementsAre("sysctl fs.file-nr  # open, unused, at most"));
   input.failure.errno_number = EMFILE;
-  EXPECT_THAT(Checks(input), Not(Contains("sysctl fs.file-nr")));
+  EXPECT_THAT(Checks(input), Not(Contains(HasSubstr("fs.file-nr"))));
   EXPECT_THAT(Checks(input), Contains(HasSubstr("/proc/$p/limits")));
   EXPECT_THAT(Checks(input),
               Not(Contains("sysctl net.ipv4.ip_local_port_range")));
