@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use Socket qw(getaddrinfo SOCK_STREAM);
 use Test::More;
-use Upstream502::Diagnosis;
+use Upstream502::Diagnosis qw(edits);
 use Upstream502::Net qw(listen_tcp listen_unix);
 use Upstream502::Test;
 use Upstream502::Wire;
@@ -19,12 +19,21 @@ my $t   = Upstream502::Test->new;
 my $dir = $t->dir;
 $t->tcp( once    => [ 'read', 'rst' ] );
 $t->tcp( closes  => [ 'read', 'close' ] );
-$t->tcp( login   => [ 'read', [ write => http_status( 302, '', 'Location: /login' ) ] ] );
+$t->tcp(
+    login => [ 'read', [ write => http_status( 302, '', 'Location: /login' ) ] ],
+    well => [ 'read', [ write => http_last() ], 'close' ]
+);
 $t->tcp( ok      => [ 'read', [ write => http_last() ], 'close' ] );
 $t->tcp( refuses => [ 'read', [ write => http_status( 502, 'no', 'Connection: close' ) ], 'close' ] );
-$t->tcp( ssh   => [ 'read', [ write => "SSH-2.0-OpenSSH_9.2\r\n" ], 'close' ] );
-$t->tcp( after => [ 'read', [ pause => 0.6 ], 'close' ] );
-$t->udp( dns => dns_answers() );
+$t->tcp(
+    ssh  => [ 'read', [ write => "SSH-2.0-OpenSSH_9.2\r\n" ], 'close' ],
+    well => [ 'read', [ write => http_last() ], 'close' ]
+);
+$t->tcp(
+    after => [ 'read', [ pause => 0.6 ], 'close' ],
+    well => [ 'read', [ write => http_last() ], 'close' ]
+);
+$t->udp( dns => \&answer_query );
 $t->port('nobody');
 $t->conf( http => <<'CONF', server => <<'CONF2' );
 proxy_cache_path %%DIR%%/cache keys_zone=c:1m;
@@ -55,6 +64,16 @@ location /dns { set $to localhost; proxy_pass http://$to:80; }
 CONF2
 $t->start;
 my $checks = Upstream502::Diagnosis->new($t);
+
+# The name is in /etc/hosts only, until it is in the DNS too.
+sub answer_query ($query) {
+    return dns_answers( -e "$dir/known" ? ( localhost => '127.0.0.1' ) : () )->($query);
+}
+
+# The backend's service is repaired.
+sub repairs ($name) {
+    return sub { $t->{farm}->repair($name); return };
+}
 
 # The statuses of so many requests.
 sub ask ( $uri, $times, %o ) {
@@ -96,10 +115,14 @@ subtest 'servers that are marked down have not failed before' => sub {
     my $d = is_no_peer( full => 'full' );
     unlike $d->{summary} . $d->{hint}, qr/failures before/, 'nothing of that kind';
     like $d->{summary}, qr/down/, 'but that';
-    $checks->run_all( $d, checks => [
-            [ qr/grep -FA 20/ => qr/^upstream full .* down;/m ],
-            [ qr/max_conns/   => qr/ down;/ ],
-        ] );
+    $checks->run_all(
+        $d,
+        checks => [
+            [ qr/grep -FA 20/ => qr/^upstream full .* down;/m, qr/^upstream full \{ server \S+; \}/m ],
+            [ qr/max_conns/   => qr/ down;/, qr/\A\z/ ],
+        ],
+        repair => edits( ' down;' => ';' ),
+    );
 };
 
 subtest 'POSTs to a port nobody listens on' => sub {
@@ -117,7 +140,16 @@ subtest 'an error that the cache replays' => sub {
     );
     isnt $d->{severity}, 'info', 'most clients get it';
     is $d->{findings}[0]{name}, 'from_cache', 'the first finding';
-    $checks->run_all($d);
+    $checks->run_all(
+        $d,
+        checks => [
+            [
+                qr/^nginx -T .*proxy_cache_valid/ => qr/proxy_cache_valid any 1h;/,
+                qr/proxy_cache_valid 200 1h;/
+            ]
+        ],
+        repair => edits( 'valid any' => 'valid 200' ),
+    );
 };
 
 subtest 'auth_request cannot use the answer' => sub {
@@ -130,9 +162,10 @@ subtest 'auth_request cannot use the answer' => sub {
     $checks->run_all(
         $d,
         checks => [
-            [ qr/^curl /    => qr{^HTTP/1\.1 302 } ],
-            [ qr/^nginx -T/ => qr{auth_request /auth;} ],
-        ]
+            [ qr/^curl /    => qr{^HTTP/1\.1 302 }, qr{^HTTP/1\.1 200 } ],
+            [ qr/^nginx -T/ => qr{auth_request /auth;}, \'the service is repaired' ],
+        ],
+        repair => repairs('login'),
     );
 };
 
@@ -150,10 +183,11 @@ subtest 'a port that speaks SSH' => sub {
     $checks->run_all(
         $d,
         checks => [
-            [ qr/^curl /    => qr{HTTP/0\.9} ],
-            [ qr/^ss /      => qr/^LISTEN /m ],
-            [ qr/^nginx -T/ => qr{proxy_pass http://ssh;|server 127} ],
-        ]
+            [ qr/^curl /    => qr{HTTP/0\.9}, qr{^HTTP/1\.1 200 } ],
+            [ qr/^ss /      => qr/^LISTEN .*"perl"/m, \'the other service has the same name here' ],
+            [ qr/^nginx -T/ => qr{proxy_pass http://ssh;|server 127}, \'the address is right' ],
+        ],
+        repair => repairs('ssh'),
     );
 };
 
@@ -162,24 +196,31 @@ subtest 'a limit on the other side' => sub {
     my $d = $checks->of('after');
     like $d->{summary}, qr/^nearly all failed after 600ms, .* no limit of nginx's/,
       'the summary says so';
-    $checks->run_all( $d, checks => [ [ qr/^curl .*time_total/ => qr/^0\.6/m ] ] );
+    $checks->run_all(
+        $d,
+        checks => [ [ qr/^curl .*time_total/ => qr/^all after 0\.6/m, qr/^all after 0\.[0-5]\d+ s$/ ] ],
+        repair => repairs('after'),
+    );
 };
 
-subtest 'a name that is in /etc/hosts only' => sub {
-    ask( '/hosts', 3 );
-    my ($d) = grep { $_->{cause} eq 'dns_error' } @{ $t->status->{diagnoses} };
-    $checks->run_all( $d,
-        checks => [ [ qr{/etc/hosts} => qr/\blocalhost\b/ ] ] );
-};
+# Asked of the name server that the configuration has somewhere.
+sub knows_no_name ($cause) {
+    plan skip_all => 'no dig' if !grep { -x "$_/dig" } split /:/, $ENV{PATH};
+    ask( $cause eq 'dns_error' ? '/hosts' : '/dns', 3 );
+    my ($d) = grep { $_->{cause} eq $cause } @{ $t->status->{diagnoses} };
+    unlink "$dir/known";
+    $checks->run_all(
+        $d,
+        checks => [
+            [ qr/dig localhost/ => qr/status: NXDOMAIN/, qr/^localhost\.\s.*\sA\s+127\.0\.0\.1$/m ],
+            [ qr{/etc/hosts} => qr/\blocalhost\b/, \'it may stay there' ],
+        ],
+        repair => sub { return $t->write( 'known', '' ) },
+    );
+}
 
-subtest 'no resolver' => sub {
-    ask( '/dns', 3 );
-    my ($d) = grep { $_->{cause} eq 'resolver_missing' } @{ $t->status->{diagnoses} };
-    $checks->run_all( $d,
-        checks => [ $d->{summary} =~ m{/etc/hosts}
-            ? [ qr{/etc/hosts} => qr/\blocalhost\b/ ]
-            : [ qr/nameserver/ => qr/^nameserver|\A\z/m ] ] );
-};
+subtest 'a name that is in /etc/hosts only' => sub { knows_no_name('dns_error') };
+subtest 'no resolver' => sub { knows_no_name('resolver_missing') };
 
 # An image without ss: what stands in for it shows the same.
 subtest 'without ss' => sub {

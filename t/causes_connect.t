@@ -38,14 +38,18 @@ sub full_socket ( $t, $row ) {
 }
 
 sub setup ($t) {
+    my %zone = (
+        'servfail.test' => 2,
+        'refused.test'  => 5,
+        'notimp.test'   => 4,
+        'silent.test'   => undef,
+        'host.test'     => '127.0.0.1',
+    );
+    my %repaired = map { $_ => '127.0.0.1' } qw(nx.test silent.test);
     $t->udp(
-        dns => dns_answers(
-            'servfail.test' => 2,
-            'refused.test'  => 5,
-            'notimp.test'   => 4,
-            'silent.test'   => undef,
-            'host.test'     => '127.0.0.1',
-        )
+        dns => sub ($query) {
+            return dns_answers( -e "$t->{dir}/repaired" ? %repaired : %zone )->($query);
+        }
     );
 }
 
@@ -58,6 +62,20 @@ sub dns ( $name, %row ) {
         %row,
     };
 }
+
+my $RESOLVER = [ qr/-e resolver / => qr/resolver 127\.0\.0\.1:\d+/, \'its address is right' ];
+my $KNOWN    = qr/^\w+\.test\.\s.*\sA\s+127\.0\.0\.1$/m;
+my ($dig)    = grep { -x } map { "$_/dig" } split /:/, $ENV{PATH};
+my @DNS      = (
+    before => sub ( $t, @ ) {
+        ( $t->{diagnosis} //= Upstream502::Diagnosis->new($t) )
+          ->command( dig => "$dig +time=1 +tries=1" ) if $dig;
+        return;
+    },
+    repair => sub ( $t, @ ) { return $t->write( 'repaired', '' ) },
+    after  => sub ( $t, @ ) { unlink "$t->{dir}/repaired" },
+    $dig ? () : ( checks => undef ),
+);
 
 my @names = (
     {
@@ -72,6 +90,8 @@ my @names = (
         'nx',
         name    => 'NXDOMAIN',
         message => qr/^nx\.test could not be resolved \(3: Host not found\)$/,
+        checks  => [ $RESOLVER, [ qr/then dig / => qr/status: NXDOMAIN/, $KNOWN ] ],
+        @DNS,
         unsaid  => [qw(resolver_unanswered hosts_only)],
     ),
     dns(
@@ -97,6 +117,8 @@ my @names = (
         message => qr/\(110: Operation timed out\)$/,
         finding => 'resolver_unanswered',
         says    => '%%dns%% did not answer within resolver_timeout$',
+        checks  => [ $RESOLVER, [ qr/then dig / => qr/no servers could be reached/, $KNOWN ] ],
+        @DNS,
     ),
     {
         name => 'a name that is in /etc/hosts only',

@@ -8,7 +8,9 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Upstream502::Backend qw(sequence);
+use IO::Compress::Gzip     qw(gzip);
+use Upstream502::Backend   qw(sequence);
+use Upstream502::Diagnosis qw(edits);
 use Upstream502::Runner;
 use Upstream502::Wire;
 
@@ -29,9 +31,12 @@ sub part ( $range, @headers ) {
 my $FIRST = part( 'bytes 0-9/20', 'ETag: "a"' );
 
 # The first slice is well; the client has the beginning of a response.
-sub later ( $site, $name, $script, %row ) {
+# What a server says of the first byte tells whether it has the same file, and
+# can give parts of it.
+sub later ( $site, $name, $script, $shows, %row ) {
     return {
-        checks          => [ [ qr/^curl .* -r 0-0 / => qr{^HTTP/1.1 \d} ] ],
+        checks => [ [ qr/^curl .* -r 0-0 / => $shows, qr{^HTTP/1.1 206 .*^Content-Range: bytes 0-0/20\r\nETag: "a"}ms ] ],
+        well   => part( 'bytes 0-0/20', 'ETag: "a"' ),
         site            => $site,
         name            => "a later slice: $name",
         b               => sequence( $FIRST, $script ),
@@ -65,19 +70,21 @@ my @slices = (
             later(
                 'G1', "status $_",
                 answer( http_status( $_, 'x' x 20, 'Connection: close' ) ),
+                qr{^HTTP/1.1 $_ },
                 received_status => $_
             )
         } ( 401, 200, 416 )
     ),
-    later( 'G2', 'another ETag', part( 'bytes 10-19/20', 'ETag: "b"' ) ),
-    later( 'G2', 'no ETag',      part('bytes 10-19/20') ),
-    later( 'G3', 'no range',     part( undef, 'ETag: "a"' ) ),
+    later( 'G2', 'another ETag', part( 'bytes 10-19/20', 'ETag: "b"' ), qr/^ETag: "b"/m ),
+    later( 'G2', 'no ETag',  part('bytes 10-19/20'),     qr/\A(?!.*^ETag:).*206/ms ),
+    later( 'G3', 'no range', part( undef, 'ETag: "a"' ), qr/\A(?!.*^Content-Range:).*206/ms ),
     later(
         'G4',
         'a range of an unknown whole',
-        part( 'bytes 10-19/*', 'ETag: "a"' )
+        part( 'bytes 10-19/*', 'ETag: "a"' ),
+        qr{^Content-Range: .*/\*}m
     ),
-    ( map { later( $_, 'another range', $FIRST ) } qw(G5a G5b) ),
+    ( map { later( $_, 'another range', $FIRST, qr/bytes 0-9/ ) } qw(G5a G5b) ),
     first( 'G3', 'no range', part(undef) ),
     (
         map { first( $_, 'another range', part('bytes 10-19/20') ) }
@@ -87,6 +94,7 @@ my @slices = (
         'G1',
         'status 404, intercepted',
         answer( http_status( 404, 'no', 'Connection: close' ) ),
+        qr{^HTTP/1.1 404 },
         conf            => "proxy_intercept_errors on; $SLICES",
         received_status => 404,
     ),
@@ -94,6 +102,7 @@ my @slices = (
         'G6',
         'status 404, which error_page answers',
         answer( http_status( 404, 'no', 'Connection: close' ) ),
+        qr{^HTTP/1.1 404 },
         conf => "proxy_intercept_errors on; error_page 404 %%loc%%/page;
             $SLICES",
         server  => 'location = %%loc%%/page { internal; return 200 page; }',
@@ -122,9 +131,14 @@ sub kept ( $site, $name, $answer ) {
         b        => answer($answer),
         server   => "location = %%loc%%/large { $LIMIT $PASS }",
         checks   => [
-            [ qr/^curl .*size_download/ => qr/^(?:100|11)$/m ],
-            [ qr/^nginx -T/ => qr/subrequest_output_buffer_size 8;/ ],
+            [ qr/^curl .*size_download/ => qr/^(?:100|11)$/m, qr/^4$/m ],
+            [
+                qr/^nginx -T/ => qr/subrequest_output_buffer_size 8;/,
+                qr/subrequest_output_buffer_size 64k;/,
+                edits( 'buffer_size 8;', 'buffer_size 64k;' )
+            ],
         ],
+        well => answer( http_ok('less') ),
         upstream => undef,
         outcome  => 'open',
         status   => 200,
@@ -138,6 +152,9 @@ my $GZIP =
     pack( 'C4VCC', 0x1f, 0x8b, 8, 0, 0, 0, 3 )
   . pack( 'Cvv', 1, 5, 0xfffa ) . 'abc';
 
+gzip( \'whole', \my $whole ) or die "gzip\n";
+my $COMPRESSED = answer( http_ok( $whole, 'Content-Encoding: gzip', 'Connection: close' ) );
+
 my @others = (
     {
         site    => 'G7',
@@ -145,9 +162,10 @@ my @others = (
         conf    => "gunzip on; proxy_http_version 1.1; $PASS",
         b       => answer( http_ok( 'x' x 1000, 'Content-Encoding: gzip' ) ),
         checks  => [
-            [ qr/^curl .*\| gzip -t/ => qr/not in gzip format/ ],
-            [ qr/^curl .* -D -/      => qr/^Content-Encoding: gzip/m ],
+            [ qr/^curl .*\| gzip -t/ => qr/not in gzip format/, qr/\A\z/ ],
+            [ qr/^curl .* -D -/      => qr/^Content-Encoding: gzip/m, \'it is said, and true' ],
         ],
+        well => $COMPRESSED,
         outcome => 'open',
         status  => 200,
     },
@@ -159,9 +177,10 @@ my @others = (
             http_ok( $GZIP, 'Content-Encoding: gzip', 'Connection: close' )
         ),
         checks  => [
-            [ qr/^curl .*\| gzip -t/ => qr/unexpected end of file/ ],
-            [ qr/^curl .* -D -/      => qr/^Content-Encoding: gzip/m ],
+            [ qr/^curl .*\| gzip -t/ => qr/unexpected end of file/, qr/\A\z/ ],
+            [ qr/^curl .* -D -/      => qr/^Content-Encoding: gzip/m, \'it is said, and true' ],
         ],
+        well => $COMPRESSED,
         outcome => 'open',
         status  => 200,
     },

@@ -7,6 +7,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use POSIX qw(strftime);
 use Test::More;
 use Upstream502::Backend qw(sequence);
 use Upstream502::Runner;
@@ -47,7 +48,24 @@ sub tls ( $certificate, %options ) {
 }
 
 # What OpenSSL says where a handshake fails, with a name and without.
-my @HANDSHAKE = ( [ qr/^openssl s_client/ => qr/no peer certificate available/ ] );
+my @HANDSHAKE =
+  ( [ qr/^openssl s_client/ => qr/errno=|:error:|\(NONE\)/, qr/Cipher is [A-Z]/ ] );
+
+my $YESTERDAY = strftime( '%b %e', gmtime time - 86400 );
+
+my $VERSIONS = [
+    qr/for v in/ => qr/^tls1_2: (?:.*NONE.*)?$/m,
+    qr/^tls1_2: .*Cipher is [A-Z]/m
+];
+
+# OpenSSL's verdict.
+sub verdict ($code) {
+    my ( $fault, $well ) = map { qr/ca\.pem: Verify return code: $_ / } $code, 0;
+    return [ qr/verify_depth/ => $fault, $well ];
+}
+
+# What is well once it is repaired.
+my @WELL = ( well => [ tls('good'), 'read', [ write => http_last() ], 'close' ] );
 
 # A row whose backend is to speak TLS.
 sub over_tls (%row) { return { conf => $TLS, %row } }
@@ -60,7 +78,8 @@ my @handshake = (
         name   => 'closed inside the handshake',
         site   => 'C6a',
         b      => [ 'read_some', 'close' ],
-        checks => [ @HANDSHAKE, [ qr/for v in/ => qr/(?:\Atls1: |^tls1_2: .*NONE)/m ] ],
+        checks => [ @HANDSHAKE, $VERSIONS ],
+        @WELL,
     ),
     over_tls(
         name    => 'reset inside the handshake',
@@ -74,7 +93,8 @@ my @handshake = (
         site    => 'C7a',
         b       => [ 'read_some', [ write => tls_alert(40) ], 'hold' ],
         message => qr/^SSL_do_handshake\(\) failed \(SSL: .*alert number 40\)/,
-        checks  => [ @HANDSHAKE, [ qr/for v in/ => qr/^tls1_2:/m ] ],
+        checks  => [ @HANDSHAKE, $VERSIONS ],
+        @WELL,
     ),
     over_tls(
         name => 'an alert that no name fits',
@@ -87,9 +107,10 @@ my @handshake = (
         b       => $NO_TLS,
         message => qr/wrong version number/,
         checks  => [
-            [ qr/^curl / => qr/wrong version number/ ],
-            [ qr/^ss /   => qr/^LISTEN /m ],
+            [ qr/^curl / => qr/wrong version number/, qr{^HTTP/1\.1 200} ],
+            [ qr/^ss /   => qr/^LISTEN /m, \'it listens, before and after' ],
         ],
+        @WELL,
     ),
     over_tls(
         name => 'no protocol version in common',
@@ -97,8 +118,12 @@ my @handshake = (
         b    => [ tls( 'good', version => 'TLSv1_3' ), 'hold' ],
         conf => "proxy_ssl_protocols TLSv1.2; $TLS",
         checks => [
-            [ qr/for v in/ => qr/^tls1_2: .*\(NONE\).*^tls1_3: .*Cipher is TLS_/ms ],
+            [
+                qr/for v in/ => qr/^tls1_2: .*\(NONE\).*^tls1_3: .*Cipher is TLS_/ms,
+                qr/^tls1_2: .*Cipher is [A-Z]/m
+            ],
         ],
+        @WELL,
     ),
     over_tls(
         name   => 'a handshake that does not end',
@@ -107,9 +132,10 @@ my @handshake = (
         conf   => "proxy_connect_timeout 300ms; $TLS",
         status => 504,
         checks => [
-            [ qr/^openssl s_client/ => qr/\A(?!.*Cipher is TLS)/s ],
-            [ qr/Recv-Q wait/       => qr/^LISTEN +0 /m ],
+            [ qr/^timeout 10 openssl s_client/ => qr/^no handshake within 10 s$/m, qr/Cipher is [A-Z]/ ],
+            [ qr/Recv-Q wait/       => qr/^LISTEN +0 /m, \'it takes connections' ],
         ],
+        @WELL,
     ),
     over_tls(
         name => 'a server name too long for TLS',
@@ -132,6 +158,7 @@ my @handshake = (
                     proxy_pass https://%%b%%;",
                 status  => 500,
                 message => $message,
+                $site eq 'C3a' ? ( checks => [], repair => sub (@) { return } ) : (),
             )
         } (
             [
@@ -180,9 +207,11 @@ my @certificate = (
         finding => 'certificate_untrusted',
         says    => 'is signed by itself',
         checks  => [
-            [ qr/^openssl s_client/ => qr/^issuer=CN = (.*)\n(?:.*\n)*|^subject=/m ],
-            [ qr/^nginx -T/         => qr/proxy_ssl_trusted_certificate/ ],
+            [ qr/^openssl s_client/ => qr/^subject=(.*)\nissuer=\1$/m, qr/^issuer=CN = ca$/m ],
+            verdict(18),
+            [ qr/^nginx -T/    => qr/proxy_ssl_trusted_certificate/, \'the service is repaired' ],
         ],
+        @WELL,
     ),
     over_tls(
         name    => 'an expired certificate',
@@ -193,16 +222,26 @@ my @certificate = (
         finding => 'certificate_expired',
         says => '^the certificate of %%b%% expired \d{4}-\d\d-\d\d .* ago\)$',
         checks => [
-            [ qr/^openssl s_client/ => qr/^notAfter=/m ],
-            [ qr/^date -u/          => qr/UTC/ ],
+            [
+                qr/-dates; date -u$/ => qr/^notAfter=$YESTERDAY .*GMT\n.* UTC/m,
+                qr/^notAfter=(?!$YESTERDAY).*GMT\n.* UTC/m
+            ],
+            verdict(10),
         ],
+        @WELL,
     ),
     over_tls(
         name    => 'a certificate for another name',
         site    => 'C9',
         finding => 'certificate_name',
         says    => 'but for tls\.test$',
-        checks  => [ [ qr/^openssl s_client/ => qr/DNS:tls\.test/ ] ],
+        checks  => [
+            [
+                qr/^openssl s_client/ => qr/DNS:tls\.test\n.*evil\.test does NOT match/s,
+                qr/DNS:evil\.test\n.*evil\.test does match/s
+            ]
+        ],
+        well    => [ tls('evil'), 'hold' ],
         after   => sub ( $t, @ ) {
             my ($d) = grep { $_->{cause} eq 'tls_certificate_invalid'
                   && $_->{summary} =~ /evil\.test/ } @{ $t->status->{diagnoses} };
@@ -263,6 +302,13 @@ my @later = (
         ],
         conf    => "proxy_ssl_protocols TLSv1.3; $TLS",
         message => qr/alert certificate required/,
+        checks  => [
+            [
+                qr/^openssl s_client/ => qr/^Requested Signature Algorithms/m,
+                qr/^No client certificate CA names sent/m
+            ]
+        ],
+        well => [ tls( 'good', version => 'TLSv1_3' ), 'hold' ],
     ),
     over_tls(
         name => 'closed inside the body',

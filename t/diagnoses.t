@@ -98,7 +98,7 @@ subtest 'an outage' => sub {
         summary => qr/^nothing listens on .* \(5 of 5\); all 5 attempts of the last .* failed: connection refused/,
         confirm => [
             qr/^ss -Hltnp 'sport = :$port'/ => qr/\A\z/,
-            qr/^nginx -T.*grep -nF/         => qr/server 127\.0\.0\.1:$port;/,
+            qr/^nginx -T.*grep -nwF/        => qr/server 127\.0\.0\.1:$port;/,
         ],
     );
     like $checks->run("ss -Hltnp 'sport = :@{[ $t->{ports}{good} ]}'"), $listen,
@@ -153,7 +153,7 @@ subtest 'one URI, and the timeout that it runs into' => sub {
             qr/proxy_read_timeout \(200ms\) ran out$/,
         ],
         confirm => [
-            qr/time_starttransfer/ => qr/^(?:0\.[5-9]|[1-9])/,
+            qr/time_starttransfer/ => qr/^header after (?:0\.[5-9]|[1-9])/,
         ],
     );
 };

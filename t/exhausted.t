@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 use File::Temp ();
 use Test::More;
 use Upstream502::Sites;
-use Upstream502::Diagnosis;
+use Upstream502::Diagnosis qw(edits);
 use Upstream502::Test qw(:DEFAULT gained);
 use Upstream502::Wire;
 
@@ -62,10 +62,20 @@ sub exhaust ( $name, $site, $alert, $errno, $found, $checks, %conf ) {
           "site $site was reached";
         Upstream502::Diagnosis->new($t)->run_all(
             ( grep { $_->{upstream} eq 'good' } @{ $after->{diagnoses} } )[0],
-            checks => $checks );
+            checks => $checks,
+            repair => sub { close $_ for splice @held; return },
+        );
         close $_ for @held;
         $t->finish;
     };
+}
+
+# A directive, what it says and what it should.
+sub raised ( $directive, $from, $to ) {
+    return [
+        qr/^nginx -T .*$directive/ => qr/$directive $from;/,
+        qr/$directive $to;/, edits( "$directive $from;", "$directive $to;" )
+    ];
 }
 
 Upstream502::Sites::start_notes(
@@ -74,15 +84,21 @@ exhaust(
     'worker_connections', 'B4a', qr/worker_connections are not enough/,
     '-',
     [ connections_used => qr/^12 of 12 connections of this worker are in use / ],
-    [ [ qr/^nginx -T .*worker_connections/ => qr/worker_connections 12;/ ] ],
+    [
+        [ qr/grep -c socket:/ => qr/^\d+: 1\d sockets\n\z/, qr/^\d+: [1-9] sockets\n\z/ ],
+        raised( worker_connections => 12, 1024 ),
+    ],
     events => 'worker_connections 12;'
 );
 exhaust( 'files', 'B3a', qr/socket\(\) failed \(24: |accept4?\(\) failed \(24: /,
     24,
     [ files_used => qr/^2[345] of 24 descriptors of this worker are in use / ],
     [
-        [ qr{/proc/\$p/fd}  => qr/^\d+: 2\d used\nMax open files +24 +24 /m ],
-        [ qr/^nginx -T .*worker_rlimit_nofile/ => qr/worker_rlimit_nofile 24;/ ],
+        [
+            qr{/proc/\$p/fd} => qr/^\d+: 2\d used\nMax open files +24 +24 /m,
+            qr/^\d+: 1\d used\nMax open files +24 +24 /m
+        ],
+        raised( worker_rlimit_nofile => 24, 4096 ),
     ],
     main => 'worker_rlimit_nofile 24;' );
 

@@ -49,6 +49,15 @@ sub setup ($t) {
 
 sub inside ($command) { return 'nsenter -n -t ' . $there->pid . " $command" }
 
+# A second service of that machine.
+sub listens_there ($port) {
+    my $service = Upstream502::Service->new( '/dev/null', split / /,
+        inside("$^X -MIO::Socket::IP -e ")
+          . "IO::Socket::IP->new(LocalHost=>'0.0.0.0',LocalPort=>$port,Listen=>8)&&sleep" );
+    wait_for 'it to listen', sub { qx{@{[ inside("ss -Hltn sport = :$port") ]}} =~ /LISTEN/ };
+    return $service;
+}
+
 sub far ( $port, %row ) {
     return {
         conf => "proxy_read_timeout 300ms; proxy_pass http://$FAR:$port;",
@@ -67,6 +76,14 @@ play(
             site     => 'B11a',
             unsaid   => [qw(port_closed other_address rejected)],
             evidence => { where => 'elsewhere', listening => undef },
+            checks   => [
+                [ qr/^nc -vz/ => qr/refused/, qr/^connected$/m ],
+                [
+                    qr/^ss -ltnp .*  # on 10\.77\.0\.2$/ => qr/^LISTEN /m,
+                    \'it is to be run there'
+                ],
+            ],
+            repair => sub (@) { listens_there($REFUSES) },
         ),
         far(
             $CLOSES,
@@ -117,6 +134,13 @@ play(
             status  => 504,
             finding => 'syn_unanswered',
             unsaid  => [qw(queue_full port_closed)],
+            checks  => [
+                [ qr/^nc -vz/ => qr/No route to host|timed out/, qr/refused/ ],
+                [ qr/^ip neigh/ => qr/FAILED|INCOMPLETE/, qr/REACHABLE|STALE|DELAY/ ],
+                [ qr/^ip route get/ => qr/^10\.77\.0\.9 dev u502a /, \'the network is a neighbour' ],
+                [ qr/^ip route show match/ => qr/^10\.77\.0\.0\/24 dev u502a /, \'the network is a neighbour' ],
+            ],
+            repair => sub (@) { quietly( inside('ip address add 10.77.0.9/24 dev u502b') ) },
         },
     ],
     setup => \&setup

@@ -23,7 +23,7 @@ my $RESOLVER = 'resolver 127.0.0.1 valid=1s;';
 # Names, and where they were when the configuration was loaded: nobody listens
 # there, nor where they are now.
 my @NAMES = qw(group implicit fastcgi slow stays unasked off hosts gone silent
-  pending);
+  pending late);
 my %OLD = map { $NAMES[$_] => "127.0.7.1$_" } 0 .. $#NAMES;
 my $NEW = '127.0.7.9';
 my ( %zone, $zone_file, $query_file );
@@ -192,9 +192,37 @@ play(
             to   => '',
             not_moved( after => \&reload_at_once ),
         ),
+        group(
+            'late',
+            name => 'nginx is reloaded, as a check has it',
+            moved('late'),
+            before => \&moves_for_a_worker,
+            not_in => 'angie',                        # ps knows it by that name
+            repair => sub (@) { return },
+        ),
     ],
     setup => \&setup
 );
+
+# The last of its checks is the repair: workers begin anew.
+sub moves_for_a_worker ( $t, $row ) {
+    point( late => $NEW );
+    my ($old) = $t->nginx->workers;
+    $row->{checks} = [
+        [ qr/^getent / => qr/^127\.0\.7\.9 +STREAM/m, \'the name is where it should be' ],
+        [
+            qr/^ps -o pid,lstart/ => qr/^ *$old \w{3} .*worker process/m,
+            sub { wait_for 'a new worker', sub { begun( $t, $old ) } }
+        ],
+        [ qr/^nginx -t && / => qr/test is successful/, \'this was the repair' ],
+    ];
+    return;
+}
+
+sub begun ( $t, $old ) {
+    my ($new) = grep { $_ != $old } $t->nginx->workers;
+    return $new && qr/^ *$new \w{3} .*worker process/m;
+}
 
 # Within half a minute.
 sub once ( $t, $row, @ ) {

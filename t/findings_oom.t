@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Time::HiRes qw(sleep);
+use Upstream502::Diagnosis;
 use Upstream502::Namespace;
 use Upstream502::Runner;
 
@@ -60,6 +61,16 @@ while ( my $client = $listener->accept ) {
 }
 PERL
 
+# A minute later another one was killed; `sleep` tells when.
+sub killed_again ( $t, @ ) {
+    sleep 1.1;    # counted once a second
+    my $diagnosis = $t->{diagnosis} //= Upstream502::Diagnosis->new($t);
+    $diagnosis->command( sleep => "exec curl -s $t->{address}{memory}/wants >/dev/null;:", '' );
+    return;
+}
+
+sub enough_memory ( $t, @ ) { return $t->{diagnosis}->command( sleep => 'exit;:', '' ) }
+
 my @KILLED = (
     cause   => 'closed_before_response',
     phase   => 'header',
@@ -77,12 +88,21 @@ play(
         },
         {
             name => 'a worker is killed for want of memory',
-            conf => 'proxy_pass http://127.0.0.1:8097/wants;',
+            http => 'upstream %%u%% { server 127.0.0.1:8097; }',
+            conf => 'proxy_pass http://%%u%%/wants;',
             @KILLED,
-            before   => sub (@) { sleep 1.1; return },  # counted once a second
+            before   => \&killed_again,
             finding  => 'oom_kill',
             says     => '^the kernel killed \d+ process(?:es)? of this machine',
             evidence => { oom_kills => qr/^[1-9]/ },
+            checks   => [
+                [
+                    qr{/proc/vmstat} => qr/^oom_kill (\d+)\noom_kill (?!\1$)\d+$/m,
+                    qr/^oom_kill (\d+)\noom_kill \1$/m
+                ],
+                [ qr/MemAvailable/ => qr/^1 processes of \d+ MB/, \'as much memory as before' ],
+            ],
+            repair => \&enough_memory,
         },
     ],
     setup => sub ($t) {

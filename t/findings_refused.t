@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use IO::Socket::UNIX;
+use Upstream502::Diagnosis qw(edits);
 use Upstream502::Namespace;
 use Upstream502::Net qw(listen_tcp listen_unix);
 use Upstream502::Runner;
@@ -44,8 +45,15 @@ play(
             evidence => { listening => 0, named => undef },
             checks   => [
                 [ qr/^ss -Hltnp 'sport/ => qr/\A\z/, qr/^LISTEN .* 127\.0\.7\.9:80 /m ],
-                [ qr/^ss -Hltnp \|\|/   => '^LISTEN .*:%%PORT_http%% ' ],
-                [ qr/^nginx -T/         => 'proxy_pass http://127\.0\.7\.9:80;' ],
+                [
+                    qr/^ss -Hltnp \|\|/ => qr/\A(?!.* 127\.0\.7\.9:80 ).*^LISTEN /ms,
+                    qr/^LISTEN .* 127\.0\.7\.9:80 /m
+                ],
+                [
+                    qr/^nginx -T/ => qr/proxy_pass http:\/\/127\.0\.7\.9:80;/,
+                    qr/\A\z/,
+                    edits( 'http://127.0.7.9:80', 'http://127.0.7.9:8080' )
+                ],
             ],
             repair => sub (@) { listen_tcp( host => '127.0.7.9', port => 80 ) },
         },
@@ -61,15 +69,22 @@ play(
         {
             name    => 'another address is listened on',
             site    => 'B11a',
-            b       => 'own',
-            listen  => { host => '127.0.0.2' },
+            conf    => 'proxy_pass http://127.0.0.1:8093;',
+            before  => sub (@) { listen_tcp( host => '127.0.0.2', port => 8093 ) },
             finding => 'other_address',
             says    => 'that port is listened on, but on 127\.0\.0\.2',
             unsaid  => 'port_closed',
             checks  => [
-                [ qr/^ss -Hltnp 'sport/ => '^LISTEN .* 127\.0\.0\.2:\d+ ' ],
-                [ qr/^nginx -T/         => '%%b%%' ],
+                [
+                    qr/^ss -Hltnp 'sport/ => qr/^LISTEN .* 127\.0\.0\.2:\d+ /m,
+                    qr/^LISTEN .* 127\.0\.0\.1:\d+ /m
+                ],
+                [ qr/^nginx -T/ => qr/127\.0\.0\.1:8093/, \'the service moves' ],
             ],
+            repair => sub ( $t, $row ) {
+                close $row->{held};
+                return listen_tcp( port => 8093 );
+            },
         },
         {
             name    => 'the other family is listened on',
@@ -90,7 +105,10 @@ play(
             evidence => { path_kind => 'socket', listening => 0 },
             checks   => [
                 [ qr/^ss -Hlxnp src / => qr/\A\z/, qr{ LISTEN .*/gone\.sock }m ],
-                [ qr/^ls -l /         => qr{^srwx.* \S+/gone\.sock$}m ],
+                [
+                    qr/^ls -l /         => qr{^srwx.* \S+/gone\.sock$}m,
+                    \'a socket that is listened on looks the same'
+                ],
             ],
             repair => sub ( $t, @ ) {
                 unlink "$t->{dir}/gone.sock";
@@ -107,7 +125,10 @@ play(
             says    => 'a service \(uid 0\) listens on 127\.0\.7\.2:8080',
             unsaid  => 'port_closed',
             checks  => [
-                [ qr/^ss -Hltnp 'sport/ => qr/^LISTEN .* 127\.0\.7\.2:8080 /m ],
+                [
+                    qr/^ss -Hltnp 'sport/ => qr/^LISTEN .* 127\.0\.7\.2:8080 /m,
+                    \'it listens, before and after'
+                ],
                 [
                     qr/^nft list/ => qr/REJECT --reject-with tcp-reset/,
                     qr/\A(?!.*REJECT)/s
@@ -125,9 +146,16 @@ play(
             finding => 'socket_absent',
             says    => 'php8\.2-fpm\.sock',
             checks  => [
-                [ qr/^ls -l /          => qr/\A(?!.*\bphp-fpm\.sock).*php8\.2-fpm/s ],
-                [ qr/^ss -Hlxnp \| grep/ => qr{ LISTEN .*/php8\.2-fpm\.sock }m ],
+                [
+                    qr/^ls -l / => qr/\A(?!.*\bphp-fpm\.sock).*php8\.2-fpm/s,
+                    qr/ php-fpm\.sock$/m
+                ],
+                [
+                    qr/^ss -Hlxnp \| grep/ => qr{\A(?!.*/php-fpm\.sock ).* LISTEN .*/php8\.2-fpm\.sock }s,
+                    qr{ LISTEN .*/php-fpm\.sock }
+                ],
             ],
+            repair => sub ( $t, @ ) { listen_unix("$t->{dir}/php-fpm.sock") },
         },
         {
             name => 'nobody is asked where evidence is off',

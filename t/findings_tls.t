@@ -8,7 +8,9 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use POSIX qw(strftime);
 use Test::More;
+use Upstream502::Diagnosis qw(edits);
 use Upstream502::Runner;
 use Upstream502::Tls qw(make_certificates);
 use Upstream502::Wire;
@@ -41,6 +43,31 @@ my $TLS    = 'proxy_ssl_name tls.test; proxy_pass https://%%b%%;';
 my $VERIFY = "proxy_ssl_verify on;
     proxy_ssl_trusted_certificate %%DIR%%/ca.pem; $TLS";
 
+# The verdict with what nginx trusts, and on what.
+sub verdict ( $code, @more ) {
+    return [ qr/verify_depth/ => qr/: Verify return code: $code /, qr/: Verify return code: 0 /, @more ];
+}
+
+sub dates ( $fault ) { return [ qr/-dates; date -u$/ => qr/$fault .*GMT/, qr/\A(?!.*$fault ).* UTC/s ] }
+
+my @ISSUER = (
+    [ qr/^nginx -T .*trusted/ => qr/proxy_ssl_verify on/, \'the service is repaired' ],
+    [ qr/-subject -issuer/ => qr/^issuer=CN = (?!ca$)/m, qr/^issuer=CN = ca$/m ],
+);
+
+my %SHOWS = (
+    expired  => [ verdict(10), dates( 'notAfter=' . day(-1) ) ],
+    future   => [ verdict(9),  dates( 'notBefore=' . day(3) ) ],
+    stranger => [ verdict(18), @ISSUER ],
+    lone     => [ verdict(21), @ISSUER ],
+    deep     => [
+        verdict( 20, edits( 'proxy_ssl_verify on;', 'proxy_ssl_verify on; proxy_ssl_verify_depth 2;' ) ),
+        [ qr/\[si\]:/ => qr/^ 2 s:CN = issuer 1\n/m, \'nginx looks at more of it' ],
+    ],
+);
+
+sub day ($from_now) { return strftime( '%b %e', gmtime time + 86400 * $from_now ) }
+
 # A certificate that nginx does not take.
 sub certificate ( $name, $certificate, $finding, $says, %row ) {
     my @others = grep { $_ ne $finding }
@@ -53,10 +80,8 @@ sub certificate ( $name, $certificate, $finding, $says, %row ) {
         finding => $finding,
         says    => $says,
         unsaid  => \@others,
-        checks  => [
-            [ qr/^openssl s_client/ => qr/^(?:notAfter=|subject=|issuer=|Certificate chain)/m ],
-            $finding =~ /expired|valid/ ? [ qr/^date -u/ => qr/UTC/ ] : (),
-        ],
+        checks  => $SHOWS{$certificate},
+        well    => [ tls( $certificate eq 'deep' ? 'deep' : 'good' ), 'hold' ],
         %row,
     };
 }
@@ -107,8 +132,10 @@ play(
         ),
         {
             name => 'as many issuers as are allowed',
-            b    => [ tls('deep'), 'read', [ write => http_ok() ], 'close' ],
-            conf => "proxy_ssl_verify_depth 2; $VERIFY",
+            b    => [ tls('deep'), 'read_some', [ write => http_ok() ], 'close' ],
+            conf => 'uwsgi_ssl_verify on; uwsgi_ssl_verify_depth 2; uwsgi_ssl_name tls.test;
+                uwsgi_ssl_trusted_certificate %%DIR%%/ca.pem; uwsgi_param A b;
+                uwsgi_pass suwsgi://%%b%%;',
         },
         refused(
             'the service wants another version',

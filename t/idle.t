@@ -23,7 +23,10 @@ sub stream ($type) {
 }
 
 my $t = Upstream502::Test->new;
-$t->tcp( ws     => [ 'read', [ write => $SWITCHED ], 'hold' ] );
+$t->tcp(
+    ws   => [ 'read', [ write => $SWITCHED ], 'hold' ],
+    well => [ 'read', [ write => $SWITCHED ], [ pause => 0.3 ], [ write => "\x89\x00" ], 'hold' ]
+);
 $t->tcp( events => stream('Text/Event-Stream; charset=utf-8') );
 $t->tcp( page   => stream('text/html') );
 my $idle = 'proxy_http_version 1.1; proxy_buffering off; proxy_read_timeout 300ms;';
@@ -55,7 +58,14 @@ subtest 'a WebSocket' => sub {
         ws => severity => 'info',
         cause          => 'body_timeout',
         summary        => qr/^4 idle connections ended .* \(101\)/,
-        confirm        => [ qr/^curl .*Upgrade: websocket/ => qr/^\d+\.\d+/m ],
+    );
+    $checks->run_all(
+        $checks->of('ws'),
+        checks => [
+            [ qr/^curl .*Upgrade: websocket/ => qr/ s, 0 bytes$/m, qr/ s, 2 bytes$/m ],
+            [ qr/Recv-Q wait/ => qr/^LISTEN +0 /m, \'it takes connections' ],
+        ],
+        repair => sub { $t->{farm}->repair('ws'); return },
     );
 };
 

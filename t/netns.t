@@ -47,26 +47,36 @@ sub to ( $address, %row ) {
     };
 }
 
+# An address of this machine from then on: whether anybody listens is another
+# question.
+sub reached ( $kind, $address ) {
+    return sub (@) {
+        run("ip route del $kind $address") if $kind;
+        run("ip address add $address/32 dev lo") or die "ip address\n";
+        return;
+    };
+}
+
 my @rows = (
     to(
         '198.51.100.1',
         name   => 'an unreachable route',
         errno  => 113,
         checks => [
-            [ qr/^ip route get/ => qr/No route to host/, qr/unreachable/ ],
-            [ qr/^ip route show match/ => qr/^unreachable 198\.51\.100\.1/m, qr/\A(?!unreachable)/ ],
-            [ qr/^ip neigh/ => qr/\A\z/ ],
-            [ qr/^nc -vz/   => qr/No route to host/ ],
+            [ qr/^ip route get/ => qr/No route to host/, qr/^local 198\.51\.100\.1 dev lo/ ],
+            [ qr/^ip route show match/ => qr/^unreachable 198\.51\.100\.1/m, qr/\A\z/ ],
+            [ qr/^ip neigh/ => qr/\A\z/, \'no neighbour was asked' ],
+            [ qr/^nc -vz/   => qr/No route to host/, qr/refused/ ],
         ],
-        repair => sub (@) { run('ip route del unreachable 198.51.100.1') },
+        repair => reached( unreachable => '198.51.100.1' ),
     ),
     to(
         '198.51.100.2',
         name  => 'a prohibited route',
         checks => [
-            [ qr/^ip route show match/ => qr/^prohibit 198\.51\.100\.2/m, qr/\A(?!prohibit)/ ],
+            [ qr/^ip route show match/ => qr/^prohibit 198\.51\.100\.2/m, qr/\A\z/ ],
         ],
-        repair => sub (@) { run('ip route del prohibit 198.51.100.2') },
+        repair => reached( prohibit => '198.51.100.2' ),
         site   => 'B10e',
         errno  => 13,
         unsaid => 'confined',
@@ -80,20 +90,19 @@ my @rows = (
         finding => 'confined',
         says    => '^nginx is confined by AppArmor \(/usr/sbin/nginx \(enforce\)\)',
         checks  => [
-            [ qr{/attr/current} => qr{^/usr/sbin/nginx \(enforce\)$}m ],
-            [ qr/^ausearch /    => qr/avc:  denied/ ],
-            [ qr/apparmor/      => qr/apparmor="DENIED"/ ],
+            [ qr{/attr/current} => qr{^/usr/sbin/nginx \(enforce\)$}m, qr/^unconfined$/ ],
         ],
+        repair => sub ( $t, @ ) { $t->write_raw( 'profile', "unconfined\n" ); return },
         after => sub ( $t, @ ) { run('umount /proc/*/attr/current'); $t->reload },
     ),
     to(
         '198.51.100.3',
         name  => 'a black hole',
         checks => [
-            [ qr/^ip route get/ => qr/Invalid argument/ ],
-            [ qr/^ip route show match/ => qr/^blackhole 198\.51\.100\.3/m, qr/\A(?!blackhole)/ ],
+            [ qr/^ip route get/ => qr/Invalid argument/, qr/^local 198\.51\.100\.3 dev lo/ ],
+            [ qr/^ip route show match/ => qr/^blackhole 198\.51\.100\.3/m, qr/\A\z/ ],
         ],
-        repair => sub (@) { run('ip route del blackhole 198.51.100.3') },
+        repair => reached( blackhole => '198.51.100.3' ),
         site  => 'B10g',
         errno => 22,
     ),
@@ -101,10 +110,11 @@ my @rows = (
         '203.0.113.1',
         name  => 'no route',
         checks => [
-            [ qr/^ip route get/ => qr/Network is unreachable/ ],
-            [ qr/^ip route show match/ => qr/\A\z/ ],
-            [ qr/^ip neigh/ => qr/\A\z/ ],
+            [ qr/^ip route get/ => qr/Network is unreachable/, qr/^203\.0\.113\.1 dev lo/ ],
+            [ qr/^ip route show match/ => qr/\A\z/, qr/^203\.0\.113\.0\/24 dev lo/ ],
+            [ qr/^ip neigh/ => qr/\A\z/, \'no neighbour was asked' ],
         ],
+        repair => sub (@) { run('ip route add 203.0.113.0/24 dev lo') },
         errno => 101,
     ),
     {
@@ -115,10 +125,14 @@ my @rows = (
         before => \&use_up_ports,
         after  => sub (@) { port_range( 32768, 60999 ) },
         checks => [
-            [ qr/^ss -Htan .*dst/ => qr/^\d+$/m ],
+            [ qr/^ss -Htan .*dst/ => qr/^ *3[0-2] ESTAB$/m, qr/\A(?!.*ESTAB)/s ],
             [ qr/ip_local_port_range/ => qr/= 50000\s+50031/, qr/= 32768\s+60999/ ],
         ],
-        repair => sub (@) { port_range( 32768, 60999 ) },
+        repair => sub ( $t, $row ) {
+            port_range( 32768, 60999 );
+            @{ $row->{held} } = ();
+            return;
+        },
         errno  => 99,
         finding  => 'ports_used',
         says     => '\b3[0-2] (?:of 32 local ports|TCP sockets)',
@@ -153,14 +167,30 @@ sub full_disk ( $site, $size, %row ) {
         },
         after   => sub ( $t, @ ) { run("umount -l $t->{dir}/disk$size") },
         checks  => [
-            [ qr/^df -h/    => $size ? qr/tmpfs +16K / : qr/tmpfs .* 100% / ],
-            [ qr/^df -i/    => qr/tmpfs / ],
-            [ qr/^namei -l/ => qr/^d.* disk$size$/m ],
+            [ qr/^df -h/ => $size ? qr/tmpfs +16K / : qr/tmpfs .* 100% /, qr/tmpfs +64M .* \d% / ],
+            [ qr/^df -i/ => qr/tmpfs .* \d% /, \'there was room for files' ],
+            [ qr/^namei -l/ => qr/^drwxrwxrwx .* disk$size$/m, \'it may be written to' ],
         ],
+        repair => sub ( $t, @ ) { run("mount -o remount,size=64m $t->{dir}/disk$size") },
         outcome => 'open',
         %row,
     };
 }
+
+# One with room for bytes, and not for a file more.
+push @rows, full_disk(
+    'I21a', 1,
+    errno  => 28,
+    before => sub ( $t, @ ) {
+        run("mount -t tmpfs -o size=64m,nr_inodes=1,mode=0777 tmpfs $t->{dir}/disk1");
+    },
+    checks => [
+        [ qr/^df -h/ => qr/tmpfs +64M .* 0% /, \'there was room for bytes' ],
+        [ qr/^df -i/ => qr/tmpfs +1 .* 100% /, qr/tmpfs +1000 .* \d% / ],
+        [ qr/^namei -l/ => qr/^drwxrwxrwx .* disk1$/m, \'it may be written to' ],
+    ],
+    repair => sub ( $t, @ ) { run("mount -o remount,nr_inodes=1000 $t->{dir}/disk1") },
+);
 push @rows,
   full_disk( 'I21b', 0,     errno   => 28 ),
   full_disk( 'I21c', 16384, message => qr/has written only 16384 of \d+$/ );

@@ -97,6 +97,18 @@ sub fits ( $t, $row, @ ) {
       "$room is $now + 0.8 * $free / $each";
 }
 
+# A repair: what its configuration says until the row is over.
+sub says ( $from, $to ) {
+    return sub ($checks) {
+        my $t = $checks->{t};
+        $t->{fpm_conf} = Upstream502::Nginx::slurp("$t->{dir}/fpm.conf");
+        $t->write_raw( 'fpm.conf', $t->{fpm_conf} =~ s/\Q$from\E/$to/gr );
+        return;
+    };
+}
+
+sub as_before ( $t, @ ) { $t->write_raw( 'fpm.conf', delete $t->{fpm_conf} ) }
+
 sub row ( $pool, $script, $name, %row ) {
     my $timeout = delete $row{patient} ? '30s' : '500ms';
     return {
@@ -159,10 +171,22 @@ my @rows = (
         @GONE,
         hint   => qr/PHP-FPM: request_terminate_timeout/,
         checks => [
-            [ qr/grep -rsnE/    => qr/fpm\.conf:\d+:request_terminate_timeout = 1s$/m ],
-            [ qr/tail -n 30/    => qr/pool ends.* terminating|execution timed out/ ],
-            [ qr/pid,lstart/    => qr/php-fpm: (?:master process|pool ends)/ ],
+            [
+                qr/grep -rsnE/ => qr/fpm\.conf:\d+:request_terminate_timeout = 1s$/m,
+                qr/fpm\.conf:\d+:request_terminate_timeout = 90s$/m
+            ],
+            [
+                qr/tail -n 30/ => qr/(?:terminating|timed out)(?!.*ready to handle connections)/s,
+                qr/ready to handle connections(?!.* terminating)/s
+            ],
+            [ qr/pid,lstart/ => qr/php-fpm: (?:master process|pool ends)/, \'it still runs' ],
         ],
+        repair => sub ( $t, @ ) {
+            says( 'timeout = 1s', 'timeout = 90s' )->( $t->{diagnosis} );
+            $fpm->signal('USR2');
+            return;
+        },
+        after  => \&as_before,
     ),
     row(
         tcp => 'cut',
@@ -206,6 +230,16 @@ my @rows = (
         says     => 'has read all of the request, and no answer came within 500ms',
         unsaid   => [qw(not_accepted not_read queue_full)],
         evidence => { accepted => 1 },
+        checks   => [
+            [
+                qr/grep -rsnE/ => qr/\A\z/,
+                qr/fpm\.conf:\d+:request_slowlog_timeout = 2s$/m
+            ],
+        ],
+        repair => sub ( $t, @ ) {
+            says( "pm = static\n", "pm = static\nrequest_slowlog_timeout = 2s\n" )->( $t->{diagnosis} );
+        },
+        after => \&as_before,
     ),
     row(
         one => 'well',
@@ -234,11 +268,16 @@ my @rows = (
         errno  => 11,
         hint   => qr/PHP-FPM: pm\.max_children, listen\.backlog/,
         checks => [
-            [ qr/Recv-Q wait/  => qr{LISTEN +[1-9].*/one\.sock} ],
-            [ qr/MemAvailable/ => qr/^\d+ processes of / ],
-            [ qr/grep -rsnE/   => qr/fpm\.conf:\d+:pm\.max_children = 1$/m ],
+            [ qr/Recv-Q wait/  => qr{LISTEN +[1-9].*/one\.sock}, qr{LISTEN +0 .*/one\.sock} ],
+            [ qr/MemAvailable/ => qr/^\d+ processes of /, \'as much memory as before' ],
+            [
+                qr/grep -rsnE/ => qr/fpm\.conf:\d+:pm\.max_children = 1$/m,
+                qr/:pm\.max_children = 4$/m, says( 'max_children = 1', 'max_children = 4' )
+            ],
+            [ qr/^sysctl / => qr/somaxconn = \d/, \'the service asks for less' ],
         ],
-        after   => \&fits,
+        repair => sub ( $t, $row ) { unlink "$t->{dir}/hanging"; splice @{ $row->{held} }; return },
+        after  => sub (@given) { fits(@given); as_before(@given) },
         finding => 'queue_full',
         says    => 'room for 1\b',
     ),
@@ -249,6 +288,16 @@ my @rows = (
         phase => 'connect',
         errno => 13,
         hint  => qr/listen\.owner, listen\.group, listen\.mode/,
+        checks => [
+            [ qr/^namei -l/ => qr/^s(?:rw)?---.* locked\.sock$/m, qr/^srw-rw-rw-.* locked\.sock$/m ],
+            [ qr/^setpriv /    => qr/^nginx may not connect$/, qr/^nginx may connect$/ ],
+            [ qr/grep -rsnE/   => qr/listen\.mode = 0[06]00$/m, qr/\A(?:(?!.*mode = 0[06]00\n).+\n)+\z/ ],
+        ],
+        repair => sub ( $t, @ ) {
+            chmod 0666, "$t->{dir}/locked.sock";
+            return says( $> == 0 ? 'mode = 0600' : 'mode = 0000', 'mode = 0666' )->( $t->{diagnosis} );
+        },
+        after   => \&as_before,
         finding => 'no_permission',
         says    => 'may not write to \S+/locked\.sock',
     ),

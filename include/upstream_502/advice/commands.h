@@ -15,6 +15,7 @@
 
 #include "absl/strings/string_view.h"
 #include "upstream_502/advice/address.h"
+#include "upstream_502/verdict/evidence.h"
 #include "upstream_502/words/failure.h"
 
 namespace upstream_502 {
@@ -24,6 +25,11 @@ std::string HostPort(const PeerAddress& address);
 
 // What a firewall of this machine says; an image has one of the two.
 inline constexpr absl::string_view kFirewall = "nft list ruleset; iptables -S";
+
+// How many sockets each worker has.
+inline constexpr absl::string_view kWorkersSockets =
+    "for p in $(pgrep -f 'nginx: worker'); do echo $p: $(ls -l /proc/$p/fd | "
+    "grep -c socket:) sockets; done";
 
 // Whether it can be connected to from here.
 std::string ConnectTo(const PeerAddress& address);
@@ -40,9 +46,24 @@ std::string QueueOf(const PeerAddress& address);
 // What the service manager says of whoever listens there, its log included.
 std::string StatusOf(const PeerAddress& address);
 
+// The same of a unit by its name, whoever listens.
+std::string StatusOfUnit(const PeerAddress& address, absl::string_view unit);
+
 // Since when its processes run: one younger than a failure took the place of
 // one that died.
 std::string StartTimesOf(const PeerAddress& address);
+
+// Connections to it, by state: all of them have a local port.
+std::string ConnectionsTo(const PeerAddress& address);
+
+// Whether nginx's user may write to the socket; as seen, or as the workers are.
+std::string Permitted(const PeerAddress& address, const Evidence* evidence);
+
+// What the name server says that nginx asks, which need not be the system's.
+std::string Resolve(absl::string_view name);
+
+// Processes that the kernel of that machine ended.
+std::string KillsOn(const PeerAddress& address);
 
 // In which mount namespaces they and nginx are.
 std::string NamespacesOf(const PeerAddress& address);
@@ -51,8 +72,10 @@ std::string NamespacesOf(const PeerAddress& address);
 // is available, a fifth of which is kept back.
 std::string CapacityOf(const PeerAddress& address);
 
-// The lines of nginx's configuration that hold one of `words`, as they stand.
-std::string ConfigWith(const std::vector<absl::string_view>& words);
+// The lines of nginx's configuration that hold one of `words`, as they stand;
+// not as a part of another word, where "-nwF" is said.
+std::string ConfigWith(const std::vector<absl::string_view>& words,
+                       absl::string_view flags = "-nF");
 
 // The end of nginx's error log, wherever the configuration has it.
 std::string NginxLog();
@@ -74,6 +97,10 @@ std::string FetchFrom(const PeerAddress& address, const Failure& failure,
 // handshake where that is empty.
 std::string CertificateOf(const PeerAddress& address, absl::string_view name,
                           absl::string_view wanted);
+
+// OpenSSL's verdict on it, with what nginx trusts and as deep as it looks.
+std::string VerdictOn(const PeerAddress& address, absl::string_view name,
+                      absl::string_view prefix);
 
 // Which versions of TLS are spoken there.
 std::string TlsVersionsOf(const PeerAddress& address);

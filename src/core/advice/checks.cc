@@ -171,31 +171,24 @@ void Advisor::Fill() {
 
 void Advisor::Resolving() {
   if (failure_.cause == Cause::kResolverMissing) {
-    Add("grep ^nameserver /etc/resolv.conf");
-    Add("resolver 127.0.0.53 valid=30s;  # or the nameserver found there");
+    Add(ConfigWith({"resolver "}));
+    Add("resolver 127.0.0.53 valid=30s;  # or a nameserver of "
+        "/etc/resolv.conf");
     return;
   }
-  // Of nginx's own resolver, which is not always the system's.
   if (!name_.empty()) {
-    Add("dig ", name_,
-        " $(nginx -T 2>/dev/null | sed -nE 's/.*resolver +([^ ;]+).*/@\\1/; "
-        "s/:([0-9]+)$/ -p \\1/; /^@/p' | head -n 1) || getent ahosts ",
-        name_);
+    Add(Resolve(name_));
   }
   Add(ConfigWith({"resolver"}));
 }
 
-// A name in proxy_pass is a group without a block: its servers are what the
-// name means to libc.
+// A name in proxy_pass is a group without a block: what is wrong with its
+// servers is said of them.
 void Advisor::NoneLive() {
-  if (!name_.empty()) {
-    const bool block = name_ == text_.upstream && name_ != "localhost" &&
-                       !absl::StrContains(name_, '.');
-    if (block) {
-      Add("nginx -T 2>/dev/null | grep -FA 20 'upstream ", name_, "'");
-    } else {
-      Add("getent ahosts ", name_, "  # its servers");
-    }
+  const bool block = !name_.empty() && name_ == text_.upstream &&
+                     name_ != "localhost" && !absl::StrContains(name_, '.');
+  if (block) {
+    Add("nginx -T 2>/dev/null | grep -FA 20 'upstream ", name_, "'");
   }
   if (has_tcp() || !address_.path.empty()) {
     Add(ListenersOf(address_));
@@ -214,7 +207,7 @@ void Advisor::Listening() {
   if (has_tcp()) {
     const std::string peer(text_.peer);
     const bool named = !name_.empty() && name_ != address_.host;
-    Add(ConfigWith({peer, named ? absl::string_view(name_) : ""}));
+    Add(ConfigWith({peer, named ? absl::string_view(name_) : ""}, "-nwF"));
   }
 }
 
@@ -266,7 +259,7 @@ void Advisor::Permission() {
     return;
   }
   Add("namei -l ", address_.path);
-  Add("ps -o user= -C nginx");
+  Add(Permitted(address_, evidence_));
   if (fastcgi()) {
     Add(PhpConfigWith(address_, "listen\\.(owner|group|mode)"));
   }
@@ -291,6 +284,7 @@ void Advisor::Exhausted() {
   const bool ports = failure_.errno_number == EADDRNOTAVAIL;
   const bool any = !connections && !files && !all_files && !ports;
   if (connections || any) {
+    Add(kWorkersSockets);
     Add(ConfigWith({"worker_connections"}));
   }
   if (files || any) {
@@ -299,12 +293,10 @@ void Advisor::Exhausted() {
     Add(ConfigWith({"worker_rlimit_nofile"}));
   }
   if (all_files || any) {
-    Add("sysctl fs.file-nr");
+    Add("sysctl fs.file-nr  # open, unused, at most");
   }
   if (ports || any) {
-    if (has_tcp()) {
-      Add("ss -Htan state time-wait dst ", HostPort(address_), " | wc -l");
-    }
+    Add(ConnectionsTo(address_));
     Add("sysctl net.ipv4.ip_local_port_range");
     Add("keepalive 32;  # in the upstream block: fewer new connections");
   }
@@ -364,14 +356,16 @@ void Advisor::HeaderSize() {
   checks_.push_back(std::move(directive));
   std::string fetch = FetchFrom(address_, failure_, text_, "-D - -o /dev/null");
   if (!fetch.empty()) {
-    Add(fetch, " | wc -c");
+    Add(fetch, " | wc -c  # has to fit into ", prefix_, "_buffer_size",
+        failure_.limit > 0 ? absl::StrCat(" (", failure_.limit, ")") : "");
   }
 }
 
 void Advisor::Timeout() {
   Fetch(failure_.cause == Cause::kBodyTimeout
-            ? "-o /dev/null -w '%{time_starttransfer} %{time_total}\\n'"
-            : "-o /dev/null -w '%{time_starttransfer}\\n'");
+            ? "-o /dev/null -w 'header after %{time_starttransfer} s, all "
+              "after %{time_total} s, %{size_download} bytes\\n'"
+            : "-o /dev/null -w 'header after %{time_starttransfer} s\\n'");
   Add(QueueOf(address_));
   if (fastcgi()) {
     Add(PhpConfigWith(address_, "(pm\\.max_children|request_slowlog_timeout)"));
@@ -386,7 +380,7 @@ void Advisor::Timeout() {
 
 void Advisor::Service() {
   if (fastcgi()) {
-    Add("systemctl status ", PhpUnit(text_.peer));
+    Add(StatusOfUnit(address_, PhpUnit(text_.peer)));
   }
 }
 
@@ -400,7 +394,7 @@ void Advisor::ServiceLog() {
     return;
   }
   Add(StartTimesOf(address_));
-  Add("journalctl --since -10min -k | grep -iE 'segfault|killed process'");
+  Add(KillsOn(address_));
 }
 
 }  // namespace

@@ -42,6 +42,15 @@ std::string Tables(const PeerAddress& address) {
   return tables;
 }
 
+// What follows a command: where it has to be run, what its output means.
+std::string Comment(const PeerAddress& address,
+                    absl::string_view meaning = "") {
+  const bool here = address.loopback || address.host.empty();
+  return absl::StrCat(here && meaning.empty() ? "" : "  # ",
+                      here ? "" : absl::StrCat("on ", address.host),
+                      here || meaning.empty() ? "" : ": ", meaning);
+}
+
 // The processes that have the listening socket, a number a line, and what to
 // do with them.
 std::string WithPids(const PeerAddress& address, absl::string_view then) {
@@ -53,11 +62,10 @@ std::string WithPids(const PeerAddress& address, absl::string_view then) {
                                         then);
 }
 
-// Elsewhere it has to be run there.
-std::string Place(const PeerAddress& address) {
-  return address.loopback || address.host.empty()
-             ? ""
-             : absl::StrCat("  # on ", address.host);
+std::string WithComment(const PeerAddress& address, absl::string_view command,
+                        absl::string_view meaning = "") {
+  return command.empty() ? ""
+                         : absl::StrCat(command, Comment(address, meaning));
 }
 
 std::string Url(const PeerAddress& address, absl::string_view scheme,
@@ -109,14 +117,14 @@ std::string ConnectTo(const PeerAddress& address) {
              ? ""
              : absl::StrCat("nc -vz -w 3 ", address.host, " ", address.port,
                             " || timeout 3 bash -c '</dev/tcp/", address.host,
-                            "/", address.port, "'");
+                            "/", address.port, "' && echo connected");
 }
 
 std::string ListenersOf(const PeerAddress& address) {
   const std::string sockets = Sockets(address, "", "np");
   return sockets.empty()
              ? ""
-             : absl::StrCat(sockets, Tables(address), Place(address));
+             : absl::StrCat(sockets, Tables(address), Comment(address));
 }
 
 std::string OnlyListenersOf(const PeerAddress& address) {
@@ -126,48 +134,98 @@ std::string OnlyListenersOf(const PeerAddress& address) {
 
 std::string QueueOf(const PeerAddress& address) {
   const std::string sockets = Sockets(address, "", "n");
-  return sockets.empty() ? ""
-                         : absl::StrCat(sockets, Tables(address),
-                                        "  # Recv-Q wait, Send-Q have room");
+  return sockets.empty()
+             ? ""
+             : absl::StrCat(sockets, Tables(address),
+                            Comment(address, "Recv-Q wait, Send-Q have room"));
 }
 
 std::string StatusOf(const PeerAddress& address) {
-  return WithPids(address,
-                  "head -n 1 | xargs -r systemctl --no-pager -l status");
+  return WithComment(
+      address,
+      WithPids(address, "head -n 1 | xargs -r systemctl --no-pager -l status"));
+}
+
+std::string StatusOfUnit(const PeerAddress& address, absl::string_view unit) {
+  return WithComment(address, absl::StrCat("systemctl status ", unit));
 }
 
 std::string StartTimesOf(const PeerAddress& address) {
-  return WithPids(address,
-                  "xargs -r ps -o pid,lstart,args -p  # a young one took the "
-                  "place of one that died");
+  return WithComment(address,
+                     WithPids(address, "xargs -r ps -o pid,lstart,args -p"),
+                     "a young one took the place of one that died");
+}
+
+std::string KillsOn(const PeerAddress& address) {
+  return WithComment(address,
+                     "journalctl --since -10min -k | grep -iE "
+                     "'segfault|traps:|killed process'");
 }
 
 std::string NamespacesOf(const PeerAddress& address) {
   return WithPids(address,
                   "xargs -rI{} readlink /proc/{}/ns/mnt /proc/$(pgrep -o "
-                  "nginx)/ns/mnt");
+                  "nginx)/ns/mnt  # two numbers: they see different files");
+}
+
+std::string ConnectionsTo(const PeerAddress& address) {
+  return HostPort(address).empty()
+             ? ""
+             : absl::StrCat("ss -Htan dst ", HostPort(address),
+                            " | cut -d' ' -f1 | sort | uniq -c");
+}
+
+std::string Permitted(const PeerAddress& address, const Evidence* evidence) {
+  if (address.path.empty()) {
+    return "";
+  }
+  const bool seen = evidence != nullptr && evidence->uid != Evidence::kNoUser;
+  return absl::StrCat(
+      "setpriv ",
+      seen ? absl::StrCat("--reuid ", evidence->uid, " --regid ", evidence->gid)
+           : "--reuid $(ps -o uid= -C nginx | tail -n 1) --regid $(ps -o gid= "
+             "-C nginx | tail -n 1)",
+      " --init-groups test -w ", address.path,
+      " && echo nginx may connect || echo nginx may not connect");
+}
+
+// dig takes no brackets around an address, and its own option for a port.
+std::string Resolve(absl::string_view name) {
+  return absl::StrCat(
+      "if command -v dig >/dev/null; then dig ", name,
+      " $(nginx -T 2>/dev/null | sed -nE 's/.*resolver +([^ ;]+).*/@\\1/; "
+      "s/:([0-9]+)$/ -p \\1/; s/[][]//g; /^@/p' | head -n 1); else getent "
+      "ahosts ",
+      name, "; fi");
 }
 
 std::string CapacityOf(const PeerAddress& address) {
-  return WithPids(
+  return WithComment(
       address,
-      "xargs -r ps -o rss= -p | awk '{ s += $1; n++ } END { while ((getline l "
-      "< \"/proc/meminfo\") > 0) if (l ~ /^MemAvailable/) { split(l, f); a = "
-      "f[2] } if (n) printf \"%d processes of %d MB, %d MB available: room "
-      "for %d, a fifth kept back\\n\", n, s / n / 1024, a / 1024, n + 0.8 * a "
-      "* n / s }'");
+      WithPids(
+          address,
+          "xargs -r ps -o rss= -p | awk '{ s += $1; n++ } END { while "
+          "((getline l "
+          "< \"/proc/meminfo\") > 0) if (l ~ /^MemAvailable/) { split(l, f); a "
+          "= "
+          "f[2] } if (n) printf \"%d processes of %d MB, %d MB available: room "
+          "for %d, a fifth kept back\\n\", n, s / n / 1024, a / 1024, n + 0.8 "
+          "* a "
+          "* n / s }'"));
 }
 
-std::string ConfigWith(const std::vector<absl::string_view>& words) {
-  std::string command = "nginx -T 2>/dev/null | grep -nF";
+std::string ConfigWith(const std::vector<absl::string_view>& words,
+                       absl::string_view flags) {
+  std::string command = absl::StrCat("nginx -T 2>/dev/null | grep ", flags);
   for (const absl::string_view word : words) {
     if (!word.empty()) {
       absl::StrAppend(&command, " -e ", ShellQuote(word));
     }
   }
-  return absl::StrCat(command,
-                      "  # with the -c of the running one, see ps -C nginx -o "
-                      "args");
+  return absl::StrCat(
+      command,
+      "  # as root, with the -c of the running one: ps -C nginx "
+      "-o args");
 }
 
 std::string NginxLog() {
@@ -188,7 +246,7 @@ std::string PhpConfigWith(const PeerAddress& address,
       "grep -rsnE --include='*.conf' '^ *", expression, "' ",
       folder.empty() ? "" : "${d:-",
       "/etc/php /etc/php-fpm.conf /etc/php-fpm.d /usr/local/etc",
-      folder.empty() ? "" : "}");
+      folder.empty() ? "" : "}", Comment(address));
 }
 
 // The log that the master has open; where none listens, the usual one.
@@ -198,9 +256,11 @@ std::string PhpLog(const PeerAddress& address) {
       WithPids(address,
                "xargs -rI{} sh -c 'readlink /proc/{}/fd/*' | grep 'log$' | "
                "sort -u");
-  return files.empty()
-             ? absl::StrCat("tail -n 30 ", kUsual)
-             : absl::StrCat("l=$(", files, "); tail -n 30 ${l:-", kUsual, "}");
+  return absl::StrCat(
+      files.empty()
+          ? absl::StrCat("tail -n 30 ", kUsual)
+          : absl::StrCat("l=$(", files, "); tail -n 30 ${l:-", kUsual, "}"),
+      Comment(address));
 }
 
 std::string FetchFrom(const PeerAddress& address, const Failure& failure,
@@ -236,6 +296,27 @@ std::string CertificateOf(const PeerAddress& address, absl::string_view name,
       "openssl s_client ", where,
       name.empty() ? "" : absl::StrCat(" -servername ", name), " </dev/null",
       wanted.empty() ? "" : absl::StrCat(" | openssl x509 -noout ", wanted));
+}
+
+std::string VerdictOn(const PeerAddress& address, absl::string_view name,
+                      absl::string_view prefix) {
+  const std::string shown = CertificateOf(address, name, "");
+  return shown.empty()
+             ? ""
+             : absl::StrCat(
+                   "c=$(nginx -T 2>/dev/null | tr -s '[:space:]' ' '); "
+                   "d=$(echo "
+                   "\"$c\" | grep -oE '",
+                   prefix,
+                   "_ssl_verify_depth [0-9]+' | head -n 1 | cut -d' ' -f2); "
+                   "for "
+                   "f in $(echo \"$c\" | grep -oE '",
+                   prefix,
+                   "_ssl_trusted_certificate [^ ;]+' | cut -d' ' -f2 | sort "
+                   "-u); do echo $f: $(",
+                   shown,
+                   " -CAfile $f -verify_depth ${d:-1} 2>&1 | grep -m 1 -E "
+                   "'Verify return|errno'); done");
 }
 
 std::string TlsVersionsOf(const PeerAddress& address) {

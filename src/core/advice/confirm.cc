@@ -13,9 +13,6 @@
 namespace upstream_502 {
 namespace {
 
-constexpr absl::string_view kKills =
-    "journalctl --since -10min -k | grep -iE 'segfault|killed process'";
-
 class Confirmer {
  public:
   Confirmer(const Failure& failure, const FailureText& text,
@@ -59,6 +56,7 @@ class Confirmer {
   void Fetch(absl::string_view flags) {
     Add(FetchFrom(address_, failure_, text_, flags));
   }
+  void AsHttp();
   bool fastcgi() const { return failure_.protocol == Protocol::kFastcgi; }
 
   const Failure& failure_;
@@ -79,7 +77,7 @@ void Confirmer::Nobody() {
 
 void Confirmer::Configured() {
   if (!HostPort(address_).empty()) {
-    Add(ConfigWith({text_.peer, name_}));
+    Add(ConfigWith({text_.peer, name_}, "-nwF"));
   }
 }
 
@@ -101,12 +99,25 @@ void Confirmer::Pool() {
   }
 }
 
+// A service of another protocol need not answer that: five seconds.
+void Confirmer::AsHttp() {
+  const std::string fetch =
+      FetchFrom(address_, {.protocol = Protocol::kHttp, .event_stream = 1},
+                {.uri = "/"}, "-i --raw");
+  if (!fetch.empty() && failure_.protocol != Protocol::kHttp &&
+      failure_.protocol != Protocol::kHttps) {
+    Add(fetch, "  # what speaks HTTP answers");
+  }
+}
+
 void Confirmer::Moved() {
   const std::string name =
       evidence_ == nullptr ? "" : HostName(MovedOf(*evidence_).name);
   if (!name.empty() && !absl::EndsWith(name, "...")) {
     Add("getent ahosts ", name);
   }
+  Add("ps -o pid,lstart,args -C nginx  # workers know the addresses of when "
+      "they began");
 }
 
 bool Confirmer::Connecting(Finding finding) {
@@ -133,7 +144,8 @@ bool Confirmer::Connecting(Finding finding) {
       return true;
     case Finding::kSynRepeated:
       Add(QueueOf(address_));
-      Add("nstat -az TcpExtListenOverflows TcpExtTCPSynRetrans");
+      Add("nstat -z TcpExtListenOverflows TcpExtTCPSynRetrans  # since it was "
+          "last run");
       return true;
     case Finding::kQueueFull:
       Pool();
@@ -171,7 +183,7 @@ bool Confirmer::Path(Finding finding) {
       return true;
     case Finding::kNoPermission:
       Add("namei -l ", address_.path);
-      Add("ps -o user= -C nginx");
+      Add(Permitted(address_, evidence_));
       if (fastcgi()) {
         Add(PhpConfigWith(address_, "listen\\.(owner|group|mode)"));
       }
@@ -195,7 +207,7 @@ bool Confirmer::Waiting(Finding finding) {
       Add(StatusOf(address_));
       return true;
     case Finding::kNoAnswer:
-      Fetch("-o /dev/null -w '%{time_starttransfer}\\n'");
+      Fetch("-o /dev/null -w 'header after %{time_starttransfer} s\\n'");
       if (fastcgi()) {
         Add(PhpConfigWith(address_, "(request_slowlog_timeout|slowlog)"));
       }
@@ -214,7 +226,7 @@ bool Confirmer::Waiting(Finding finding) {
         Add(PhpLog(address_));
       }
       Add("systemctl --failed");
-      Add(kKills);
+      Add(KillsOn(address_));
       return true;
     case Finding::kStillListening:
     case Finding::kClosedInUse:
@@ -225,11 +237,12 @@ bool Confirmer::Waiting(Finding finding) {
         Add(PhpConfigWith(address_,
                           "(request_terminate_timeout|pm\\.max_requests)"));
       }
-      Add(kKills);
+      Add(KillsOn(address_));
       return true;
     case Finding::kOomKill:
-      Add("grep oom_kill /proc/vmstat");
-      Add(kKills);
+      Add("grep ^oom_kill /proc/vmstat; sleep 60; grep ^oom_kill /proc/vmstat  "
+          "# more: it goes on");
+      Add(KillsOn(address_));
       Add(CapacityOf(address_));
       return true;
     default:
@@ -241,6 +254,7 @@ void Confirmer::Others(Finding finding) {
   switch (finding) {
     case Finding::kHostsOnly:
       if (!name_.empty()) {
+        Add(Resolve(name_));
         Add("grep -nwF ", name_, " /etc/hosts");
       }
       return;
@@ -254,6 +268,7 @@ void Confirmer::Others(Finding finding) {
       return;
     case Finding::kWrongProtocol:
       Fetch("-i --raw");
+      AsHttp();
       Add(ListenersOf(address_));
       Configured();
       return;
@@ -267,7 +282,7 @@ void Confirmer::Others(Finding finding) {
       Add(prefix_, "_cache_valid 200 301 302 10m;  # 'any' keeps errors, too");
       return;
     case Finding::kAlwaysAfter:
-      Fetch("-o /dev/null -w '%{time_total}\\n'");
+      Fetch("-o /dev/null -w 'all after %{time_total} s\\n'");
       if (fastcgi()) {
         Add(PhpConfigWith(address_, "request_terminate_timeout"));
       }

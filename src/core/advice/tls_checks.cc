@@ -12,6 +12,28 @@
 namespace upstream_502 {
 namespace {
 
+constexpr absl::string_view kStrength =
+    " | grep -E 'Public-Key|Signature Algorithm'";
+
+// What became of a handshake.
+constexpr absl::string_view kOutcome =
+    " 2>&1 | grep -E 'Cipher is|alert|errno|:error:'";
+
+// The name that did not match, which nginx puts into quotation marks.
+std::string QuotedName(absl::string_view message) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(message, '"');
+  return parts.size() == 3 ? HostName(parts[1]) : "";
+}
+
+// The number of issuers to look at where nginx looked at fewer than came; else
+// 0.
+int Depth(const Evidence* evidence) {
+  return evidence != nullptr && evidence->verify_depth != 0xff &&
+                 evidence->chain_length > evidence->verify_depth + 1
+             ? evidence->chain_length - 1
+             : 0;
+}
+
 // Nothing but a host's name goes into a directive; one with an asterisk is for
 // many.
 std::string CarriedName(const Evidence& evidence) {
@@ -32,14 +54,17 @@ class Advisor {
       : failure_(failure),
         address_(address),
         name_(HostName(text)),
+        refused_(QuotedName(text.message)),
         prefix_(DirectivePrefix(failure.protocol)),
-        reading_(ReadingOf(failure, text)),
+        depth_(Depth(evidence)),
+        reading_(depth_ > 0 ? Reading::kCertificateChain
+                            : ReadingOf(failure, text)),
         carried_(evidence == nullptr ? "" : CarriedName(*evidence)) {}
 
   std::vector<std::string> Take() {
     switch (failure_.cause) {
       case Cause::kTlsCertificateInvalid:
-        Certificate();
+        Verified();
         break;
       case Cause::kTlsTimeout:
         Timeout();
@@ -59,21 +84,39 @@ class Advisor {
     }
   }
 
+  void Certificate(absl::string_view wanted, absl::string_view then = "") {
+    Show(name_, wanted, then);
+  }
+  void Show(absl::string_view name, absl::string_view wanted,
+            absl::string_view then) {
+    const std::string command = CertificateOf(address_, name, wanted);
+    if (!command.empty()) {
+      Add(command, then);
+    }
+  }
+
   void Handshake();
-  void Certificate();
+  void Verified();
   void Timeout();
 
   const Failure& failure_;
   const PeerAddress& address_;
   const std::string name_;
+  const std::string refused_;  // the name that the certificate is not for
   const absl::string_view prefix_;
+  const int depth_;
   const Reading reading_;
   const std::string carried_;  // a name that the certificate is for
   std::vector<std::string> checks_;
 };
 
+// It need not end by itself.
 void Advisor::Timeout() {
-  Add(CertificateOf(address_, name_, ""));
+  if (const std::string shown = CertificateOf(address_, name_, "");
+      !shown.empty()) {
+    Add("timeout 10 ", shown,
+        " 2>&1 | grep 'Cipher is [A-Z]' || echo no handshake within 10 s");
+  }
   Add(QueueOf(address_));
   Add(prefix_, "_connect_timeout 60s;");
 }
@@ -96,52 +139,58 @@ void Advisor::Handshake() {
           "_ssl_ciphers DEFAULT:@SECLEVEL=0;  # if it speaks no other");
       return;
     case Reading::kTlsWeakHere:
-      Add(CertificateOf(address_, name_, "-text"));
+      Certificate("-text", kStrength);
       Add(prefix_, "_ssl_ciphers DEFAULT:@SECLEVEL=0;  # until it is renewed");
       return;
     case Reading::kTlsRenegotiation:
-      Add(CertificateOf(address_, name_, ""));
+      Certificate("", kOutcome);
       Add(prefix_,
           "_ssl_conf_command Options UnsafeLegacyServerConnect;  # until it is "
           "updated");
       return;
     case Reading::kTlsClientWanted:
     case Reading::kTlsClientRefused:
-      Add(CertificateOf(address_, name_, ""));
+      Certificate("",
+                  " | sed -n '/CA names/,/^---/p'  # Requested: it wants one");
       Add(prefix_, "_ssl_certificate FILE; ", prefix_,
           "_ssl_certificate_key FILE;  # of a CA named there");
       return;
     default:
-      Add(CertificateOf(address_, name_, ""));
-      Add(CertificateOf(address_, "", ""));
+      // With the name and without.
+      Certificate("", kOutcome);
+      if (!name_.empty()) {
+        Show("", "", kOutcome);
+      }
       Add(prefix_, "_ssl_server_name on;");
       Add(TlsVersionsOf(address_));
   }
 }
 
-void Advisor::Certificate() {
+void Advisor::Verified() {
   switch (reading_) {
     case Reading::kCertificateName:
-      Add(CertificateOf(address_, name_, "-subject -ext subjectAltName"));
+      Certificate("-subject -ext subjectAltName",
+                  refused_.empty() ? "" : " -checkhost " + refused_);
       Add(prefix_, "_ssl_name ", carried_.empty() ? "NAME" : carried_,
           ";  # one of those the certificate carries, if it is the right one");
       return;
     case Reading::kCertificateDates:
-      Add(CertificateOf(address_, name_, "-dates"));
-      Add("date -u");
+      Certificate("-dates", "; date -u");
+      Add(VerdictOn(address_, name_, prefix_));
       return;
     case Reading::kCertificateChain:
-      Add(CertificateOf(address_, name_, ""));
-      Add(prefix_,
-          "_ssl_verify_depth 3;  # the number of certificates above "
-          "the first");
+      Certificate("", " | grep -E '^ *[0-9]* [si]:'");
+      Add(VerdictOn(address_, name_, prefix_));
+      Add(prefix_, "_ssl_verify_depth ", depth_ > 0 ? depth_ : 3,
+          ";  # the number of certificates above the first");
       return;
     case Reading::kCertificateWeak:
-      Add(CertificateOf(address_, name_, "-text"));
+      Certificate("-text", kStrength);
+      Add(VerdictOn(address_, name_, prefix_));
       return;
     default:
-      Add(CertificateOf(address_, name_,
-                        "-subject -issuer -dates -ext subjectAltName"));
+      Certificate("-subject -issuer -dates -ext subjectAltName");
+      Add(VerdictOn(address_, name_, prefix_));
       Add("nginx -T 2>/dev/null | grep -nE '", prefix_,
           "_ssl_(trusted_certificate|name|verify)'");
   }

@@ -129,7 +129,8 @@ void AppendDiagnosis(const Diagnosis& diagnosis, int64_t now,
                   out);
   }
   for (const String& check : diagnosis.checks) {
-    AppendWrapped("  check: ", 9, check, out);
+    // In one line, however long: it is there to be pasted.
+    absl::StrAppend(out, "  check: ", Plain(check), "\n");
   }
 }
 

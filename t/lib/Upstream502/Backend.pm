@@ -46,14 +46,16 @@ sub new ( $class, $dir ) {
 
 # Each registers a backend and returns its address: a port or a path.
 sub tcp ( $self, $name, $script, %options ) {
+    my $well   = delete $options{well};
     my $socket = listen_tcp(%options);
-    $self->_add( $name, $socket, $script );
+    $self->_add( $name, $socket, $script, $well );
     return $socket->sockport;
 }
 
 sub unix ( $self, $name, $script, %options ) {
     my $path = "$self->{dir}/$name.sock";
-    $self->_add( $name, listen_unix( $path, %options ), $script );
+    my $well = delete $options{well};
+    $self->_add( $name, listen_unix( $path, %options ), $script, $well );
     return $path;
 }
 
@@ -65,7 +67,12 @@ sub udp ( $self, $name, $script, %options ) {
     return $socket->sockport;
 }
 
-sub _add ( $self, $name, $socket, $script ) {
+# From now on it plays the script that was given as `well`.
+sub repair ( $self, $name ) {
+    open my $file, '>', "$self->{dir}/$name.well" or die "$name: $!\n";
+}
+
+sub _add ( $self, $name, $socket, $script, $well = undef ) {
     if ( exists $self->{listeners}{$name} ) {
         die "two backends are called $name\n";
     }
@@ -77,6 +84,7 @@ sub _add ( $self, $name, $socket, $script ) {
         : [$script],
         at_once  => ref $script eq 'Upstream502::Backend::AtOnce' ? $script : 0,
         accepted => 0,
+        well     => $well,
     };
 }
 
@@ -207,6 +215,8 @@ sub _accept ( $self, $listener ) {
     if ( $pid == 0 ) {
         alarm 60;
         my $script = $scripts->[ $number < @$scripts ? $number : -1 ];
+        $script = $listener->{well}
+          if $listener->{well} && -e "$self->{dir}/$listener->{name}.well";
         eval { Upstream502::Steps::play( $socket, $script ); 1 }
           or $@ =~ /^gone/
           or print STDERR "backend $listener->{name}: $@";

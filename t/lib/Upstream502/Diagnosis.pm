@@ -9,57 +9,80 @@
 #       confirm => [ qr/^ss -ltnp/ => qr/…/ ],
 #   ) );
 #
-# Or all of its checks are run, each of which has to show the fault, and that it
-# is gone once it is repaired (a third pattern; without one it may say anything):
+# Or all of its checks are run. Each has to show the fault, and once that is
+# repaired not any more, but what a row says is well:
 #
 #   $checks->run_all( $checks->of('app'), repair => sub { … }, checks => [
 #       [ qr/^ss -ltnp/ => qr/^$/, qr/LISTEN/ ],
+#       [ qr/^sysctl/   => qr/= 8$/, qr/= 16$/, sub { … } ],    # its own repair
+#       [ qr/^nginx -T/ => qr/listen/, \'the configuration is right' ],
 #   ] );
 #
-# `nginx` and `dig` of the checks are the test's: its configuration, its DNS.
-# Service managers and kernel logs are stood in for: they are not run in tests.
+# A reference to words in the place of what is well says why this repair cannot be seen there: a
+# log keeps what was, a limit is another way out.
+#
+# `nginx`, `pgrep` and `dig` of the checks are the test's: its configuration, its
+# workers, its DNS.
+# journalctl and ausearch read files of the test's, where they are installed.
+# The service manager and SELinux are stood in for; the real systemctl is asked
+# whether it knows the options.
 
 package Upstream502::Diagnosis;
 
 use v5.36;
 
+use Exporter qw(import);
 use Test::More;
+use Time::HiRes qw(sleep);
+use Upstream502::Nginx ();
+
+our @EXPORT_OK = qw(edits);
 
 my $HELD = qr/^\d+:\s*\S/m;
+
+# Why a repair cannot be seen.
+my $LOG      = \'a log keeps what was';
+my $RIGHT    = \'it was not wrong';
+my $WHO      = \'the service that was asked is the one that still runs';
+my $CAPACITY = \'memory is what it was';
 
 # What is shown wherever it is printed; rows may know better. Nothing is asked of
 # a service manager where nobody listens.
 my @USUAL = (
-    [ qr/systemctl .*status$/ => qr/\A(?:systemctl --no-pager -l status \d+\n)?\z/ ],
-    [ qr/^systemctl /         => qr/^systemctl / ],
-    [ qr/^journalctl .*killed/   => qr/Killed process/ ],
-    [ qr/^journalctl .*apparmor/ => qr/apparmor="DENIED"/ ],
-    [ qr/^ausearch /      => qr/avc:  denied/ ],
-    [ qr/^getsebool /     => qr/httpd_can_network_connect --> off/ ],
-    [ qr/^nft list/       => qr/^-P OUTPUT |^iptables: /m ],
-    [ qr/^nginx -T .*grep/ => $HELD ],
-    [ qr/error\.log\}$/   => qr/\[error\]/ ],
-    [ qr/^sysctl /        => qr/= \d/ ],
-    [ qr/^ps -o user=/    => qr/^\w+$/m ],
-    [ qr/xargs -r ps -o pid,lstart/ => qr/\A(?:\s*PID .*STARTED.*\n(?:\s*\d+ .*\n)+)?\z/ ],
-    [ qr/MemAvailable/ => qr/\A(?:\d+ processes of \d+ MB, \d+ MB available: room for \d+.*\n)?\z/ ],
-    [ qr/grep -rsnE --include='\*\.conf'/ => qr/\A(?:\S+:\d+:.*\n)*\z/ ],
-    [ qr/php\*fpm/     => qr/fpm|NOTICE/ ],
-    [ qr/oom_kill/     => qr/oom_kill \d/ ],
+    [ qr/systemctl .*-l status$/ => qr/\A(?:.*Active: active .*)?\z/s, $WHO ],
+    [ qr/^systemctl status/ => qr/Active: inactive/,   qr/Active: active/, \&start_service ],
+    [ qr/^systemctl --failed/ => qr/ failed failed /, qr/^0 loaded/, \&start_service ],
+    [ qr/^journalctl .*killed/   => qr/\A(?!.*app-old).*Killed process/s,         $LOG ],
+    [ qr/^journalctl .*apparmor/ => qr/\A(?!.*app-old).*apparmor="DENIED"/s,      $LOG ],
+    [ qr/^ausearch /  => qr/\A(?!.*app-old).*avc:  denied/s, $LOG ],
+    [ qr/^getsebool / => qr/--> off/, qr/--> on/, \&allow ],
+    [ qr/^nft list/   => qr/^-P OUTPUT |^iptables: /m, $RIGHT ],
+    [ qr/^nginx -T .*grep/ => $HELD, $RIGHT ],
+    [ qr/error\.log\}$/    => qr/\[error\]/, $LOG ],
+    [ qr/xargs -r ps -o pid,lstart/ => qr/\A(?:\s*PID .*STARTED.*\n(?:\s*\d+ .*\n)+)?\z/, $WHO ],
+    [ qr/MemAvailable/ => qr/\A(?:\d+ processes of \d+ MB, \d+ MB available: room for \d+.*\n)?\z/, $CAPACITY ],
+    [ qr/grep -rsnE --include='\*\.conf'/ => qr/\A(?:\S+:\d+:.*\n)*\z/, $RIGHT ],
+    [ qr/php\*fpm/ => qr/fpm|NOTICE/, $LOG ],
 );
 
 # Commands that cannot work in a test, or would wait for long.
 my %STAND_IN = (
-    curl    => 'exec /usr/bin/curl "$@" -m 3;:',
-    timeout => 'n=$1; shift; [ "$n" -gt 3 ] && n=3; exec /usr/bin/timeout $n',
-    systemctl  => 'echo systemctl',
-    journalctl => 'cat <<X; exit
-kernel: Out of memory: Killed process 1 (app)
-kernel: audit: apparmor="DENIED" operation="open"
-X
-:',
-    ausearch  => 'echo "type=AVC avc:  denied  { write }";:',
-    getsebool => 'echo "httpd_can_network_connect --> off";:',
+    curl    => 'exec /usr/bin/curl "$@" -m 1.5;:',
+    timeout => 'n=$1; shift; [ "$n" -gt 2 ] && n=2; exec /usr/bin/timeout $n',
+    systemctl => '[ ! -x /usr/bin/systemctl ] || /usr/bin/systemctl "$@" --version >/dev/null || exit
+cd "$(dirname "$0")"
+state=inactive; [ -e active ] && state=active
+case "$*" in
+  --failed) [ -e active ] && echo "0 loaded units listed." ||
+    echo "* app.service loaded failed failed App" ;;
+  *" status "[0-9]*) echo "* app.service - App"
+    echo "     Active: active (running)"; for pid; do :; done
+    echo "   Main PID: $pid (app)" ;;
+  status*) echo "* app.service - App"; echo "     Active: $state" ;;
+  *) echo "Unknown command: $*" ;;
+esac;:',
+    getsebool => 'cd "$(dirname "$0")"
+echo "$1 --> $(cat boolean 2>/dev/null || echo off)";:',
 );
 
 sub new ( $class, $t ) {
@@ -71,10 +94,67 @@ sub new ( $class, $t ) {
         nginx => join ' ', $preload ? qq{env LD_PRELOAD="$preload"} : (),
         $t->nginx->{binary}, '-p', $t->dir . '/', $t->nginx->arguments
     );
+    my $pid = eval { $t->nginx->pid };
+    $self->command( pgrep => "/usr/bin/pgrep -P $pid" ) if $pid;
     while ( my ( $name, $line ) = each %STAND_IN ) {
         $self->command( $name => $line, '' );
     }
+    $self->command( journalctl => $self->_journal, '' );
+    $self->command( ausearch   => $self->_audit,   '' );
     return $self;
+}
+
+# A repair: what nginx's configuration says until all checks were run.
+sub edits ( $from, $to ) {
+    return sub ($self) {
+        my $conf = Upstream502::Nginx::slurp("$self->{t}{dir}/nginx.conf");
+        $self->{conf} //= $conf;
+        $conf =~ s/\Q$from\E/$to/g or die "no $from\n";
+        $self->{t}->write_raw( 'nginx.conf', $conf );
+        return;
+    };
+}
+
+sub start_service ($self) { return $self->{t}->write( 'bin/active',  '' ) }
+sub allow         ($self) { return $self->{t}->write( 'bin/boolean', 'on' ) }
+
+# What the kernel and the audit daemon logged, of now and of twenty minutes ago:
+# [ seconds, text ].
+sub entries ($text) {
+    return ( [ time - 1200, $text =~ s/app/app-old/r ], [ time - 10, $text ] );
+}
+
+my $REMOTE = '/lib/systemd/systemd-journal-remote';
+my $KILLED = 'Out of memory: Killed process 1 (app)';
+my $DENIED = 'audit: apparmor="DENIED" operation="open" comm="app"';
+
+# The real program reads a real journal where one can be made: once it is asked.
+sub _journal ($self) {
+    if ( !-x $REMOTE || !-x '/usr/bin/journalctl' ) {
+        return "cat <<X; exit\nkernel: $KILLED\nkernel: $DENIED\nX\n:";
+    }
+    my $boot = Upstream502::Nginx::slurp('/proc/sys/kernel/random/boot_id') =~ s/\W//gr;
+    my $export = join '', map {
+        my ( $time, $text ) = @$_;
+        "__REALTIME_TIMESTAMP=${time}000000\n__MONOTONIC_TIMESTAMP=${time}\n"
+          . "_BOOT_ID=$boot\n_MACHINE_ID=$boot\n_TRANSPORT=kernel\n"
+          . "SYSLOG_IDENTIFIER=kernel\nMESSAGE=$text\n\n"
+    } sort { $a->[0] <=> $b->[0] } map { entries($_) } $KILLED, $DENIED;
+    $self->{t}->write_raw( 'bin/journal', $export );
+    return "cd $self->{bin}; [ -e k.journal ] ||"
+      . " $REMOTE -o k.journal journal 2>/dev/null;"
+      . ' exec /usr/bin/journalctl --file k.journal "$@";:';
+}
+
+sub _audit ($self) {
+    my $avc = 'avc:  denied  { name_connect } for  pid=1 comm="app" dest=80'
+      . ' scontext=system_u:system_r:httpd_t:s0 tclass=tcp_socket permissive=0';
+    my ($real) = grep { -x } qw(/sbin/ausearch /usr/sbin/ausearch);
+    return "echo 'type=AVC $avc';:" if !$real;
+    my $serial = 1;
+    $self->{t}->write_raw( 'bin/audit', join '',
+        map { "type=AVC msg=audit($_->[0].000:@{[ $serial++ ]}): $_->[1]\n" } entries($avc) );
+    return "exec $real -if $self->{bin}/audit \"\$@\";:";
 }
 
 # Puts a command of the test's own in front of the system's.
@@ -116,14 +196,15 @@ sub flat ($text) {
 }
 
 sub _is_in_text ( $self, $d ) {
-    my $text = flat( $self->{t}->get('/status?format=text')->{body} );
+    my $body = $self->{t}->get('/status?format=text')->{body};
+    my $text = flat($body);
     my $head = uc( $d->{severity} ) . " ($d->{pattern}): ";
-    for my $part ( $head . $d->{summary}, "hint: $d->{hint}",
-        map { "check: $_" } @{ $d->{checks} } )
-    {
+    for my $part ( $head . $d->{summary}, "hint: $d->{hint}" ) {
         my $flat = flat($part);
         ok index( $text, $flat ) >= 0, "the text says: $flat";
     }
+    ok index( $body, "\n  check: $_\n" ) >= 0, "in one line of the text: $_"
+      for @{ $d->{checks} };
 }
 
 # Runs the check that matches and looks at what it prints.
@@ -137,6 +218,7 @@ sub confirm ( $self, $d, $check, $output ) {
 sub run_all ( $self, $d, %o ) {
     my @rules = ( @{ $o{checks} // [] }, @USUAL );
     my ( %rule, %used );
+    unlink map { "$self->{bin}/$_" } qw(active boolean);
     for my $check ( @{ $d->{checks} } ) {
         if ( is_directive($check) ) {
             $self->_is_taken($check);
@@ -151,12 +233,31 @@ sub run_all ( $self, $d, %o ) {
     ok $used{$_}, "there is a check like $_->[0]"
       or diag explain $d->{checks}
       for @{ $o{checks} // [] };
-    my $repair = $o{repair} // return;
-    my $lives = $repair->();
-    for my $check ( grep { $rule{$_} && $rule{$_}[2] } @{ $d->{checks} } ) {
-        like $self->run($check), $rule{$check}[2], "repaired: $check";
+    my @checks = grep { $rule{$_} } @{ $d->{checks} };
+    ok $o{repair}, 'it is known how to repair it' or return;
+    my @lives = $o{repair}->($self);
+    for my $check ( sort { @{ $rule{$a} } <=> @{ $rule{$b} } } @checks ) {
+        my ( undef, $fault, $well, $repair ) = @{ $rule{$check} };
+        push @lives, $repair->($self) if $repair;
+        ok defined $well, "it is known what is well with: $check" or next;
+        $self->_is_well( $check, $fault, ref $well eq 'CODE' ? $well->() : $well )
+          if ref $well ne 'SCALAR';
     }
+    my $conf = delete $self->{conf};
+    $self->{t}->write_raw( 'nginx.conf', $conf ) if $conf;
     return;
+}
+
+# What was repaired may take a moment to show.
+sub _is_well ( $self, $check, $fault, $well ) {
+    my $said;
+    for ( 1 .. 20 ) {
+        $said = $self->run($check);
+        last if $said =~ $well && $said !~ $fault;
+        sleep 0.1;
+    }
+    like $said, $well, "repaired: $check";
+    unlike $said, $fault, 'the fault is gone';
 }
 
 # A line for nginx's configuration and no command.
@@ -185,6 +286,7 @@ sub _is_taken ( $self, $check ) {
 }
 
 sub run ( $self, $command ) {
+    local $ENV{NSTAT_HISTORY} = "$self->{bin}/nstat";
     local $ENV{PATH} = "$self->{bin}:$ENV{PATH}:/usr/sbin:/sbin";
     open my $pipe, '-|', 'sh', '-c', "exec 2>&1 </dev/null; $command"
       or die "sh: $!\n";

@@ -22,8 +22,9 @@
 # What must come of it: see Expected.pm. Beside that, what was found: finding (the
 # name of one), says (what its text holds), lacks (what it does not), unsaid
 # (names that must not be among them), evidence (values, undef: not there). And
-# checks: all that the diagnosis prints are run, see Diagnosis.pm; repair is the
-# function that ends the fault.
+# checks: all that the diagnosis prints are run, see Diagnosis.pm. What ends the
+# fault is repair (a function), well (the script of the first backend from then
+# on), or both.
 
 package Upstream502::Runner;
 
@@ -138,7 +139,11 @@ sub prepare ( $t, $row, $number ) {
             next;
         }
         my $kind = $row->{unix} ? 'unix' : 'tcp';
-        $t->$kind( "r${number}_$name", $script, %{ $row->{listen} // {} } );
+        $t->$kind(
+            "r${number}_$name", $script,
+            %{ $row->{listen} // {} },
+            well => $name eq 'b' ? $row->{well} : undef
+        );
     }
 }
 
@@ -343,8 +348,17 @@ sub check_advice ( $t, $row, $upstream ) {
     $diagnosis->run_all(
         $d,
         checks => \@checks,
-        $row->{repair} ? ( repair => sub { $row->{repair}->( $t, $row ) } ) : ()
+        repair => repair_of( $t, $row )
     );
+}
+
+sub repair_of ( $t, $row ) {
+    my $repair = $row->{repair};
+    return $repair && sub { $repair->( $t, $row ) } if !$row->{well};
+    return sub {
+        $t->{farm}->repair("r$row->{number}_b");
+        return $repair ? $repair->( $t, $row ) : ();
+    };
 }
 
 # What the request's variables said is what its last event has kept.

@@ -16,9 +16,29 @@ use Upstream502::Net   qw(wait_for);
 use Upstream502::Nginx ();
 
 sub new ( $class, $log, @command ) {
-    pipe my $watched, my $held or die "pipe: $!\n";
-    my $self = bless { log => $log, held => $held, owner => $$ }, $class;
-    $self->{pid}   = spawn( sub { $self->_exec(@command) } );
+    my $self = bless { log => $log, owner => $$ }, $class;
+    return $self->_begin( sub { $self->_exec(@command) } );
+}
+
+# A process that answers whatever comes to a listener of the test's with these
+# bytes.
+sub answering ( $class, $listener, $bytes ) {
+    my $self = bless { owner => $$ }, $class;
+    return $self->_begin(
+        sub {
+            while ( my $socket = $listener->accept ) {
+                sysread $socket, my $in, 65536;
+                syswrite $socket, $bytes;
+                close $socket;
+            }
+        }
+    );
+}
+
+sub _begin ( $self, $code ) {
+    pipe my $watched, $self->{held} or die "pipe: $!\n";
+    my $held = $self->{held};
+    $self->{pid}   = spawn($code);
     $self->{guard} = spawn(
         sub {
             close $held;

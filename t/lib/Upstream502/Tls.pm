@@ -34,6 +34,7 @@ sub make_certificates ($dir) {
             not_after  => time + 86400 * 9,
         ],
         stranger => [],
+        evil     => [ issuer => \@ca, subjectAltNames => [ [ DNS => 'evil.test' ] ] ],
         weak     => [ key => IO::Socket::SSL::Utils::KEY_create_rsa(1024) ],
     );
     save( "$dir/ca.pem", IO::Socket::SSL::Utils::PEM_cert2string( $ca[0] ) );

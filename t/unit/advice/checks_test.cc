@@ -49,10 +49,10 @@ TEST(Checks, TryARemoteAddressFromHere) {
   EXPECT_THAT(
       Checks(Input(Cause::kConnectionRefused, Protocol::kHttp, "192.0.2.7:80")),
       ElementsAre("nc -vz -w 3 192.0.2.7 80 || timeout 3 bash -c "
-                  "'</dev/tcp/192.0.2.7/80'",
+                  "'</dev/tcp/192.0.2.7/80' && echo connected",
                   "ss -ltnp 'sport = :80' || grep ':0050 0*:0000 0A ' "
                   "/proc/net/tcp*  # on 192.0.2.7",
-                  HasSubstr("grep -nF -e 192.0.2.7:80 -e app  # ")));
+                  HasSubstr("grep -nwF -e 192.0.2.7:80 -e app  # ")));
   EXPECT_THAT(Checks(Input(Cause::kConnectionUnreachable, Protocol::kHttp,
                            "[2001:db8::7]:80")),
               Contains("ip route get 2001:db8::7"));
@@ -62,6 +62,9 @@ TEST(Checks, SuggestPhpFpmForFastcgiOnly) {
   EXPECT_THAT(Checks(Input(Cause::kConnectionRefused, Protocol::kFastcgi,
                            "127.0.0.1:9000")),
               Contains("systemctl status 'php*-fpm*'"));
+  EXPECT_THAT(Checks(Input(Cause::kConnectionRefused, Protocol::kFastcgi,
+                           "192.0.2.7:9000")),
+              Contains("systemctl status 'php*-fpm*'  # on 192.0.2.7"));
   EXPECT_THAT(Checks(Input(Cause::kSocketMissing, Protocol::kFastcgi,
                            "unix:/run/php/php8.2-fpm.sock")),
               ElementsAre("ls -l /run/php/php8.2-fpm.sock",
@@ -80,6 +83,9 @@ TEST(Checks, LookAtTheModesOfASocket) {
   const std::vector<std::string> checks = Checks(Input(
       Cause::kPermissionDenied, Protocol::kFastcgi, "unix:/run/app.sock"));
   EXPECT_EQ(checks[0], "namei -l /run/app.sock");
+  EXPECT_THAT(checks[1],
+              AllOf(HasSubstr("--reuid $(ps -o uid= -C nginx | tail -n 1)"),
+                    HasSubstr(" test -w /run/app.sock && echo")));
   EXPECT_THAT(checks, Contains(HasSubstr("listen\\.(owner|group|mode)")));
 }
 
@@ -122,10 +128,28 @@ TEST(Checks, LookUpTheName) {
   Input input(Cause::kDnsError, Protocol::kHttp, "");
   input.text.upstream = "api.example.com:8080";
   EXPECT_THAT(Checks(input)[0],
-              HasSubstr("dig api.example.com $(nginx -T 2>/dev/null | sed"));
+              AllOf(HasSubstr("then dig api.example.com $(nginx -T"),
+                    HasSubstr("s/[][]//g"),
+                    HasSubstr("; else getent ahosts api.example.com; fi")));
   for (const absl::string_view name : {"-f/etc/shadow", "a;id", "10.0.0.1"}) {
     input.text.upstream = name;
     EXPECT_THAT(Checks(input), Each(Not(HasSubstr("dig"))));
+  }
+}
+
+TEST(Checks, SayWhetherNginxHasAResolver) {
+  EXPECT_THAT(Checks(Input(Cause::kResolverMissing, Protocol::kHttp, ""))[0],
+              HasSubstr("grep -nF -e 'resolver '  # "));
+}
+
+TEST(Checks, ShowTheBlockWhereThereIsOne) {
+  Input input(Cause::kNoLiveUpstreams, Protocol::kHttp, "");
+  EXPECT_THAT(Checks(input),
+              ElementsAre(HasSubstr("grep -FA 20 'upstream app'"),
+                          HasSubstr("'max_fails|")));
+  for (const absl::string_view name : {"localhost:8080", "api.example.com"}) {
+    input.text.upstream = name;
+    EXPECT_THAT(Checks(input), ElementsAre(HasSubstr("'max_fails|")));
   }
 }
 
@@ -135,9 +159,16 @@ TEST(Checks, LookAtTheCertificate) {
   EXPECT_THAT(Checks(input)[0],
               HasSubstr("openssl s_client -connect 192.0.2.7:443 -servername "
                         "api.example.com </dev/null"));
+  EXPECT_THAT(Checks(input)[1],
+              AllOf(HasSubstr("proxy_ssl_trusted_certificate [^ ;]+'"),
+                    HasSubstr("-servername api.example.com </dev/null -CAfile "
+                              "$f -verify_depth ${d:-1} 2>&1 | grep -m 1 -E "
+                              "'Verify return|")));
   // Never the very name that did not match.
   input.text.message = "upstream SSL certificate does not match \"x\"";
-  EXPECT_THAT(Checks(input)[0], HasSubstr("subjectAltName"));
+  EXPECT_THAT(Checks(input)[0], HasSubstr("subjectAltName -checkhost x"));
+  input.text.message = "upstream SSL certificate does not match \"$(id)\"";
+  EXPECT_THAT(Checks(input)[0], Not(HasSubstr("id")));
   EXPECT_THAT(Checks(input), Contains(HasSubstr("proxy_ssl_name NAME;")));
   Evidence evidence;
   AppendItem(Named::kCertificateNames, "*.example.com", &evidence);
@@ -168,7 +199,7 @@ TEST(Checks, SayWhichDirectiveAndValue) {
             "proxy_buffer_size 32k; proxy_buffers 8 32k;");
   EXPECT_THAT(
       Checks(Input(Cause::kHeaderTooBig, Protocol::kHttp, "127.0.0.1:80"))[1],
-      HasSubstr(" | wc -c"));
+      HasSubstr(" | wc -c  # has to fit into proxy_buffer_size"));
 
   input = Input(Cause::kReadTimeout, Protocol::kHttp, "127.0.0.1:80");
   input.failure.limit = 1500;
@@ -194,19 +225,22 @@ TEST(Checks, TellWhatThisMachineRanOutOf) {
   input.failure.errno_number = EADDRNOTAVAIL;
   EXPECT_THAT(Checks(input), Contains("sysctl net.ipv4.ip_local_port_range"));
   EXPECT_THAT(Checks(input),
-              Contains("ss -Htan state time-wait dst 127.0.0.1:80 | wc -l"));
-  EXPECT_THAT(Checks(input), Not(Contains("sysctl fs.file-nr")));
+              Contains("ss -Htan dst 127.0.0.1:80 | cut -d' ' -f1 | sort | "
+                       "uniq -c"));
+  EXPECT_THAT(Checks(input), Not(Contains(HasSubstr("fs.file-nr"))));
   input.failure.errno_number = ENFILE;
-  EXPECT_THAT(Checks(input), ElementsAre("sysctl fs.file-nr"));
+  EXPECT_THAT(Checks(input),
+              ElementsAre("sysctl fs.file-nr  # open, unused, at most"));
   input.failure.errno_number = EMFILE;
-  EXPECT_THAT(Checks(input), Not(Contains("sysctl fs.file-nr")));
+  EXPECT_THAT(Checks(input), Not(Contains(HasSubstr("fs.file-nr"))));
   EXPECT_THAT(Checks(input), Contains(HasSubstr("/proc/$p/limits")));
   EXPECT_THAT(Checks(input),
               Not(Contains("sysctl net.ipv4.ip_local_port_range")));
   input.failure.errno_number = 0;
   input.text.message = "1024 worker_connections are not enough";
   EXPECT_THAT(Checks(input),
-              ElementsAre(HasSubstr("grep -nF -e worker_connections ")));
+              ElementsAre(HasSubstr("grep -c socket:"),
+                          HasSubstr("grep -nF -e worker_connections ")));
 }
 
 TEST(Checks, AskTheKernelForTheWayByErrno) {
@@ -228,6 +262,14 @@ TEST(Checks, AskForThatServiceAndItsProcesses) {
   EXPECT_THAT(checks[0], HasSubstr("ss -Hltnp 'sport = :8080' | grep"));
   EXPECT_THAT(checks[0], HasSubstr("systemctl"));
   EXPECT_THAT(checks, Contains(HasSubstr("ps -o pid,lstart,args")));
+  const std::vector<std::string> elsewhere = Checks(Input(
+      Cause::kClosedBeforeResponse, Protocol::kFastcgi, "192.0.2.7:9000"));
+  EXPECT_THAT(elsewhere,
+              ElementsAre(HasSubstr("}  # on 192.0.2.7"),
+                          HasSubstr("status  # on 192.0.2.7"),
+                          HasSubstr("-p  # on 192.0.2.7: a young one"),
+                          HasSubstr("killed process'  # on 192.0.2.7"),
+                          HasSubstr("/usr/local/etc}  # on 192.0.2.7")));
   const std::vector<std::string> php = Checks(Input(
       Cause::kClosedBeforeResponse, Protocol::kFastcgi, "127.0.0.1:9000"));
   EXPECT_THAT(php[0], HasSubstr("tail -n 30 ${l:-/var/log/php*fpm*.log}"));
@@ -281,6 +323,55 @@ TEST(Checks, MakeARequestLikeTheOneThatFailed) {
   EXPECT_THAT(Checks(input)[0], HasSubstr("curl -sSg -m 90 -I "));
 }
 
+TEST(Checks, TellWhatIsWrongWithACertificate) {
+  Input input(Cause::kTlsCertificateInvalid, Protocol::kHttps, "192.0.2.7:443");
+  input.text.message = "certificate verify error: (10:certificate has expired)";
+  EXPECT_THAT(Checks(input), ElementsAre(HasSubstr("-dates; date -u"),
+                                         HasSubstr("'Verify return|")));
+  input.text.message = "certificate verify error: (22:chain too long)";
+  EXPECT_THAT(
+      Checks(input),
+      ElementsAre(HasSubstr(" [si]:'"), HasSubstr("-verify_depth ${d:-1} "),
+                  HasSubstr("proxy_ssl_verify_depth 3;")));
+  Evidence deep;
+  deep.verify_depth = 1;
+  deep.chain_length = 5;
+  input.text.message = "certificate verify error: (20:no issuer)";
+  EXPECT_THAT(upstream_502::Checks(input.failure, input.text, &deep),
+              ElementsAre(HasSubstr(" [si]:'"), HasSubstr("-verify_depth "),
+                          HasSubstr("proxy_ssl_verify_depth 4;")));
+  deep.chain_length = 2;
+  EXPECT_THAT(upstream_502::Checks(input.failure, input.text, &deep),
+              Not(Contains(HasSubstr("proxy_ssl_verify_depth 4;"))));
+  input.text.message = "certificate verify error: (66:EE key too small)";
+  EXPECT_THAT(Checks(input),
+              ElementsAre(HasSubstr("-text | grep -E 'Public-Key|"),
+                          HasSubstr("'Verify return|")));
+  input.text.peer = "";
+  EXPECT_THAT(Checks(input), ElementsAre(HasSubstr("error.log")));
+}
+
+TEST(Checks, EndWhereAHandshakeDoesNot) {
+  EXPECT_THAT(
+      Checks(Input(Cause::kTlsTimeout, Protocol::kHttps, "192.0.2.7:443"))[0],
+      HasSubstr("timeout 10 openssl s_client -connect 192.0.2.7:443"));
+  EXPECT_THAT(Checks(Input(Cause::kTlsTimeout, Protocol::kHttps, "")),
+              ElementsAre("proxy_connect_timeout 60s;"));
+}
+
+TEST(Checks, AskWithTheNameAndWithoutIt) {
+  Input input(Cause::kTlsProtocolError, Protocol::kHttps, "192.0.2.7:443");
+  input.text.upstream = "api.example.com";
+  const std::vector<std::string> named = Checks(input);
+  EXPECT_THAT(named[0], HasSubstr(" -servername api.example.com </dev/null "
+                                  "2>&1 | grep -E 'Cipher is|"));
+  EXPECT_THAT(named[1], HasSubstr("-connect 192.0.2.7:443 </dev/null 2>&1"));
+  input.text.upstream = "10.0.0.1";
+  EXPECT_EQ(Checks(input).size(), named.size() - 1);
+  input.text.peer = "";
+  EXPECT_THAT(Checks(input), ElementsAre("proxy_ssl_server_name on;"));
+}
+
 TEST(Checks, ForTlsGoByMessageAndAlert) {
   Input input(Cause::kTlsProtocolError, Protocol::kHttps, "192.0.2.7:443");
   input.text.message = "SSL_do_handshake() failed (SSL: wrong version number)";
@@ -296,6 +387,7 @@ TEST(Checks, ForTlsGoByMessageAndAlert) {
   }
   input.text.message = "SSL alert number 116";
   EXPECT_THAT(Checks(input), Contains(HasSubstr("proxy_ssl_certificate ")));
+  EXPECT_THAT(Checks(input)[0], HasSubstr("</dev/null | sed -n '/CA names/"));
   EXPECT_THAT(Checks(input), Not(Contains(HasSubstr("_ssl_protocols"))));
   input.text.message = "SSL alert number 40";
   EXPECT_THAT(Checks(input), Contains("proxy_ssl_server_name on;"));

@@ -11,6 +11,7 @@ namespace upstream_502 {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -40,12 +41,42 @@ TEST(Confirm, ResolvesTheNameThatMoved) {
   SetMoved("api.example", "192.0.2.1", "192.0.2.2", &evidence);
   EXPECT_EQ(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
             "getent ahosts api.example");
+  EXPECT_THAT(
+      Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[1],
+      HasSubstr("ps -o pid,lstart,args -C nginx  # "));
   SetMoved("$(reboot)", "192.0.2.1", "192.0.2.2", &evidence);
-  EXPECT_EQ(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
-            "nginx -t && nginx -s reload");
+  EXPECT_THAT(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence),
+              ElementsAre(HasSubstr("lstart"), "nginx -t && nginx -s reload"));
   SetMoved(std::string(255, 'n'), "192.0.2.1", "192.0.2.2", &evidence);
-  EXPECT_EQ(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
-            "nginx -t && nginx -s reload");
+  EXPECT_THAT(
+      Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
+      HasSubstr("lstart"));
+}
+
+TEST(Confirm, AsksTheNameServerThatNginxAsks) {
+  const std::vector<std::string> checks =
+      Confirm(Finding::kHostsOnly, {}, {.upstream = "api.example:80"}, nullptr);
+  EXPECT_THAT(checks, ElementsAre(HasSubstr("dig api.example $(nginx -T"),
+                                  "grep -nwF api.example /etc/hosts"));
+}
+
+TEST(Confirm, AsksAsHttpWhatSpeaksSomethingElse) {
+  EXPECT_THAT(
+      Of(Finding::kWrongProtocol, "127.0.0.1:9000", Protocol::kFastcgi)[0],
+      "curl -sSg -m 5 -i --raw http://127.0.0.1:9000/  # what speaks "
+      "HTTP answers");
+  EXPECT_THAT(Of(Finding::kWrongProtocol, "127.0.0.1:80")[1],
+              HasSubstr("ss -ltnp"));
+}
+
+TEST(Confirm, TriesAsNginxsUser) {
+  Evidence evidence;
+  evidence.uid = 33;
+  evidence.gid = 34;
+  EXPECT_THAT(Confirm(Finding::kNoPermission, {},
+                      {.peer = "unix:/run/$(id).sock"}, &evidence)[1],
+              HasSubstr("setpriv --reuid 33 --regid 34 --init-groups test -w "
+                        "'/run/$(id).sock' && "));
 }
 
 TEST(Confirm, LooksAtThePath) {

@@ -46,7 +46,7 @@ TEST(Diagnose, CallsAnUpstreamThatOnlyFailsAnOutage) {
             "All 40 attempts of the last 2 minutes failed: connection refused");
   EXPECT_THAT(d.checks, ElementsAre(HasSubstr("ss -ltnp 'sport = :9000' || "),
                                     "systemctl status 'php*-fpm*'",
-                                    HasSubstr("grep -nF -e 127.0.0.1:9000 ")));
+                                    HasSubstr("grep -nwF -e 127.0.0.1:9000 ")));
 }
 
 TEST(Diagnose, CallsAnOutageOnceNothingWorksAnyMore) {
@@ -185,13 +185,13 @@ TEST(Diagnose, TellsAGroupWithAPortFromItsServers) {
   Diagnosis d = scene.One();
   EXPECT_THAT(d.peers, ElementsAre("[::1]:3000"));
   EXPECT_THAT(d.checks[0], HasSubstr("ss -ltnp 'sport = :3000' || "));
-  EXPECT_THAT(d.checks, Contains(HasSubstr("grep -nF -e '[::1]:3000'")));
+  EXPECT_THAT(d.checks, Contains(HasSubstr("grep -nwF -e '[::1]:3000'")));
 
   Scene only("localhost:3000", Protocol::kHttp);
   only.At(kMinute).Bad(5, none);
   d = only.One();
   EXPECT_THAT(d.peers, IsEmpty());
-  EXPECT_EQ(d.checks[0], "getent ahosts localhost  # its servers");
+  EXPECT_THAT(d.checks, ElementsAre(HasSubstr("max_conns")));
 }
 
 TEST(Diagnose, SaysWhenAGroupHasNoLiveServerAndNothingElseIsKnown) {
