@@ -26,6 +26,7 @@ subtest 'promtool' => sub {
         "check rules $rules",
         "test rules $contrib/prometheus/upstream-502_test.yml",
         "check rules $contrib/fleet/prometheus.rules.yml",
+        "test rules $contrib/fleet/prometheus_test.yml",
       )
     {
         my $output = qx{promtool $arguments 2>&1};

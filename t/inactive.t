@@ -13,19 +13,20 @@ use List::Util qw(sum0);
 use Test::More;
 use Upstream502::Clock;
 use Upstream502::Http qw(request);
+use Upstream502::Net  qw(wait_for);
 use Upstream502::Test;
 
 my $t     = Upstream502::Test->new;
 my $clock = Upstream502::Clock->new( $t->dir );
 my ( undef, $output ) =
-  $t->check_config( http => 'upstream_502_zone tiny:8k events=16;' );
+  $t->check_config( http => 'upstream_502_zone tiny:8k events=256;' );
 my ($least) = $output =~ /at least (\d+)k/;
 
 sub configure ($generation) {
     my $servers = join ' ',
       map { "server 127.0.$generation.$_:%%PORT_nobody%%;" } 1 .. 250;
     $t->conf(
-        http => "upstream_502_zone tiny:${least}k events=16 inactive=1h;
+        http => "upstream_502_zone tiny:${least}k events=256 inactive=1h;
             upstream many { $servers }
             upstream one { server 127.0.0.9:%%PORT_nobody%%; }",
         server => 'location = /many { proxy_next_upstream off;
@@ -75,10 +76,16 @@ $clock->forward( 20 * 60 );
 ask(1);
 ok evicted() > 0, 'after an hour some make room';
 balances('some went');
-$clock->forward(30);
-ask(4);
-my @addrs = map { $_->{addr} } @{ many()->{peers} };
-ok( ( grep { /^127\.0\.2\./ } @addrs ), 'new ones have their rows' );
+my @addrs;
+wait_for(
+    'rows for new ones',
+    sub {
+        $clock->forward(2);
+        ask(1);
+        @addrs = map { $_->{addr} } @{ many()->{peers} };
+        return grep { /^127\.0\.2\./ } @addrs;
+    }
+);
 ok( ( grep { $_ eq '(other)' } @addrs ), 'what went is (other)' );
 is $t->upstream('one')->{peers}[0]{addr},
   $t->expand('127.0.0.9:%%PORT_nobody%%'), 'one that was used is there';
@@ -90,7 +97,7 @@ balances('after a reload');
 
 for my $value (qw(inactive=0 inactive=30s inactive=soon)) {
     my ( $code, $said ) = $t->check_config(
-        http => "upstream_502_zone tiny:${least}k events=16 $value;" );
+        http => "upstream_502_zone tiny:${least}k events=256 $value;" );
     is $code, 1, "$value is refused";
     like $said, qr/"inactive=" and a time of one minute or more/, 'and told';
 }

@@ -1,5 +1,5 @@
 # Other Debian releases in folders, for tools that source this: needs $root, the
-# folder of the project.
+# folder of the project, and a function `usage`.
 # shellcheck shell=bash
 
 roots=${VERSIONS_DIR:-$root/build/versions}
@@ -75,4 +75,24 @@ need_roots() {
   export JOBS=${JOBS:-$(nproc)}
   mkdir -p "$roots"
   roots=$(cd "$roots" && pwd)
+}
+
+# for_each_version COMMAND DEFAULT ARGUMENT...: reads the options of the tool and
+# runs COMMAND for each version that it was called with, or else of VERSIONS, or
+# else of DEFAULT. Says at its end which of them failed.
+for_each_version() {
+  local command=$1 default=$2 failed='' option version
+  shift 2
+  while getopts h option; do
+    case $option in
+      h) usage && exit ;;
+      *) usage >&2 && exit 2 ;;
+    esac
+  done
+  shift $((OPTIND - 1))
+  [ $# -gt 0 ] || eval "set -- ${VERSIONS:-$default}"
+  for version in "$@"; do
+    "$command" "$version" || failed+=" $version"
+  done
+  [ -z "$failed" ] || fail "failed:$failed"
 }

@@ -25,6 +25,7 @@ END
 
 test_suite() {
   local suite=$1
+  need_roots
   local folder=$roots/$suite
   prepare "$suite" "$folder"
   inside "$folder" machine /source/tools/install-deps.sh package || return
@@ -33,19 +34,4 @@ test_suite() {
   inside "$folder" own /source/tools/package-steps.sh /build
 }
 
-while getopts h option; do
-  case $option in
-    h) usage && exit ;;
-    *) usage >&2 && exit 2 ;;
-  esac
-done
-shift $((OPTIND - 1))
-
-need_roots
-[ $# -gt 0 ] || eval "set -- ${VERSIONS:-bookworm trixie sid}"
-
-failed=
-for suite in "$@"; do
-  test_suite "$suite" || failed+=" $suite"
-done
-[ -z "$failed" ] || fail "failed:$failed"
+for_each_version test_suite 'bookworm trixie sid' "$@"

@@ -32,6 +32,7 @@ END
 
 test_suite() {
   local suite=$1
+  need_roots
   local folder=$roots/$suite
   prepare "$suite" "$folder"
   inside "$folder" machine /source/tools/install-deps.sh versions || return
@@ -52,23 +53,11 @@ test_tree() {
     NGINX_SRC="$(cd "$tree" && pwd)" test-nginx
 }
 
-while getopts h option; do
-  case $option in
-    h) usage && exit ;;
-    *) usage >&2 && exit 2 ;;
+test_version() {
+  case $1 in
+    */*) test_tree "$1" ;;
+    *) test_suite "$1" ;;
   esac
-done
-shift $((OPTIND - 1))
+}
 
-[ $# -gt 0 ] || eval "set -- ${VERSIONS:-trixie sid}"
-
-failed=
-for version in "$@"; do
-  if [[ $version == */* ]]; then
-    test_tree "$version" || failed+=" $version"
-  else
-    need_roots
-    test_suite "$version" || failed+=" $version"
-  fi
-done
-[ -z "$failed" ] || fail "failed:$failed"
+for_each_version test_version 'trixie sid' "$@"

@@ -32,7 +32,9 @@ struct MainConf {
   ngx_flag_t asks;  // the kernel about failures, in some location
   ngx_flag_t incident_log;
   ngx_event_t incident_timer;  // looks for those that are over
-  ngx_array_t* locations;      // all of them, see place.h
+  uint32_t writer;             // this worker's place, see rounds.h
+  ngx_event_t round_timer;
+  ngx_array_t* locations;  // all of them, see place.h
 };
 
 struct LocConf {

@@ -56,11 +56,16 @@ absl::string_view RequestId(const ngx_http_request_t* r) {
   return {reinterpret_cast<const char*>(value.data), value.len};
 }
 
+// It may have gone since the attempt.
+uint32_t RowOf(const Store& store, const Note& note) {
+  return store.RowStillOf(note.rows.upstream, note.upstream);
+}
+
 void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
   Store& store = GetMainConf(r)->zone.store;
   uint32_t row = kNoUpstream;
   if (outcome.failure != nullptr) {
-    row = outcome.failure->rows.upstream;
+    row = RowOf(store, *outcome.failure);
   } else if (outcome.origin == Origin::kCache) {
     row = RowOf(store, HowCounted(r, r->upstream));
   }
@@ -75,11 +80,12 @@ void StoreEvents(ngx_http_request_t* main, const Outcome& outcome,
     if (note->failed && !note->stored) {
       note->stored = true;
       const FailureText text = CompleteFailure(main, outcome, *context, note);
-      store.WriteEvent(EventId(context, note), note->failure, text, note->rows,
+      const uint32_t row = RowOf(store, *note);
+      store.WriteEvent(EventId(context, note), note->failure, text, {row},
                        note->evidence);
       // Those of one request are mostly of one upstream.
-      if (note->rows.upstream != counted) {
-        counted = note->rows.upstream;
+      if (row != counted) {
+        counted = row;
         store.incidents().NoteCounts(counted, NowMs());
       }
     }
@@ -158,7 +164,7 @@ FailureText CompleteFailure(ngx_http_request_t* r, const Outcome& outcome,
     const RequestOutcome own =
         each->request == r ? outcome : DescribeOutcome(each->request);
     if (own.rescued) {
-      store.AddRescued(failure->rows.upstream);
+      store.AddRescued(RowOf(store, *failure));
     }
     StoreEvents(r, own, each);
   }

@@ -37,6 +37,22 @@ ngx_str_t ConfiguredName(ngx_pool_t* pool,
   return MakeName(pool, upstream.host, upstream.port, written);
 }
 
+absl::Span<UpstreamHook> HooksOf(MainConf* conf) {
+  return {conf->hooks, conf->hook_mask == 0 ? 0 : conf->hook_mask + 1};
+}
+
+uint32_t AddRow(Store* store, const UpstreamHook& hook) {
+  return store->FindOrAddUpstream(View(hook.name), Protocol::kUnknown,
+                                  UpstreamKind::kConfigured, NowMs());
+}
+
+// Workers share with the master what they do not write.
+void SetRow(uint32_t row, UpstreamHook* hook) {
+  if (hook->row != row) {
+    hook->row = row;
+  }
+}
+
 // Whether the name of a target stands for an address, or was one.
 bool HasAddress(const ngx_http_upstream_resolved_t* resolved) {
   return resolved != nullptr &&
@@ -79,14 +95,30 @@ bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init) {
   return true;
 }
 
+// First those that have a row, so that none of them makes room for another.
 void RegisterUpstreams(MainConf* conf) {
-  if (conf->hook_mask == 0) {
-    return;
-  }
-  for (UpstreamHook& hook : absl::MakeSpan(conf->hooks, conf->hook_mask + 1)) {
+  Store& store = conf->zone.store;
+  for (UpstreamHook& hook : HooksOf(conf)) {
     if (hook.upstream != nullptr) {
-      hook.row = conf->zone.store.FindOrAddUpstream(View(hook.name),
-                                                    Protocol::kUnknown);
+      SetRow(store.FindUpstream(View(hook.name), NowMs()), &hook);
+    }
+  }
+  for (UpstreamHook& hook : HooksOf(conf)) {
+    if (hook.upstream != nullptr && hook.row == kOtherUpstream) {
+      SetRow(AddRow(&store, hook), &hook);
+    }
+  }
+}
+
+void FindMissingRows(MainConf* conf) {
+  Store& store = conf->zone.store;
+  for (UpstreamHook& hook : HooksOf(conf)) {
+    if (hook.upstream == nullptr || store.HasRow(hook.row)) {
+      continue;
+    }
+    SetRow(store.FindUpstream(View(hook.name), NowMs()), &hook);
+    if (hook.row == kOtherUpstream && store.HasRoomForUpstream()) {
+      SetRow(AddRow(&store, hook), &hook);
     }
   }
 }
@@ -95,7 +127,7 @@ uint32_t RowOf(Store& store, const CountedAs& counted) {
   return counted.name.empty()
              ? kNoUpstream
              : store.FindOrAddUpstream(counted.name, Protocol::kUnknown,
-                                       counted.kind);
+                                       counted.kind, NowMs());
 }
 
 UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {

@@ -13,6 +13,7 @@
 #include "finish.h"
 #include "incident_log.h"
 #include "probe.h"
+#include "rounds.h"
 #include "run.h"
 #include "state.h"
 #include "variables.h"
@@ -178,7 +179,7 @@ ngx_int_t InitModule(ngx_cycle_t* cycle) {
         StartState(cycle, &conf->zone);
       }
       conf->zone.store.SetInactive(conf->zone.inactive);
-      conf->zone.store.NoteLoad(NowMs());
+      conf->zone.generation = conf->zone.store.NoteLoad(NowMs());
       RegisterUpstreams(conf);
     }
     return NGX_OK;
@@ -190,6 +191,7 @@ ngx_int_t InitProcess(ngx_cycle_t* cycle) {
   if (conf != nullptr) {
     ReleaseMasterResources(&conf->zone);
     Guarded(cycle->log, [cycle, conf] {
+      StartRounds(cycle, conf);
       StartProbing(cycle);
       StartIncidentLog(cycle, conf);
     });
@@ -198,7 +200,12 @@ ngx_int_t InitProcess(ngx_cycle_t* cycle) {
 }
 
 void ExitProcess(ngx_cycle_t* cycle) {
-  Guarded(cycle->log, [] { StopProbing(); });
+  Guarded(cycle->log, [cycle] {
+    StopProbing();
+    if (MainConf* conf = CycleConf(cycle)) {
+      StopRounds(conf);
+    }
+  });
 }
 
 void ExitMaster(ngx_cycle_t* cycle) {

@@ -130,9 +130,10 @@ uint64_t IncidentOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
       outcome.failure->rows.upstream == FailureRows::kNone) {
     return 0;
   }
-  return GetMainConf(r)->zone.store.incidents().Find(
-      outcome.failure->rows.upstream, outcome.failure->failure.time_ms,
-      NowMs());
+  const Store& store = GetMainConf(r)->zone.store;
+  return store.incidents().Find(store.RowStillOf(outcome.failure->rows.upstream,
+                                                 outcome.failure->upstream),
+                                outcome.failure->failure.time_ms, NowMs());
 }
 
 // The last failed attempt, as the status page will show it.

@@ -20,6 +20,7 @@ struct Zone {
   ngx_uint_t first;      // the first configuration of this process
   ngx_uint_t restarted;  // the running configuration's zone does not go on
   ngx_uint_t serial;     // of the memory, among those of this process
+  uint64_t generation;   // of this configuration in the store
   ngx_shm_zone_t* shm;
   Store store;
   // Holds the memory for the new binary of an upgrade; -1: none.

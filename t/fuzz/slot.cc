@@ -72,8 +72,8 @@ void Read(Input input) {
   CopySlot(slot, &copy);
   PeekSlot(copy);
   Event event;
-  FailureRows rows;
-  if (ReadSlot(copy, &event, &rows)) {
+  LongName long_name;
+  if (ReadSlot(copy, &event, &long_name)) {
     REQUIRE(event.id == PeekSlot(copy).id);
     Use(event);
   }
@@ -116,8 +116,8 @@ void Write(Input input) {
   EventSlot slot;
   WriteSlot(&slot, 7, 1, failure, text, {}, asked ? &evidence : nullptr);
   Event event;
-  FailureRows rows;
-  REQUIRE(ReadSlot(slot, &event, &rows));
+  LongName long_name;
+  REQUIRE(ReadSlot(slot, &event, &long_name));
   REQUIRE(event.evidence.has_value() == asked);
   // What there was room for is a beginning of what was written.
   REQUIRE(text.message.substr(0, event.message.size()) == event.message);

@@ -74,7 +74,8 @@ struct Arena {
   // The row that slot `i` of an index names, or kNoPeer (an empty slot). Rows
   // are whole once their index names them.
   uint32_t IndexedUpstream(uint32_t i) const {
-    return upstream_index[i].load(std::memory_order_acquire) - 1;
+    const uint32_t named = upstream_index[i].load(std::memory_order_acquire);
+    return named == kGone ? kNoPeer : named - 1;
   }
   uint32_t IndexedPeer(uint32_t i) const {
     const uint32_t named = peer_index[i].load(std::memory_order_acquire);
@@ -99,6 +100,10 @@ void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,
 
 inline bool IsRetired(const PeerRow& row) {
   return (row.upstream.load(std::memory_order_acquire) & kRetired) != 0;
+}
+// Rows in the making hold anything yet.
+inline bool IsRetired(const UpstreamRow& row) {
+  return row.state.load() == kRetired;
 }
 // The upstream that it counts for, retired or not.
 inline uint32_t HomeOf(const PeerRow& row) {

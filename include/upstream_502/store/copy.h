@@ -51,14 +51,24 @@ class Copier {
   bool FindPeers();
   bool FindRetired();
   bool CopyRows();
+  bool AddUp();
   bool FindEvents();
   bool CopyEvents();
   bool CopyIncidents();
 
+  // All rows of one name are taken together, and those that went with
+  // "(other)".
   void OpenRow();
+  void ReadRow();
+  void TakePeersOf(uint32_t row);
+  bool IsOfOpen(const PeerRow& peer) const;
   void AddPeer();
   void AddRetired();
   void CloseRow();
+  // How many moves of counts to the open row have begun and ended.
+  std::pair<uint32_t, uint32_t> MovesToOpen() const;
+  // Begins anew where upstreams went meanwhile.
+  bool StartOver();
   void FillZone();
   // Takes so much off what is left of this turn's work.
   void Spend(size_t work);
@@ -74,12 +84,20 @@ class Copier {
   size_t step_ = 0;
   size_t next_ = 0;           // of this step
   List<uint32_t> upstreams_;  // a heap by name
+  List<uint32_t> gone_;       // retired ones
   Chains published_;
   Chains retired_;
   UpstreamStats* open_ = nullptr;  // that peers are being added to
+  List<uint32_t> rows_;            // its rows
   List<uint32_t> peers_;           // its, that are left, a heap by name
-  uint32_t next_retired_ = 0;
+  List<uint32_t> others_;          // those that count as "(other)", as well
   PeerStats other_;
+  // Counts that are moved while they are read would be there twice or not at
+  // all: what was read is read again then.
+  uint32_t begun_ = 0;      // moves to the open row when it was read,
+  uint32_t all_begun_ = 0;  // and to "(other)" when all began
+  int tries_ = 0;
+  int all_tries_ = 0;
   List<std::pair<uint64_t, const EventSlot*>> events_;  // a heap by id
 };
 

@@ -69,6 +69,7 @@ class Incidents {
                         uint64_t* id);
   bool CameWithReload(const UpstreamRow& row, int64_t first) const;
   void Feed(IncidentSlot* slot, const IncidentFailure& failure) const;
+  uint32_t KnownPeer(uint64_t credit) const;
   void Credit(IncidentSlot* slot, uint32_t upstream, EarlyFailure* early) const;
   void KeepEarly(UpstreamRow* row, uint64_t spell,
                  const IncidentFailure& failure);
@@ -76,6 +77,10 @@ class Incidents {
 
   const Arena& arena_;
 };
+
+// Of the upstream of an incident, which may have no row any more: the end of a
+// long name is lost then.
+absl::string_view NameOf(const Arena& arena, const IncidentSlot& slot);
 
 // Whether an incident whose last failure was at `end` is over.
 bool IsOver(int64_t end, int64_t now_ms);

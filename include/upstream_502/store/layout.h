@@ -31,18 +31,22 @@ static_assert(Counter::is_always_lock_free && Word::is_always_lock_free &&
 
 inline constexpr uint64_t kMagic = 0x3230356d61657473;  // "steam502"
 // Raise it when the meaning of a field changes; sizes speak for themselves.
-inline constexpr uint32_t kLayoutVersion = 7;
+inline constexpr uint32_t kLayoutVersion = 8;
 
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kUpstreamShards = 8;
 inline constexpr size_t kPeerShards = 4;
-inline constexpr size_t kUpstreamNameMax = 256;
+inline constexpr size_t kUpstreamNameMax = 224;
 inline constexpr size_t kPeerNameMax = 128;
 inline constexpr size_t kRecentSlots = 4;  // of kRecentMs each
 inline constexpr int64_t kRecentMs = 2 * kMinuteMs;
 inline constexpr size_t kRareEvents = 16;  // per cause
 inline constexpr size_t kEventWords = 96;
 inline constexpr size_t kIncidentPeers = 24;  // told apart in one incident
+inline constexpr size_t kIncidentNameMax = 88;
+// With its length: its end is left out.
+inline constexpr uint8_t kNameCut = 0x80;
+inline constexpr size_t kWriters = 512;
 
 // Counters that every request touches; a worker adds to its own shard so that
 // cores do not fight over a line.
@@ -87,16 +91,27 @@ struct EarlyFailure {
   Tally before;  // what was counted before it
 };
 
+// How often counts were moved to a row: begun and ended. See copy.h.
+struct Moves {
+  Word begun{0};
+  Word ended{0};
+};
+
 // What a success adds to comes first, then what a lookup reads. Failures are
 // the sum of `causes`: one number cannot disagree with itself when a process is
 // killed.
 struct UpstreamRow {
   Shard shards[kUpstreamShards];
   uint32_t hash;
-  uint32_t name_length;  // bytes stored in `name`
-  Time minute{0};        // start of the running span of `minutes`,
-  Time recent{0};        // of `recents`
-  Time hour{0};          // and of `hours`
+  uint32_t name_length;   // bytes stored in `name`
+  Word state{0};          // kRetired, or 0
+  Word retired{0};        // as of a peer
+  Moves moves;            // to it and to its "(other)" peer
+  Counter generation{0};  // of the last configuration that names it; 0: none
+  Time named{0};          // when it was found by its name in one, or made
+  Time minute{0};         // start of the running span of `minutes`,
+  Time recent{0};         // of `recents`
+  Time hour{0};           // and of `hours`
   std::atomic<uint8_t> protocol{0};
   std::atomic<uint8_t> seen{0};  // kept across a reset of the counters
   std::atomic<uint8_t> kind{0};  // UpstreamKind
@@ -123,8 +138,8 @@ auto& GrpcStatusOf(Row& row, size_t status) {
       .grpc_statuses[(status - 1) / kUpstreamShards];
 }
 
-// With the upstream of a peer's row: nobody finds it any more, what it holds is
-// "(other)"'s.
+// With the upstream of a peer's row, and in an upstream's state: nobody finds
+// it any more, what it holds is "(other)"'s.
 inline constexpr uint32_t kRetired = uint32_t{1} << 31;
 // In the place of a row that an index named: what is behind it is found still.
 inline constexpr uint32_t kGone = UINT32_MAX;
@@ -133,7 +148,7 @@ struct PeerRow {
   Shard shards[kPeerShards];
   uint32_t hash;
   Word upstream;    // row, and whether it is kRetired,
-  Word retired{0};  // since when: Unix time, seconds
+  Word retired{0};  // in which round, see writers.h
   uint16_t addr_length;
   std::atomic<uint8_t> last_cause{0};
   Time minute{0};
@@ -153,12 +168,11 @@ struct EventSlot {
 };
 static_assert(sizeof(EventSlot) == 768);
 
-// A peer's failures in an incident. The row may be another peer's by now: then
-// its hash differs.
-struct IncidentPeer {
-  Word row{0};  // plus one; 0: free
-  Word hash{0};
-  Word failures{0};
+// A process that counts: see writers.h.
+struct Writer {
+  Counter process{0};     // 0: free
+  Counter generation{0};  // of its configuration
+  Word round{0};          // the last one that it has passed
 };
 
 // One incident: plain counters, so that a torn one is still one; see
@@ -170,16 +184,22 @@ struct alignas(kCacheLine) IncidentSlot {
   Counter first_event{0};
   Counter last_event{0};
   Counter generation{0};  // of the configuration it began with
-  Word upstream{0};       // row
+  Word upstream{0};       // row, which may be another's by now
+  std::atomic<uint8_t> protocol{0};
   std::atomic<uint8_t> since_reload{0};
-  std::atomic<uint8_t> told{0};  // that it is over
-  Tally before;                  // what was counted before it,
-  Tally after;                   // and until its last failure
+  std::atomic<uint8_t> told{0};         // that it is over
+  std::atomic<uint8_t> name_length{0};  // and kNameCut
+  Tally before;                         // what was counted before it,
+  Tally after;                          // and until its last failure
   Word causes[kMaxCauses]{};
   Word findings[kMaxFindings]{};
   Word spans[kIncidentSpans]{};  // failures by time, see window.h
-  IncidentPeer peers[kIncidentPeers];
-  Word other_peers{0};  // failures of further ones
+  // Peers and their failures. A row may be another peer's by now: then its hash
+  // differs.
+  Counter peers[kIncidentPeers]{};  // hash, and row plus one; 0: free
+  Word peer_failures[kIncidentPeers]{};
+  Word other_peers{0};          // failures of further ones
+  char name[kIncidentNameMax];  // of the upstream
 };
 static_assert(sizeof(IncidentSlot) <= 1024);
 
@@ -201,12 +221,16 @@ struct alignas(kCacheLine) Header {
   Capacity capacity;
   Word upstreams{0};  // rows handed out
   Word peers{0};
-  Word resolved{0};      // rows of UpstreamKind::kResolved
-  Word chosen_peers{0};  // rows of peers that a client may have chosen
-  Word hand{0};          // where the next row to use again is looked for
-  Time inactive{0};      // ms after which a peer's row may go; 0: never
-  Time sweep_after{0};   // when to look for such rows again,
-  Time barren_until{0};  // and for one to use again
+  Word resolved{0};         // rows of UpstreamKind::kResolved
+  Word chosen_peers{0};     // rows of peers that a client may have chosen
+  Word hand{0};             // where the next row to use again is looked for
+  Word round{0};            // see writers.h
+  Word crowded{0};          // a process that counts has no place in `writers`
+  Time inactive{0};         // ms after which a row may go; 0: never
+  Time sweep_after{0};      // when to look for such rows of peers again,
+  Time barren_until{0};     // and for one to use again
+  Time upstreams_after{0};  // as sweep_after, of upstreams
+  Time writers_after{0};    // when to look for writers that are gone
   Counter evicted{0};
   Time start_time{0};
   Time load_time{0};
@@ -227,6 +251,7 @@ struct alignas(kCacheLine) Header {
   Time hour{0};
   CauseTotals<kHistoryMinutes> minutes;
   CauseTotals<kHistoryHours> hours;
+  Writer writers[kWriters];
 };
 
 // Another binary's layout differs in one of these: the version, and how many

@@ -20,6 +20,14 @@ namespace upstream_502 {
 
 inline constexpr size_t kWord = sizeof(uint64_t);
 
+// Where the whole name of a long-named upstream is, which is cut in the slot:
+// in its row, unless that is another's by now.
+struct LongName {
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t row = kNone;
+  uint32_t hash = 0;
+};
+
 // Names are kept before the message and the URI, which share the rest.
 // The last takes what others leave.
 inline constexpr size_t kNameLimits[] = {128, kPeerNameMax, 16, 80, 36, 80};
@@ -41,23 +49,22 @@ struct SlotPrefix {
   uint64_t checksum;  // of all words behind it
   uint64_t id;
   Failure failure;
-  FailureRows rows;
+  LongName long_name;
   SlotLengths lengths;
 };
 static_assert(std::has_unique_object_representations_v<SlotPrefix>);
 static_assert(sizeof(SlotPrefix) == 2 * kWord + sizeof(Failure) +
-                                        sizeof(FailureRows) +
-                                        sizeof(SlotLengths));
+                                        sizeof(LongName) + sizeof(SlotLengths));
 
 inline constexpr size_t kPrefixWords = sizeof(SlotPrefix) / kWord;
 inline constexpr size_t kTextBytes = (kEventWords - kPrefixWords) * kWord;
 
 // Stores an event. Text is cut so that all of it fits, at UTF-8 boundaries; the
-// message keeps at least half of what evidence and names leave free. Names of
-// `rows` are left out. `serial` counts the events of this cause.
+// message keeps at least half of what evidence and names leave free. `serial`
+// counts the events of this cause.
 void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
                const Failure& failure, const FailureText& text,
-               const FailureRows& rows, const Evidence* evidence = nullptr);
+               const LongName& long_name, const Evidence* evidence = nullptr);
 
 // What the slot seems to hold, without a look at the rest.
 struct SlotPeek {
@@ -70,10 +77,9 @@ SlotPeek PeekSlot(const EventSlot& slot);
 // Copies a slot as it is, whole or not.
 void CopySlot(const EventSlot& from, EventSlot* to);
 
-// False where the slot holds nothing that can be read whole. Names that `rows`
-// stands for are empty in `event`. Evidence that means nothing to this binary
-// is left out, the rest of the event is not.
-bool ReadSlot(const EventSlot& slot, Event* event, FailureRows* rows);
+// False where the slot holds nothing that can be read whole. Evidence that
+// means nothing to this binary is left out, the rest of the event is not.
+bool ReadSlot(const EventSlot& slot, Event* event, LongName* long_name);
 
 }  // namespace upstream_502
 

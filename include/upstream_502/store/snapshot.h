@@ -151,6 +151,9 @@ struct Snapshot {
 // Takes two rows of one peer together.
 void Merge(const PeerStats& from, PeerStats* to);
 
+// Adds what `from` counted, but for its peers and the incidents on record.
+void Merge(const UpstreamStats& from, UpstreamStats* to);
+
 // Sums that renderers and diagnoses share.
 uint64_t SumResponses(const ResponseCounts& responses);
 uint64_t ResponsesWithCode(const ResponseCounts& responses, int code);

@@ -28,15 +28,6 @@
 
 namespace upstream_502 {
 
-// No process takes so long from finding a row to counting with it.
-inline constexpr int64_t kQuarantineMs = 10000;
-
-// As a row keeps it: 0 is never, the last value a row that is in use again.
-inline constexpr uint32_t kTakenAgain = UINT32_MAX;
-inline uint32_t RetiredAt(int64_t now_ms) {
-  return static_cast<uint32_t>(std::max<int64_t>(now_ms / 1000, 1));
-}
-
 // A view of the memory; cheap to copy. All methods may be called from any
 // number of processes at once, but Create only before the memory is shared.
 class Store {
@@ -60,17 +51,34 @@ class Store {
 
   // The row of this upstream, kOtherUpstream when the table, or what resolved
   // ones may have of it, is full (each time counted as overflow). Names longer
-  // than kUpstreamNameMax are cut. What is configured stays so.
+  // than kUpstreamNameMax are cut. What is configured stays so. As with peers,
+  // its row may be another's by and by: that of a configured one when no
+  // writer's configuration names it, see writers.h, others when the process
+  // comes back to its event loop.
   uint32_t FindOrAddUpstream(absl::string_view name, Protocol protocol,
-                             UpstreamKind kind = UpstreamKind::kConfigured);
+                             UpstreamKind kind = UpstreamKind::kConfigured,
+                             int64_t now_ms = 0);
+  // The row that this configured upstream has already: it stays. Else
+  // kOtherUpstream.
+  uint32_t FindUpstream(absl::string_view name, int64_t now_ms);
+  // `upstream`, if it is the row of `name` yet, else kOtherUpstream, where its
+  // counts are then.
+  uint32_t RowStillOf(uint32_t upstream, absl::string_view name) const;
+  // Whether it has a row of its own, and is found there.
+  bool HasRow(uint32_t upstream) const {
+    return upstream != kOtherUpstream && !IsRetired(arena_.upstreams[upstream]);
+  }
+  bool HasRoomForUpstream() const;
+  // Makes room ahead of need where there is little: in the event loop.
+  void KeepReserve(int64_t now_ms) { MakeUpstreamRoom(false, now_ms); }
 
   // The row of this peer of `upstream`, its "(other)" row when the table is
-  // full and nothing can make room at `now_ms`. To be counted with at once: the
-  // row may be another peer's kQuarantineMs after it made room.
+  // full and nothing can make room at `now_ms`. To be counted with before the
+  // process comes back to its event loop: later it may be another peer's.
   uint32_t FindOrAddPeer(uint32_t upstream, absl::string_view addr,
                          int64_t now_ms = 0);
-  // Rows of peers that nobody used for so many ms make room for others, the
-  // longest unused first; 0: never. What they counted goes to "(other)".
+  // Rows that nobody used for so many ms make room for others, the longest
+  // unused first; 0: never. What they counted goes to "(other)".
   void SetInactive(int64_t ms) {
     arena_.header->inactive.store(ms, std::memory_order_relaxed);
   }
@@ -117,8 +125,8 @@ class Store {
   void WriteEvent(uint64_t id, const Failure& failure, const FailureText& text,
                   FailureRows rows = {}, const Evidence* evidence = nullptr);
 
-  // Notes that a configuration was loaded.
-  void NoteLoad(int64_t now_ms);
+  // Notes that a configuration was loaded; its number, from 1.
+  uint64_t NoteLoad(int64_t now_ms);
   // True at most once a minute while the overflow counter grows.
   bool TakeOverflowWarning(int64_t now_ms);
   // See Arena.
@@ -126,16 +134,27 @@ class Store {
 
  private:
   uint32_t MakeUpstream(uint32_t hash, absl::string_view name,
-                        Protocol protocol, UpstreamKind kind);
+                        Protocol protocol, UpstreamKind kind, int64_t now_ms);
+  void GiveBackUpstream(uint32_t row, UpstreamKind kind);
   uint32_t MakePeer(uint32_t hash, uint32_t upstream, absl::string_view addr,
                     int64_t now_ms);
-  void GiveBackPeer(uint32_t row, uint32_t upstream, int64_t now_ms);
+  void GiveBackPeer(uint32_t row, uint32_t upstream);
   // Of evict.cc.
   void MakeRoom(bool chosen, int64_t now_ms);
   uint32_t FreeRows() const;
-  bool Retire(uint32_t slot, uint32_t row, int64_t now_ms);
+  bool Retire(uint32_t slot, uint32_t row);
+  void RetireStray(uint32_t row);
   uint32_t ReuseRow(int64_t now_ms);
-  void Claim(uint32_t upstream);
+  // Of evict_upstreams.cc.
+  void MakeUpstreamRoom(bool chosen, int64_t now_ms);
+  bool IsNamed(const UpstreamRow& row) const;
+  bool RetireUpstream(uint32_t row);
+  void RetirePeersOfRetired();
+  void Rehome(uint32_t row);
+  bool IsFree(const UpstreamRow& row, uint32_t passed) const;
+  uint32_t ReuseUpstream(int64_t now_ms);
+  void MoveUpstream(uint32_t row, int64_t now_ms);
+  void Claim(uint32_t upstream, int64_t now_ms);
   // Whether a client may have chosen the peers of `upstream`.
   bool IsChosen(uint32_t upstream) const {
     return KindOf(arena_.upstreams[upstream]) != UpstreamKind::kConfigured;

@@ -90,8 +90,7 @@ struct FailureText {
                                    // or `Failure` tells
 };
 
-// The rows that upstream and peer have in the store, where they have some:
-// their names are kept there, and not with the event.
+// The rows that upstream and peer had in the store, where they had some.
 struct FailureRows {
   static constexpr uint32_t kNone = UINT32_MAX;
   uint32_t upstream = kNone;

@@ -245,6 +245,11 @@ void Arena::Reset(int64_t now_ms) {
       reset_upstream(row);
     }
   }
+  for (uint32_t row = 0; row < header->upstreams.load(kRelaxed); ++row) {
+    if (IsRetired(upstreams[row])) {
+      reset_upstream(row);
+    }
+  }
   for (uint32_t i = 0; i < capacity.peer_index; ++i) {
     if (const uint32_t row = IndexedPeer(i); row != kNoPeer) {
       Clear(peers + row);

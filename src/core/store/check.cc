@@ -21,7 +21,7 @@ bool IsTime(const Time& time) {
 
 bool IsSound(const UpstreamRow& row) {
   return row.name_length <= kUpstreamNameMax && IsTime(row.minute) &&
-         IsTime(row.recent) && IsTime(row.hour) &&
+         IsTime(row.recent) && IsTime(row.hour) && IsTime(row.named) &&
          std::all_of(
              std::begin(row.early), std::end(row.early),
              [](const EarlyFailure& early) { return IsTime(early.time); });
@@ -36,17 +36,17 @@ bool IsSound(const PeerRow& row, const Capacity& capacity) {
              [](const Shard& shard) { return IsTime(shard.last_success); });
 }
 
-bool IsSound(const IncidentSlot& slot, const Capacity& capacity) {
+bool IsSound(const IncidentSlot& slot) {
   return IsTime(slot.start) && IsTime(slot.end) &&
-         slot.id.load(kRelaxed) < kIdMax &&
-         slot.upstream.load(kRelaxed) < capacity.upstreams;
+         slot.id.load(kRelaxed) < kIdMax;
 }
 
 bool IsSound(const Header& header) {
   const Capacity& capacity = header.capacity;
   for (const Time* time :
        {&header.start_time, &header.load_time, &header.overflow_warned,
-        &header.minute, &header.hour}) {
+        &header.minute, &header.hour, &header.inactive, &header.sweep_after,
+        &header.barren_until, &header.upstreams_after, &header.writers_after}) {
     if (!IsTime(*time)) {
       return false;
     }
@@ -97,6 +97,28 @@ void Put(Word* index, uint32_t size, uint32_t hash, uint32_t row) {
   index[at].store(row + 1, kRelaxed);
 }
 
+// What no index names below `used`: what it counted is that of "(other)". Where
+// it says nothing that can be, it is nobody's.
+void RetireOtherUpstreams(Arena* arena, const std::vector<uint32_t>& rows,
+                          uint32_t used) {
+  for (uint32_t row = kNoUpstream + 1; row < used; ++row) {
+    if (std::binary_search(rows.begin(), rows.end(), row)) {
+      continue;
+    }
+    UpstreamRow& upstream = arena->upstreams[row];
+    PeerRow& other = arena->peers[arena->OtherPeer(row)];
+    if (!IsUpstreamSound(*arena, row)) {
+      FillUpstream(&upstream, 0, {}, Protocol::kUnknown);
+      FillPeer(&other, 0, row, kOtherName);
+    }
+    other.upstream.store(row, kRelaxed);
+    upstream.kind.store(0, kRelaxed);
+    upstream.generation.store(0, kRelaxed);
+    upstream.state.store(kRetired, kRelaxed);
+    upstream.retired.store(1, kRelaxed);
+  }
+}
+
 // Drops what has the name of another one: `name` tells it.
 template <typename Name>
 void KeepOneOfEach(std::vector<uint32_t>* rows, const Name& name) {
@@ -121,7 +143,10 @@ void MendUpstreams(Arena* arena) {
   std::vector<uint32_t> rows = RowsOf(
       arena->upstream_index, capacity.upstream_index, capacity.upstreams);
   rows.erase(std::remove_if(rows.begin(), rows.end(),
-                            [](uint32_t row) { return row <= kNoUpstream; }),
+                            [arena](uint32_t row) {
+                              return row <= kNoUpstream ||
+                                     IsRetired(arena->upstreams[row]);
+                            }),
              rows.end());
   KeepOneOfEach(
       &rows, [arena](uint32_t row) { return NameOf(arena->upstreams[row]); });
@@ -133,10 +158,16 @@ void MendUpstreams(Arena* arena) {
     upstream.hash = HashText(0, name.data(), name.size());
     PeerRow& other = arena->peers[arena->OtherPeer(row)];
     other.upstream.store(row, kRelaxed);
+    upstream.state.store(0, kRelaxed);
+    upstream.retired.store(0, kRelaxed);
     resolved += KindOf(upstream) == UpstreamKind::kResolved ? 1U : 0U;
     Put(arena->upstream_index, capacity.upstream_index, upstream.hash, row);
   }
-  arena->header->upstreams.store(Highest(rows, kNoUpstream + 1), kRelaxed);
+  std::sort(rows.begin(), rows.end());
+  const uint32_t used =
+      std::max(arena->header->upstreams.load(kRelaxed), Highest(rows, 0));
+  RetireOtherUpstreams(arena, rows, used);
+  arena->header->upstreams.store(used, kRelaxed);
   arena->header->resolved.store(resolved, kRelaxed);
 }
 
@@ -153,8 +184,12 @@ void RetireOthers(Arena* arena, const std::vector<uint32_t>& rows,
     if (named[row]) {
       continue;
     }
-    if (HomeOf(peer) >= arena->header->upstreams.load(kRelaxed)) {
+    const uint32_t home = HomeOf(peer);
+    if (home >= arena->header->upstreams.load(kRelaxed) ||
+        !IsSound(peer, arena->capacity)) {
       FillPeer(&peer, 0, kOtherUpstream, {});
+    } else if (IsRetired(arena->upstreams[home])) {
+      peer.upstream.store(kOtherUpstream, kRelaxed);
     }
     peer.upstream.fetch_or(kRetired, kRelaxed);
     peer.retired.store(1, kRelaxed);
@@ -168,8 +203,10 @@ void MendPeers(Arena* arena) {
   const uint32_t upstreams = arena->header->upstreams.load(kRelaxed);
   rows.erase(std::remove_if(rows.begin(), rows.end(),
                             [&](uint32_t row) {
-                              return arena->peers[row].upstream.load(
-                                         kRelaxed) >= upstreams;
+                              const uint32_t home =
+                                  arena->peers[row].upstream.load(kRelaxed);
+                              return home >= upstreams ||
+                                     IsRetired(arena->upstreams[home]);
                             }),
              rows.end());
   KeepOneOfEach(&rows, [arena](uint32_t row) {
@@ -189,10 +226,26 @@ void MendPeers(Arena* arena) {
                   : 0U;
     Put(arena->peer_index, capacity.peer_index, peer.hash, row);
   }
-  const uint32_t used = Highest(rows, 0);
+  const uint32_t used =
+      std::max(arena->header->peers.load(kRelaxed), Highest(rows, 0));
   RetireOthers(arena, rows, used);
   arena->header->peers.store(used, kRelaxed);
   arena->header->chosen_peers.store(chosen, kRelaxed);
+}
+
+// Those who counted and moved are no more.
+void ForgetProcesses(Arena* arena) {
+  Header& header = *arena->header;
+  for (Writer& writer : header.writers) {
+    writer.process.store(0, kRelaxed);
+  }
+  header.crowded.store(0, kRelaxed);
+  header.round.store(1, kRelaxed);  // that in which rows are retired here
+  const uint32_t used = header.upstreams.load(kRelaxed);
+  for (uint32_t row = 0; row < used; ++row) {
+    Moves& moves = arena->upstreams[row].moves;
+    moves.ended.store(moves.begun.load(kRelaxed), kRelaxed);
+  }
 }
 
 }  // namespace
@@ -218,7 +271,7 @@ bool IsSound(const Arena& arena) {
     }
   }
   for (uint32_t i = 0; i < capacity.incidents; ++i) {
-    if (!IsSound(arena.incidents[i], capacity)) {
+    if (!IsSound(arena.incidents[i])) {
       return false;
     }
   }
@@ -228,6 +281,7 @@ bool IsSound(const Arena& arena) {
 void Mend(Arena* arena) {
   MendUpstreams(arena);
   MendPeers(arena);
+  ForgetProcesses(arena);
 }
 
 }  // namespace upstream_502

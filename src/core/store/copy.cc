@@ -3,14 +3,12 @@
 #include "upstream_502/store/copy.h"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
 #include <utility>
 
 #include "absl/types/span.h"
 #include "copy_rows.h"
 #include "upstream_502/store/history.h"
-#include "upstream_502/store/slot.h"
 
 namespace upstream_502 {
 namespace {
@@ -23,6 +21,8 @@ constexpr size_t kUpstreamWork = 4;
 // So many entries of an index are worth one row.
 constexpr size_t kFew = 16;
 constexpr uint32_t kEnd = UINT32_MAX;
+// So often what others move meanwhile is read.
+constexpr int kReads = 3;
 constexpr uint32_t kUnknown = UINT32_MAX - 1;
 
 // Orders heaps of rows: the first by name is on top. Rows are sorted, since
@@ -33,14 +33,6 @@ auto LaterByName(const Row* rows) {
   return [rows](uint32_t a, uint32_t b) {
     return NameOf(rows[a]) > NameOf(rows[b]);
   };
-}
-
-template <typename T, typename Less>
-T PopHeap(List<T>* heap, const Less& less) {
-  std::pop_heap(heap->begin(), heap->end(), less);
-  const T top = heap->back();
-  heap->pop_back();
-  return top;
 }
 
 void AddToTotals(const UpstreamStats& upstream, Totals* totals) {
@@ -102,17 +94,6 @@ void CopyCauses(const Arena& arena, int64_t now_ms, Snapshot* snapshot) {
       Differences(header.minute, header.minutes, kMinuteMs, now_ms, causes);
 }
 
-void CopyEvent(const Arena& arena, uint64_t id, const EventSlot& slot,
-               int64_t now_ms, List<Event>* events) {
-  if (!events->empty() && events->back().id == id) {
-    return;  // in both rings
-  }
-  Event event;
-  if (ReadEvent(arena, slot, id, now_ms, &event)) {
-    events->push_back(std::move(event));
-  }
-}
-
 }  // namespace
 
 Copier::Chains::Chains(size_t heads, size_t rows)
@@ -160,14 +141,16 @@ bool Copier::Next(size_t work) {
       case 3:
         return CopyRows();
       case 4:
-        return FindEvents();
+        return AddUp();
       case 5:
+        return FindEvents();
+      case 6:
         return CopyEvents();
       default:
         return CopyIncidents();
     }
   };
-  constexpr size_t kSteps = 7;
+  constexpr size_t kSteps = 8;
   left_ = work;
   for (; step_ < kSteps; ++step_, next_ = 0) {
     if (!step()) {
@@ -193,17 +176,29 @@ bool Copier::NextFew(size_t count, size_t* from) {
 
 // Others than those that an index names may still be in the making.
 bool Copier::FindUpstreams() {
+  if (next_ == 0) {
+    const Moves& moves = arena_.upstreams[kOtherUpstream].moves;
+    all_begun_ = moves.begun.load(std::memory_order_acquire);
+  }
   const size_t count = arena_.capacity.upstream_index;
   for (size_t i = 0; NextFew(count, &i);) {
     for (; i < next_; ++i) {
       const uint32_t row = arena_.IndexedUpstream(static_cast<uint32_t>(i));
-      if (row != kNoPeer) {
+      if (row != kNoPeer && !IsRetired(arena_.upstreams[row])) {
         upstreams_.push_back(row);
       }
     }
   }
   if (next_ < count) {
     return false;
+  }
+  const uint32_t used =
+      std::min(arena_.header->upstreams.load(std::memory_order_acquire),
+               arena_.capacity.upstreams);
+  for (uint32_t row = kNoUpstream + 1; row < used; ++row) {
+    if (IsRetired(arena_.upstreams[row])) {
+      gone_.push_back(row);
+    }
   }
   upstreams_.push_back(kOtherUpstream);
   upstreams_.push_back(kNoUpstream);
@@ -238,7 +233,7 @@ bool Copier::FindRetired() {
   for (size_t i = 0; NextFew(count, &i);) {
     for (; i < next_; ++i) {
       const PeerRow& peer = arena_.peers[i];
-      if (IsRetired(peer)) {
+      if (IsRetired(peer) && !published_.Has(static_cast<uint32_t>(i))) {
         retired_.Add(HomeOf(peer), static_cast<uint32_t>(i));
       }
     }
@@ -255,136 +250,171 @@ bool Copier::CopyRows() {
       OpenRow();
     } else if (!peers_.empty()) {
       AddPeer();
-    } else if (next_retired_ != kEnd) {
+    } else if (!others_.empty()) {
       AddRetired();
     } else {
       CloseRow();
     }
   }
+  return !StartOver();
+}
+
+bool Copier::StartOver() {
+  const Moves& moves = arena_.upstreams[kOtherUpstream].moves;
+  if (moves.begun.load(std::memory_order_acquire) == all_begun_ ||
+      ++all_tries_ == kReads) {
+    return false;
+  }
+  snapshot_->upstreams.clear();
+  snapshot_->zone.peers = 0;
+  gone_.clear();
+  published_ = Chains(arena_.capacity.upstreams, arena_.capacity.peers);
+  retired_ = Chains(arena_.capacity.upstreams, arena_.capacity.peers);
+  step_ = 0;
+  next_ = 0;
+  return true;
+}
+
+bool Copier::AddUp() {
+  for (; next_ < snapshot_->upstreams.size(); ++next_) {
+    if (left_ == 0) {
+      return false;
+    }
+    AddToTotals(snapshot_->upstreams[next_], &snapshot_->totals);
+    Spend(1);
+  }
   return true;
 }
 
 void Copier::OpenRow() {
-  const uint32_t row = PopHeap(&upstreams_, LaterByName(arena_.upstreams));
-  const UpstreamRow& upstream = arena_.upstreams[row];
-  const bool configured = row != kOtherUpstream && row != kNoUpstream;
-  Spend(kUpstreamWork);
-  if (!configured && upstream.seen.load(kRelaxed) == 0) {
+  const auto later = LaterByName(arena_.upstreams);
+  const uint32_t row = PopHeap(&upstreams_, later);
+  const absl::string_view name = NameOf(arena_.upstreams[row]);
+  rows_.assign(1, row);
+  while (row > kNoUpstream && !upstreams_.empty() &&
+         upstreams_.front() > kNoUpstream &&
+         NameOf(arena_.upstreams[upstreams_.front()]) == name) {
+    rows_.push_back(PopHeap(&upstreams_, later));
+  }
+  if (row == kOtherUpstream) {
+    rows_.insert(rows_.end(), gone_.begin(), gone_.end());
+  }
+  tries_ = 0;
+  ReadRow();
+}
+
+void Copier::ReadRow() {
+  const bool configured = rows_.front() > kNoUpstream;
+  begun_ = MovesToOpen().first;
+  std::atomic_thread_fence(std::memory_order_acquire);
+  UpstreamStats& stats = snapshot_->upstreams.emplace_back();
+  other_ = PeerStats();
+  for (const uint32_t row : rows_) {
+    const PeerRow& other = arena_.peers[arena_.OtherPeer(row)];
+    if (row == rows_.front()) {
+      CopyUpstream(arena_.upstreams[row], now_ms_, hours_, &stats);
+      CopyPeer(other, now_ms_, &other_);
+    } else {
+      UpstreamStats more;
+      CopyUpstream(arena_.upstreams[row], now_ms_, hours_, &more);
+      Merge(more, &stats);
+      PeerStats more_of_other;
+      CopyPeer(other, now_ms_, &more_of_other);
+      Merge(more_of_other, &other_);
+    }
+    TakePeersOf(row);
+    Spend(kUpstreamWork);
+  }
+  if (!configured && !stats.seen) {
+    snapshot_->upstreams.pop_back();
+    peers_.clear();
+    others_.clear();
     return;
   }
-  open_ = &snapshot_->upstreams.emplace_back();
-  CopyUpstream(upstream, now_ms_, hours_, open_);
-  for (uint32_t peer = published_.head[row]; peer != kEnd;
-       peer = published_.next[peer]) {
-    peers_.push_back(peer);
-  }
+  open_ = &stats;
   std::make_heap(peers_.begin(), peers_.end(), LaterByName(arena_.peers));
-  next_retired_ = retired_.head[row];
-  other_ = PeerStats();
-  CopyPeer(arena_.peers[arena_.OtherPeer(row)], now_ms_, &other_);
   const bool others =
-      next_retired_ != kEnd || other_.attempts > 0 || other_.failures > 0;
+      !others_.empty() || other_.attempts > 0 || other_.failures > 0;
   open_->peers.reserve(peers_.size() + (others ? 1 : 0));
 }
 
+// Those of an upstream that went have no names any more.
+void Copier::TakePeersOf(uint32_t row) {
+  List<uint32_t>& named = rows_.front() == kOtherUpstream ? others_ : peers_;
+  for (uint32_t peer = published_.head[row]; peer != kEnd;
+       peer = published_.next[peer]) {
+    named.push_back(peer);
+  }
+  for (uint32_t peer = retired_.head[row]; peer != kEnd;
+       peer = retired_.next[peer]) {
+    others_.push_back(peer);
+  }
+}
+
+// A row may be another upstream's by now; what it had is moved then.
+bool Copier::IsOfOpen(const PeerRow& peer) const {
+  return std::find(rows_.begin(), rows_.end(), HomeOf(peer)) != rows_.end();
+}
+
 void Copier::AddPeer() {
+  const uint32_t row = PopHeap(&peers_, LaterByName(arena_.peers));
+  Spend(1);
+  if (!IsOfOpen(arena_.peers[row])) {
+    return;
+  }
   PeerStats peer;
-  CopyPeer(arena_.peers[PopHeap(&peers_, LaterByName(arena_.peers))], now_ms_,
-           &peer);
+  CopyPeer(arena_.peers[row], now_ms_, &peer);
   List<PeerStats>& peers = open_->peers;
   if (!peers.empty() && peers.back().addr == peer.addr) {
     Merge(peer, &peers.back());
   } else {
     peers.push_back(std::move(peer));
   }
-  Spend(1);
 }
 
 void Copier::AddRetired() {
-  PeerStats peer;
-  CopyPeer(arena_.peers[next_retired_], now_ms_, &peer);
-  Merge(peer, &other_);
-  next_retired_ = retired_.next[next_retired_];
+  const PeerRow& row = arena_.peers[others_.back()];
+  others_.pop_back();
   Spend(1);
+  if (IsOfOpen(row)) {
+    PeerStats peer;
+    CopyPeer(row, now_ms_, &peer);
+    Merge(peer, &other_);
+  }
+}
+
+std::pair<uint32_t, uint32_t> Copier::MovesToOpen() const {
+  uint32_t begun = 0;
+  uint32_t ended = 0;
+  for (const uint32_t row : rows_) {
+    const Moves& moves = arena_.upstreams[row].moves;
+    ended += moves.ended.load(std::memory_order_acquire);
+    begun += moves.begun.load(std::memory_order_acquire);
+  }
+  return {begun, ended};
 }
 
 void Copier::CloseRow() {
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const auto [begun, ended] = MovesToOpen();
+  // One that does not end was a killed process's: then nothing changes.
+  const bool at_work = tries_ == 0 && begun != ended;
+  if ((begun != begun_ || at_work) && ++tries_ < kReads) {
+    open_ = nullptr;
+    snapshot_->upstreams.pop_back();
+    ReadRow();
+    return;
+  }
   if (other_.attempts > 0 || other_.failures > 0) {
     open_->peers.push_back(std::move(other_));
   }
-  AddToTotals(*open_, &snapshot_->totals);
   open_ = nullptr;
 }
 
-// Slots with an event that was not reset away; one that is in both rings is
-// there twice.
-bool Copier::FindEvents() {
-  const uint64_t floor = arena_.header->events_floor.load(kRelaxed);
-  const size_t events = arena_.capacity.events;
-  const size_t count = events + kMaxCauses * kRareEvents;
-  for (size_t i = 0; NextFew(count, &i);) {
-    for (; i < next_; ++i) {
-      const EventSlot* slot =
-          i < events ? &arena_.events[i] : &arena_.rare[i - events];
-      if (const uint64_t id = PeekSlot(*slot).id; id > floor) {
-        events_.emplace_back(id, slot);
-      }
-    }
-  }
-  if (next_ < count) {
-    return false;
-  }
-  std::make_heap(events_.begin(), events_.end());
-  snapshot_->events.reserve(events_.size());
-  return true;
-}
-
-bool Copier::CopyEvents() {
-  while (!events_.empty()) {
-    if (left_ == 0) {
-      return false;
-    }
-    const auto [id, slot] = PopHeap(&events_, std::less<>());
-    CopyEvent(arena_, id, *slot, now_ms_, &snapshot_->events);
-    Spend(1);
-  }
-  return true;
-}
-
-bool Copier::CopyIncidents() {
-  for (; next_ < arena_.capacity.incidents; ++next_) {
-    const IncidentSlot& slot = arena_.incidents[next_];
-    if (slot.id.load(kRelaxed) == 0) {
-      continue;
-    }
-    if (left_ == 0) {
-      return false;
-    }
-    Incident incident;
-    if (ReadIncident(arena_, slot, now_ms_, &incident)) {
-      snapshot_->incidents.push_back(std::move(incident));
-    }
-    Spend(1);
-  }
-  return true;
-}
-
-void Copier::FillZone() {
-  const Header& header = *arena_.header;
-  ZoneInfo& zone = snapshot_->zone;
-  zone.evicted = header.evicted.load(kRelaxed);
-  zone.peers_max = header.capacity.peers;
-  zone.events =
-      std::min<uint64_t>(snapshot_->events.size(), header.capacity.events);
-  zone.events_max = header.capacity.events;
-  zone.events_total = header.events.load(kRelaxed);
-  zone.overflow = header.overflow.load(kRelaxed);
-  zone.incidents = snapshot_->incidents.size();
-  zone.incidents_max = header.capacity.incidents;
-}
-
 void Copy(const Store& store, int64_t now_ms, Snapshot* snapshot, bool hours) {
-  Copier(store, now_ms, snapshot, hours).Next(SIZE_MAX);
+  Copier copier(store, now_ms, snapshot, hours);
+  while (copier.Next(SIZE_MAX)) {
+  }
 }
 
 }  // namespace upstream_502

@@ -26,6 +26,15 @@ inline int64_t NotAhead(int64_t time, int64_t now_ms) {
   return std::min(time, now_ms);
 }
 
+// Takes the first of a heap.
+template <typename T, typename Less>
+T PopHeap(List<T>* heap, const Less& less) {
+  std::pop_heap(heap->begin(), heap->end(), less);
+  const T top = heap->back();
+  heap->pop_back();
+  return top;
+}
+
 // But for its peers and its incidents on record.
 void CopyUpstream(const UpstreamRow& row, int64_t now_ms, bool hours,
                   UpstreamStats* stats);

@@ -1,4 +1,4 @@
-// Reading an event back, with the names that its slot leaves out.
+// Reading an event back, with the name that its slot has no room for.
 
 #include "upstream_502/store/event.h"
 
@@ -9,16 +9,10 @@
 namespace upstream_502 {
 namespace {
 
-constexpr auto kRelaxed = std::memory_order_relaxed;
-
-// An event's row is older than the event, so that it is whole; the bounds are
-// for what another process may have left.
-void TakeNames(const Arena& arena, const FailureRows& rows, Event* event) {
-  if (rows.upstream < arena.header->upstreams.load(kRelaxed)) {
-    event->upstream = String(NameOf(arena.upstreams[rows.upstream]));
-  }
-  if (rows.peer < arena.header->peers.load(kRelaxed)) {
-    event->peer = String(NameOf(arena.peers[rows.peer]));
+void TakeLongName(const Arena& arena, const LongName& name, Event* event) {
+  if (name.row < arena.header->upstreams.load(std::memory_order_acquire) &&
+      arena.upstreams[name.row].hash == name.hash) {
+    event->upstream = String(NameOf(arena.upstreams[name.row]));
   }
 }
 
@@ -26,12 +20,12 @@ void TakeNames(const Arena& arena, const FailureRows& rows, Event* event) {
 
 bool ReadEvent(const Arena& arena, const EventSlot& slot, uint64_t id,
                int64_t now_ms, Event* event) {
-  FailureRows rows;
+  LongName long_name;
   // Another event may have taken the slot meanwhile.
-  if (!ReadSlot(slot, event, &rows) || event->id != id) {
+  if (!ReadSlot(slot, event, &long_name) || event->id != id) {
     return false;
   }
-  TakeNames(arena, rows, event);
+  TakeLongName(arena, long_name, event);
   event->failure.time_ms = NotAhead(event->failure.time_ms, now_ms);
   return true;
 }

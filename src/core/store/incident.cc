@@ -29,13 +29,14 @@ void ReadPeers(const Arena& arena, const IncidentSlot& slot,
   const uint32_t rows =
       std::min(arena.header->peers.load(kRelaxed), arena.capacity.peers);
   uint64_t other = slot.other_peers.load(kRelaxed);
-  for (const IncidentPeer& peer : slot.peers) {
-    const uint32_t row = peer.row.load(kRelaxed) - 1;
-    const uint32_t failures = peer.failures.load(kRelaxed);
+  for (size_t i = 0; i < kIncidentPeers; ++i) {
+    const uint64_t held = slot.peers[i].load(kRelaxed);
+    const uint32_t row = Low(held) - 1;
+    const uint32_t failures = slot.peer_failures[i].load(kRelaxed);
     if (failures == 0) {
       continue;
     }
-    if (row < rows && arena.peers[row].hash == peer.hash.load(kRelaxed)) {
+    if (row < rows && arena.peers[row].hash == held >> 32) {
       incident->peers.push_back({String(NameOf(arena.peers[row])), failures});
     } else {
       other += failures;
@@ -66,16 +67,12 @@ void ReadTimes(const IncidentSlot& slot, int64_t now_ms, Incident* incident) {
 bool ReadIncident(const Arena& arena, const IncidentSlot& slot, int64_t now_ms,
                   Incident* incident) {
   const uint64_t id = slot.id.load(std::memory_order_acquire);
-  const uint32_t upstream = slot.upstream.load(kRelaxed);
-  if (id <= arena.header->incidents_floor.load(kRelaxed) ||
-      upstream >= std::min(arena.header->upstreams.load(kRelaxed),
-                           arena.capacity.upstreams)) {
+  if (id <= arena.header->incidents_floor.load(kRelaxed)) {
     return false;
   }
   incident->id = id;
-  incident->upstream = String(NameOf(arena.upstreams[upstream]));
-  incident->protocol =
-      static_cast<Protocol>(arena.upstreams[upstream].protocol.load(kRelaxed));
+  incident->upstream = String(NameOf(arena, slot));
+  incident->protocol = static_cast<Protocol>(slot.protocol.load(kRelaxed));
   if (static_cast<size_t>(incident->protocol) >= kProtocolCount) {
     incident->protocol = Protocol::kUnknown;  // a newer binary's
   }

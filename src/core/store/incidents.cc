@@ -7,7 +7,10 @@
 #include <bit>
 #include <cstddef>
 
+#include "absl/strings/match.h"
+#include "totals.h"
 #include "upstream_502/store/history.h"
+#include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
 namespace {
@@ -58,27 +61,15 @@ uint64_t NextSpell(uint64_t spell, int64_t time, int64_t* first) {
   return SpellOf(now, static_cast<uint64_t>(now - last), early);
 }
 
-// Cause and peer of an early failure.
-constexpr uint64_t CreditOf(Cause cause, uint32_t peer) {
-  return uint64_t{peer} << 8 | (static_cast<uint64_t>(cause) + 1);
-}
+// Cause and peer of an early failure, with a part of the peer's hash: its row
+// may be another's when the credit is taken.
+constexpr int kCauseBits = 8;
+constexpr int kPeerBits = 32;
+constexpr uint32_t kHashMask = (1U << (64 - kCauseBits - kPeerBits)) - 1;
 
-template <size_t N, typename Element>
-uint32_t Sum(const Element (&elements)[N], Counter Element::*counter) {
-  uint64_t sum = 0;
-  for (const Element& element : elements) {
-    sum += (element.*counter).load(kRelaxed);
-  }
-  return Low(sum);
-}
-
-template <size_t N>
-uint32_t Sum(const Counter (&counters)[N]) {
-  uint64_t sum = 0;
-  for (const Counter& counter : counters) {
-    sum += counter.load(kRelaxed);
-  }
-  return Low(sum);
+constexpr uint64_t CreditOf(Cause cause, uint32_t peer, uint32_t hash) {
+  return uint64_t{hash & kHashMask} << (kCauseBits + kPeerBits) |
+         uint64_t{peer} << kCauseBits | (static_cast<uint64_t>(cause) + 1);
 }
 
 void Take(const UpstreamRow& row, Tally* tally) {
@@ -126,16 +117,15 @@ size_t SpanAt(int64_t since_start) {
 }
 
 void AddPeer(IncidentSlot* slot, uint32_t peer, uint32_t hash) {
+  const uint64_t wanted = uint64_t{hash} << 32 | (peer + 1);
   for (size_t i = 0; i < kIncidentPeers; ++i) {
-    IncidentPeer& entry = slot->peers[(peer + i) % kIncidentPeers];
-    uint32_t row = entry.row.load(kRelaxed);
-    if (row == 0 &&
-        entry.row.compare_exchange_strong(row, peer + 1, kRelaxed)) {
-      entry.hash.store(hash, kRelaxed);
-      row = peer + 1;
-    }
-    if (row == peer + 1) {
-      AddOne(&entry.failures);
+    const size_t at = (peer + i) % kIncidentPeers;
+    uint64_t held = slot->peers[at].load(kRelaxed);
+    if (held == wanted ||
+        (held == 0 &&
+         (slot->peers[at].compare_exchange_strong(held, wanted, kRelaxed) ||
+          held == wanted))) {
+      AddOne(&slot->peer_failures[at]);
       return;
     }
   }
@@ -161,6 +151,14 @@ void NoteIn(IncidentSlot* slot, uint64_t event) {
   Raise(&slot->last_event, event);
 }
 
+void KeepName(absl::string_view name, IncidentSlot* slot) {
+  const absl::string_view kept = CutUtf8(name, kIncidentNameMax);
+  kept.copy(slot->name, kept.size());
+  const auto length = static_cast<uint8_t>(kept.size());
+  slot->name_length.store(
+      kept.size() < name.size() ? length | kNameCut : length, kRelaxed);
+}
+
 // Everything as if nothing had failed yet.
 void Begin(IncidentSlot* slot) {
   for (Word& cause : slot->causes) {
@@ -172,10 +170,11 @@ void Begin(IncidentSlot* slot) {
   for (Word& span : slot->spans) {
     span.store(0, kRelaxed);
   }
-  for (IncidentPeer& peer : slot->peers) {
-    peer.row.store(0, kRelaxed);
-    peer.hash.store(0, kRelaxed);
-    peer.failures.store(0, kRelaxed);
+  for (Counter& peer : slot->peers) {
+    peer.store(0, kRelaxed);
+  }
+  for (Word& failures : slot->peer_failures) {
+    failures.store(0, kRelaxed);
   }
   slot->other_peers.store(0, kRelaxed);
   slot->first_event.store(0, kRelaxed);
@@ -184,6 +183,18 @@ void Begin(IncidentSlot* slot) {
 }
 
 }  // namespace
+
+absl::string_view NameOf(const Arena& arena, const IncidentSlot& slot) {
+  const uint8_t length = slot.name_length.load(kRelaxed);
+  const absl::string_view kept(
+      slot.name, std::min<size_t>(length & (kNameCut - 1U), kIncidentNameMax));
+  const uint32_t upstream = slot.upstream.load(kRelaxed);
+  if ((length & kNameCut) != 0 && upstream < arena.capacity.upstreams) {
+    const absl::string_view whole = NameOf(arena.upstreams[upstream]);
+    return absl::StartsWith(whole, kept) ? whole : kept;
+  }
+  return kept;
+}
 
 bool IsOver(int64_t end, int64_t now_ms) {
   return LiesAhead(end, now_ms) || now_ms - end >= kIncidentQuietMs;
@@ -257,6 +268,8 @@ IncidentSlot* Incidents::Prepare(const IncidentFailure& failure, int64_t first,
   slot->end.store(failure.time_ms, kRelaxed);
   slot->generation.store(arena_.header->generation.load(kRelaxed), kRelaxed);
   slot->upstream.store(failure.upstream, kRelaxed);
+  slot->protocol.store(row.protocol.load(kRelaxed), kRelaxed);
+  KeepName(NameOf(row), slot);
   slot->since_reload.store(CameWithReload(row, first) ? 1 : 0, kRelaxed);
   // Somebody may be about to write it.
   if (early.credit.load() != 0 &&
@@ -302,6 +315,17 @@ void Incidents::Feed(IncidentSlot* slot, const IncidentFailure& failure) const {
   }
 }
 
+// The row of the peer that `credit` is of; that of nobody where it is another's
+// by now.
+uint32_t Incidents::KnownPeer(uint64_t credit) const {
+  const auto row = static_cast<uint32_t>(credit >> kCauseBits);
+  if (row >= arena_.capacity.peers || (arena_.peers[row].hash & kHashMask) ==
+                                          credit >> (kCauseBits + kPeerBits)) {
+    return row;
+  }
+  return arena_.OtherPeer(kOtherUpstream);
+}
+
 // An early failure becomes a part of the incident, by whoever takes the credit.
 void Incidents::Credit(IncidentSlot* slot, uint32_t upstream,
                        EarlyFailure* early) const {
@@ -310,7 +334,7 @@ void Incidents::Credit(IncidentSlot* slot, uint32_t upstream,
     return;
   }
   Feed(slot, {.upstream = upstream,
-              .peer = static_cast<uint32_t>(credit >> 8),
+              .peer = KnownPeer(credit),
               .cause = static_cast<Cause>((credit & 0xFF) - 1),
               .findings = early->findings.load(kRelaxed),
               .time_ms = early->time.load(kRelaxed)});
@@ -327,7 +351,10 @@ void Incidents::KeepEarly(UpstreamRow* row, uint64_t spell,
   early.event.store(0, kRelaxed);
   early.time.store(failure.time_ms, kRelaxed);
   Take(*row, &early.before);
-  early.credit.store(CreditOf(failure.cause, failure.peer));
+  const uint32_t hash = failure.peer < arena_.capacity.peers
+                            ? arena_.peers[failure.peer].hash
+                            : 0;
+  early.credit.store(CreditOf(failure.cause, failure.peer, hash));
   // An incident that opened meanwhile has not seen it.
   const uint64_t now = row->spell.load();
   if (IsIncident(now) && SlotOf(IdOf(now)).id.load() == IdOf(now)) {
@@ -369,15 +396,12 @@ uint64_t Incidents::Find(uint32_t upstream, int64_t time_ms,
 
 Incidents::Told Incidents::Describe(const IncidentSlot& slot,
                                     uint64_t id) const {
-  const uint32_t upstream = slot.upstream.load(kRelaxed);
   uint64_t failures = 0;
   for (const Word& cause : slot.causes) {
     failures += cause.load(kRelaxed);
   }
   return {.id = id,
-          .upstream = upstream < arena_.capacity.upstreams
-                          ? NameOf(arena_.upstreams[upstream])
-                          : absl::string_view(),
+          .upstream = NameOf(arena_, slot),
           .start = slot.start.load(kRelaxed),
           .end = slot.end.load(kRelaxed),
           .failures = failures};

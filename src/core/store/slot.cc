@@ -78,13 +78,11 @@ struct Texts {
 };
 
 // All of it as far as a slot keeps it.
-Texts Fit(const FailureText& text, const FailureRows& rows,
-          const Evidence* evidence) {
+Texts Fit(const FailureText& text, const Evidence* evidence) {
   Texts fit = {
       evidence == nullptr ? "" : EvidenceBytes(*evidence),
-      {rows.upstream == FailureRows::kNone ? text.upstream : "",
-       rows.peer == FailureRows::kNone ? text.peer : "", text.method, text.host,
-       text.request_id, text.target},
+      {text.upstream, text.peer, text.method, text.host, text.request_id,
+       text.target},
       text.message,
       text.uri,
   };
@@ -185,8 +183,8 @@ Field PeekAt(const EventSlot& slot, size_t offset) {
 
 void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
                const Failure& failure, const FailureText& text,
-               const FailureRows& rows, const Evidence* evidence) {
-  const Texts fit = Fit(text, rows, evidence);
+               const LongName& long_name, const Evidence* evidence) {
+  const Texts fit = Fit(text, evidence);
   SlotLengths lengths = {
       .serial = serial,
       .names = {},
@@ -198,12 +196,10 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
     lengths.names[i] = static_cast<uint8_t>(fit.names[i].size());
   }
 
-  // A reader that sees the event sees the rows it names.
-  std::atomic_thread_fence(std::memory_order_release);
   SlotWriter writer(slot);
   writer.Put(id);
   writer.PutAll(failure);
-  writer.PutAll(rows);
+  writer.PutAll(long_name);
   writer.PutAll(lengths);
   writer.PutText(fit.evidence);
   for (const absl::string_view name : fit.names) {
@@ -232,12 +228,11 @@ void CopySlot(const EventSlot& from, EventSlot* to) {
   }
 }
 
-bool ReadSlot(const EventSlot& slot, Event* event, FailureRows* rows) {
+bool ReadSlot(const EventSlot& slot, Event* event, LongName* long_name) {
   uint64_t words[kEventWords];
   for (size_t i = 0; i < kEventWords; ++i) {
     words[i] = slot.words[i].load(kRelaxed);
   }
-  std::atomic_thread_fence(std::memory_order_acquire);
   SlotPrefix prefix;
   std::memcpy(&prefix, words, sizeof(prefix));
   if (!IsWhole(prefix, words)) {
@@ -247,7 +242,7 @@ bool ReadSlot(const EventSlot& slot, Event* event, FailureRows* rows) {
             event);
   event->id = prefix.id;
   event->failure = prefix.failure;
-  *rows = prefix.rows;
+  *long_name = prefix.long_name;
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include "upstream_502/store/snapshot.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <vector>
@@ -10,6 +11,21 @@
 #include "absl/strings/string_view.h"
 
 namespace upstream_502 {
+namespace {
+
+template <size_t N>
+void AddAll(const std::array<uint64_t, N>& from, std::array<uint64_t, N>* to) {
+  std::transform(from.begin(), from.end(), to->begin(), to->begin(),
+                 std::plus<>());
+}
+
+void Add(const Minute& from, Minute* to) {
+  to->requests += from.requests;
+  to->failures += from.failures;
+  to->responses_502 += from.responses_502;
+}
+
+}  // namespace
 
 uint64_t SumResponses(const ResponseCounts& responses) {
   uint64_t sum = 0;
@@ -77,12 +93,8 @@ void SettleIncidents(Snapshot* snapshot) {
 void Merge(const PeerStats& from, PeerStats* to) {
   to->attempts += from.attempts;
   to->failures += from.failures;
-  for (size_t i = 0; i < kMaxCauses; ++i) {
-    to->causes[i] += from.causes[i];
-  }
-  for (size_t i = 0; i < kErrnoClassCount; ++i) {
-    to->errno_classes[i] += from.errno_classes[i];
-  }
+  AddAll(from.causes, &to->causes);
+  AddAll(from.errno_classes, &to->errno_classes);
   if (to->first_failure == 0 ||
       (from.first_failure != 0 && from.first_failure < to->first_failure)) {
     to->first_failure = from.first_failure;
@@ -96,6 +108,32 @@ void Merge(const PeerStats& from, PeerStats* to) {
     to->recent.buckets[i].attempts += from.recent.buckets[i].attempts;
     to->recent.buckets[i].failures += from.recent.buckets[i].failures;
   }
+}
+
+void Merge(const UpstreamStats& from, UpstreamStats* to) {
+  to->requests += from.requests;
+  to->attempts += from.attempts;
+  to->failures += from.failures;
+  to->rescued += from.rescued;
+  for (size_t i = 0; i < kResponseCodeCount; ++i) {
+    AddAll(from.responses[i], &to->responses[i]);
+  }
+  AddAll(from.causes, &to->causes);
+  AddAll(from.errno_classes, &to->errno_classes);
+  AddAll(from.findings, &to->findings);
+  AddAll(from.grpc_statuses, &to->grpc_statuses);
+  for (size_t i = 0; i < kHistoryMinutes; ++i) {
+    Add(from.history.buckets[i], &to->history.buckets[i]);
+  }
+  for (size_t i = 0; i < std::min(from.hours.size(), to->hours.size()); ++i) {
+    Add(from.hours[i], &to->hours[i]);
+  }
+  to->incidents += from.incidents;
+  AddAll(from.recent_causes, &to->recent_causes);
+  AddAll(from.time_to_failure.counts, &to->time_to_failure.counts);
+  to->time_to_failure.sum += from.time_to_failure.sum;
+  to->time_to_failure.count += from.time_to_failure.count;
+  to->seen = to->seen || from.seen;
 }
 
 }  // namespace upstream_502

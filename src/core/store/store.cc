@@ -1,157 +1,16 @@
-// Counting: rows found or added without a lock, minutes opened as they come.
+// Counting: minutes are opened as they come.
 
 #include "upstream_502/store/store.h"
 
 #include <algorithm>
 
+#include "totals.h"
 #include "upstream_502/store/history.h"
-#include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-constexpr uint32_t kNoRow = UINT32_MAX;
-
-// The next unused row, or kNoRow. Whoever takes a row that was given back
-// must see it abandoned: hence acquire and release.
-uint32_t TakeRow(Word* used, uint32_t capacity) {
-  uint32_t row = used->load(kRelaxed);
-  while (row < capacity) {
-    if (used->compare_exchange_weak(row, row + 1, std::memory_order_acq_rel,
-                                    kRelaxed)) {
-      return row;
-    }
-  }
-  return kNoRow;
-}
-
-// False where later rows were handed out meanwhile.
-bool GiveBackRow(Word* used, uint32_t row) {
-  uint32_t next = row + 1;
-  return used->compare_exchange_strong(next, row, std::memory_order_acq_rel,
-                                       kRelaxed);
-}
-
-// An index of rows: a slot holds a row plus one, or 0 while it is free.
-struct Index {
-  Word* slots;
-  uint32_t size;  // a power of two, twice as many as there are rows at least
-};
-
-// How often the way to a row may change under the feet of who adds one.
-constexpr int kTries = 8;
-
-// Goes from slot to slot: the row that `matches`, or else kNoRow, and in
-// `place` the slot where it would be, which held `held`: one that a row is gone
-// from, the first on the way, or the free one at its end.
-template <typename Matches>
-uint32_t Search(const Index& index, uint32_t hash, const Matches& matches,
-                Word** place, uint32_t* held) {
-  *place = nullptr;
-  uint32_t at = FirstSlot(hash, index.size);
-  for (uint32_t i = 0; i < index.size; ++i) {
-    Word& slot = index.slots[at];
-    const uint32_t stored = slot.load(std::memory_order_acquire);
-    if (stored != 0 && stored != kGone && matches(stored - 1)) {
-      return stored - 1;
-    }
-    if ((stored == 0 || stored == kGone) && *place == nullptr) {
-      *place = &slot;
-      *held = stored;
-    }
-    if (stored == 0) {
-      break;
-    }
-    at = (at + 1) & (index.size - 1);
-  }
-  return kNoRow;
-}
-
-// The row that `matches`, or else a new one that `make` returns; kNoRow when
-// there is no more. Two processes may both make a row for a new key: the one
-// that loses the race gives its row back, and nobody ever waits. Where rows
-// went meanwhile, both may find a place: then the key has two rows, which
-// readers take together.
-template <typename Matches, typename Make, typename GiveBack>
-uint32_t FindOrAdd(const Index& index, uint32_t hash, const Matches& matches,
-                   const Make& make, const GiveBack& give_back) {
-  uint32_t made = kNoRow;
-  for (int tries = 0; tries < kTries; ++tries) {
-    Word* place;
-    uint32_t held;
-    const uint32_t found = Search(index, hash, matches, &place, &held);
-    if (found != kNoRow) {
-      if (made != kNoRow) {
-        give_back(made);
-      }
-      return found;
-    }
-    if (place == nullptr) {
-      break;
-    }
-    if (made == kNoRow) {
-      made = make();
-      if (made == kNoRow) {
-        return kNoRow;
-      }
-    }
-    if (place->compare_exchange_strong(held, made + 1,
-                                       std::memory_order_acq_rel,
-                                       std::memory_order_relaxed)) {
-      return made;
-    }
-  }
-  if (made != kNoRow) {
-    give_back(made);
-  }
-  return kNoRow;
-}
-
-bool Matches(const UpstreamRow& row, uint32_t hash, absl::string_view name) {
-  return row.hash == hash && row.name_length == name.size() &&
-         SameText(row.name, name.data(), name.size());
-}
-
-bool Matches(const PeerRow& row, uint32_t hash, uint32_t upstream,
-             absl::string_view addr) {
-  return row.hash == hash &&
-         row.upstream.load(std::memory_order_acquire) == upstream &&
-         row.addr_length == addr.size() &&
-         SameText(row.addr, addr.data(), addr.size());
-}
-
-template <size_t N>
-uint32_t Sum(const Counter (&counters)[N]) {
-  uint64_t sum = 0;
-  for (const Counter& counter : counters) {
-    sum += counter.load(kRelaxed);
-  }
-  return Low(sum);
-}
-
-template <size_t N>
-uint32_t Sum(const Shard (&shards)[N], Counter Shard::*counter) {
-  uint64_t sum = 0;
-  for (const Shard& shard : shards) {
-    sum += (shard.*counter).load(kRelaxed);
-  }
-  return Low(sum);
-}
-
-Totals32<3> TotalsOf(const UpstreamRow& row) {
-  static_assert(kResponseCodes[1] == 502);
-  return {Sum(row.shards, &Shard::requests), Sum(row.causes),
-          Sum(row.responses[1])};
-}
-
-Totals32<kMaxCauses> TotalsOf(const Counter (&causes)[kMaxCauses]) {
-  Totals32<kMaxCauses> totals;
-  for (size_t i = 0; i < kMaxCauses; ++i) {
-    totals[i] = Low(causes[i].load(kRelaxed));
-  }
-  return totals;
-}
 
 // Most failures are quick.
 size_t TimeBucket(uint64_t ms) {
@@ -163,113 +22,6 @@ size_t TimeBucket(uint64_t ms) {
 }
 
 }  // namespace
-
-uint32_t Store::FindOrAddUpstream(absl::string_view name, Protocol protocol,
-                                  UpstreamKind kind) {
-  name = CutUtf8(name, kUpstreamNameMax);
-  const uint32_t hash = HashText(0, name.data(), name.size());
-  const uint32_t row = FindOrAdd(
-      {arena_.upstream_index, arena_.capacity.upstream_index}, hash,
-      [&](uint32_t other) {
-        return Matches(arena_.upstreams[other], hash, name);
-      },
-      [&] { return MakeUpstream(hash, name, protocol, kind); },
-      [&](uint32_t made) {
-        GiveBackRow(&arena_.header->upstreams, made);
-        if (kind == UpstreamKind::kResolved) {
-          arena_.header->resolved.fetch_sub(1, kRelaxed);
-        }
-      });
-  if (row == kNoRow) {
-    Add(&arena_.header->overflow);
-    return kOtherUpstream;
-  }
-  if (kind == UpstreamKind::kConfigured) {
-    Claim(row);
-  }
-  return row;
-}
-
-uint32_t Store::MakePeer(uint32_t hash, uint32_t upstream,
-                         absl::string_view addr, int64_t now_ms) {
-  Header& header = *arena_.header;
-  const bool chosen = IsChosen(upstream);
-  MakeRoom(chosen, now_ms);
-  if (chosen && TakeRow(&header.chosen_peers,
-                        arena_.capacity.peers / kChosenShare) == kNoRow) {
-    return kNoRow;
-  }
-  uint32_t row = TakeRow(&header.peers, arena_.capacity.peers);
-  if (row == kNoRow) {
-    row = ReuseRow(now_ms);
-  }
-  if (row != kNoRow) {
-    FillPeer(arena_.peers + row, hash, upstream, addr);
-  } else if (chosen) {
-    header.chosen_peers.fetch_sub(1, kRelaxed);
-  }
-  return row;
-}
-
-void Store::GiveBackPeer(uint32_t row, uint32_t upstream, int64_t now_ms) {
-  PeerRow& peer = arena_.peers[row];
-  peer.upstream.store(upstream | kRetired, kRelaxed);
-  if (!GiveBackRow(&arena_.header->peers, row)) {
-    peer.retired.store(RetiredAt(now_ms), kRelaxed);
-  }
-  if (IsChosen(upstream)) {
-    arena_.header->chosen_peers.fetch_sub(1, kRelaxed);
-  }
-}
-
-uint32_t Store::MakeUpstream(uint32_t hash, absl::string_view name,
-                             Protocol protocol, UpstreamKind kind) {
-  Header& header = *arena_.header;
-  const bool chosen = kind == UpstreamKind::kResolved;
-  if (chosen && TakeRow(&header.resolved,
-                        arena_.capacity.upstreams / kChosenShare) == kNoRow) {
-    return kNoRow;
-  }
-  const uint32_t row = TakeRow(&header.upstreams, arena_.capacity.upstreams);
-  if (row != kNoRow) {
-    FillUpstream(arena_.upstreams + row, hash, name, protocol, kind);
-    FillPeer(arena_.peers + arena_.OtherPeer(row), 0, row, kOtherName);
-  } else if (chosen) {
-    header.resolved.fetch_sub(1, kRelaxed);
-  }
-  return row;
-}
-
-// What a client may have chosen stands in the configuration now.
-void Store::Claim(uint32_t upstream) {
-  const auto configured = static_cast<uint8_t>(UpstreamKind::kConfigured);
-  const uint8_t was =
-      arena_.upstreams[upstream].kind.exchange(configured, kRelaxed);
-  if (was == static_cast<uint8_t>(UpstreamKind::kResolved)) {
-    arena_.header->resolved.fetch_sub(1, kRelaxed);
-  }
-}
-
-uint32_t Store::FindOrAddPeer(uint32_t upstream, absl::string_view addr,
-                              int64_t now_ms) {
-  if (upstream == kOtherUpstream) {
-    return arena_.OtherPeer(upstream);  // its overflow is counted already
-  }
-  addr = CutUtf8(addr, kPeerNameMax);
-  const uint32_t hash = HashText(upstream, addr.data(), addr.size());
-  const uint32_t row = FindOrAdd(
-      {arena_.peer_index, arena_.capacity.peer_index}, hash,
-      [&](uint32_t other) {
-        return Matches(arena_.peers[other], hash, upstream, addr);
-      },
-      [&] { return MakePeer(hash, upstream, addr, now_ms); },
-      [&](uint32_t made) { GiveBackPeer(made, upstream, now_ms); });
-  if (row == kNoRow) {
-    Add(&arena_.header->overflow);
-    return arena_.OtherPeer(upstream);
-  }
-  return row;
-}
 
 void Store::SetProtocol(uint32_t upstream, Protocol protocol) {
   auto unknown = static_cast<uint8_t>(Protocol::kUnknown);
@@ -395,16 +147,16 @@ void Store::WriteEvent(uint64_t id, const Failure& failure,
   if (rows.upstream != FailureRows::kNone) {
     incidents().NoteEvent(rows.upstream, id, failure.time_ms);
   }
-  // Those that stand for many are told apart by their names only.
-  if (rows.upstream <= kNoUpstream) {
-    rows.upstream = FailureRows::kNone;
+  LongName long_name;
+  if (text.upstream.size() > kNameLimits[0] && rows.upstream > kNoUpstream &&
+      rows.upstream < arena_.capacity.upstreams) {
+    long_name = {rows.upstream, arena_.upstreams[rows.upstream].hash};
   }
-  rows.peer = FailureRows::kNone;  // its row may be another's by and by
   KeepRare(*slot, held);
   const auto serial = static_cast<uint32_t>(
       arena_.header->serials[static_cast<size_t>(failure.cause)].fetch_add(
           1, kRelaxed));
-  WriteSlot(slot, id, serial, failure, text, rows, evidence);
+  WriteSlot(slot, id, serial, failure, text, long_name, evidence);
 }
 
 // The event that another one is about to take the place of, if it is one of
@@ -429,9 +181,9 @@ void Store::AddGrpcStatus(uint32_t upstream, size_t status) {
   Add(&GrpcStatusOf(arena_.upstreams[upstream], status));
 }
 
-void Store::NoteLoad(int64_t now_ms) {
+uint64_t Store::NoteLoad(int64_t now_ms) {
   arena_.header->load_time.store(now_ms, kRelaxed);
-  arena_.header->generation.fetch_add(1, kRelaxed);
+  return arena_.header->generation.fetch_add(1) + 1;
 }
 
 bool Store::TakeOverflowWarning(int64_t now_ms) {

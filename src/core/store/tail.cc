@@ -227,16 +227,13 @@ uint64_t Tail::Covering(const Event& event) const {
   const Arena& arena = store_.arena();
   const int64_t time = event.failure.time_ms;
   const uint64_t floor = arena.header->incidents_floor.load(kRelaxed);
-  const uint32_t rows = std::min(arena.header->upstreams.load(kRelaxed),
-                                 arena.capacity.upstreams);
   uint64_t covering = 0;
   for (uint32_t i = 0; i < arena.capacity.incidents; ++i) {
     const IncidentSlot& slot = arena.incidents[i];
     const uint64_t id = slot.id.load(std::memory_order_acquire);
-    const uint32_t row = slot.upstream.load(kRelaxed);
-    if (id > std::max(floor, covering) && row < rows &&
-        time >= slot.start.load(kRelaxed) && time <= slot.end.load(kRelaxed) &&
-        event.upstream == NameOf(arena.upstreams[row])) {
+    if (id > std::max(floor, covering) && time >= slot.start.load(kRelaxed) &&
+        time <= slot.end.load(kRelaxed) &&
+        event.upstream == NameOf(arena, slot)) {
       covering = id;
     }
   }

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "upstream_502/store/copy.h"
 #include "upstream_502/store/store.h"
+#include "upstream_502/store/writers.h"
 
 namespace upstream_502 {
 namespace {
@@ -128,7 +129,9 @@ TEST_F(EvictTest, KeepsWhatIsUsed) {
   ExpectBalance(stats);
 }
 
+// However long it was stopped between finding the row and adding to it.
 TEST_F(EvictTest, CountsForOtherWhatALateWriterAdds) {
+  const uint32_t writer = JoinWriters(store_.arena(), 1, 1);
   const uint32_t room = store_.arena().capacity.peers;
   const uint32_t held = Use(Addr(0), kStart);
   for (uint32_t i = 1; i < room; ++i) {
@@ -142,9 +145,18 @@ TEST_F(EvictTest, CountsForOtherWhatALateWriterAdds) {
   EXPECT_FALSE(Has(stats, Addr(0)));
   ExpectBalance(stats);
   for (uint32_t i = 0; i < 100; ++i) {
-    Use("stranger" + std::to_string(i), later + 2 * kQuarantineMs);
+    const int64_t much_later = later + 100 * kHour + i;
+    EXPECT_TRUE(
+        store_.IsOther(Use("stranger" + std::to_string(i), much_later)));
   }
-  stats = Take(later + kMinuteMs);
+  Count(held, later + 200 * kHour);
+  ExpectBalance(Take(later + 200 * kHour));
+  PassRound(store_.arena(), writer);
+  for (uint32_t i = 0; i < 100; ++i) {
+    EXPECT_FALSE(store_.IsOther(
+        Use("stranger" + std::to_string(i), later + 201 * kHour)));
+  }
+  stats = Take(later + 201 * kHour);
   ExpectBalance(stats);
   for (const PeerStats& peer : stats.peers) {
     EXPECT_TRUE(peer.addr == kOtherName || peer.attempts == 1) << peer.addr;

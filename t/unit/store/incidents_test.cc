@@ -188,6 +188,29 @@ TEST_F(IncidentsTest, TellsNoPeerThatHasTakenARow) {
   EXPECT_EQ(incident.peers[0].failures, 3U);
 }
 
+TEST_F(IncidentsTest, CountsNoFailureForThePeerThatHasTakenARow) {
+  Open(kNow);
+  store_.arena().peers[peer_].hash ^= 1;
+  FailAt(kNow);
+  const Incident incident = TakeIncidents(kNow).at(0);
+  ASSERT_EQ(incident.peers.size(), 2U);
+  EXPECT_EQ(incident.peers[0].failures, 1U);
+  EXPECT_EQ(incident.peers[1].addr, "(other)");
+  EXPECT_EQ(incident.peers[1].failures, 3U);
+}
+
+TEST_F(IncidentsTest, CreditsNoEarlyFailureToThePeerThatHasTakenARow) {
+  FailAt(kNow);
+  FailAt(kNow);
+  store_.arena().peers[peer_].hash ^= 1;
+  FailAt(kNow);
+  const Incident incident = TakeIncidents(kNow).at(0);
+  ASSERT_EQ(incident.peers.size(), 2U);
+  EXPECT_EQ(incident.peers[0].failures, 1U);
+  EXPECT_EQ(incident.peers[1].addr, "(other)");
+  EXPECT_EQ(incident.peers[1].failures, 2U);
+}
+
 TEST_F(IncidentsTest, KeepsATimeLine) {
   Open(kNow);
   for (int64_t minute = 1; minute < 200; minute += 4) {
@@ -208,7 +231,7 @@ TEST_F(IncidentsTest, KnowsItsEvents) {
     const uint64_t id = store_.ReserveEvents(1);
     const Failure failure = {.time_ms = now, .cause = Cause::kReadTimeout};
     store_.AddFailedAttempt(upstream_, peer_, 0, now, failure);
-    store_.WriteEvent(id, failure, {}, {upstream_, peer_});
+    store_.WriteEvent(id, failure, {.upstream = "backend"}, {upstream_});
     return id;
   };
   fail(kNow);  // too early
@@ -385,10 +408,11 @@ TEST_F(IncidentsTest, AnyWordsAreAnIncidentOrNone) {
   Open(kNow);
   IncidentSlot& slot = store_.arena().incidents[1];
   slot.upstream = UINT32_MAX;
-  EXPECT_TRUE(TakeIncidents(kNow).empty());
+  slot.name_length = UINT8_MAX;
+  EXPECT_EQ(TakeIncidents(kNow).at(0).upstream.size(), kIncidentNameMax);
   slot.upstream = upstream_;
-  slot.peers[0].row = UINT32_MAX;
-  slot.peers[0].failures = 1;
+  slot.peers[0] = UINT64_MAX;
+  slot.peer_failures[0] = 1;
   slot.start = kNow + kMinuteMs;
   slot.before.attempts = 1000000;
   const Incident incident = TakeIncidents(kNow + kMinuteMs).at(0);

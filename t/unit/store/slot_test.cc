@@ -87,17 +87,17 @@ TEST(EventSlot, HoldsTheLatestEventWhateverItsLength) {
   EXPECT_EQ(event.uri, "/");
 }
 
-TEST(EventSlot, LeavesOutNamesThatRowsStandFor) {
+TEST(EventSlot, TellsWhereALongNameIs) {
   const auto slot = std::make_unique<EventSlot>();
-  WriteSlot(slot.get(), 1, 1, SomeFacts(), SomeText(),
-            {.upstream = 2, .peer = 3});
+  const std::string name(200, 'n');
+  WriteSlot(slot.get(), 1, 1, SomeFacts(), {.upstream = name},
+            {.row = 2, .hash = 3});
   Event event;
-  FailureRows rows;
-  ASSERT_TRUE(ReadSlot(*slot, &event, &rows));
-  EXPECT_EQ(rows.upstream, 2U);
-  EXPECT_EQ(rows.peer, 3U);
-  EXPECT_EQ(event.upstream + event.peer, "");
-  EXPECT_EQ(event.method, "GET");
+  LongName long_name;
+  ASSERT_TRUE(ReadSlot(*slot, &event, &long_name));
+  EXPECT_EQ(long_name.row, 2U);
+  EXPECT_EQ(long_name.hash, 3U);
+  EXPECT_EQ(event.upstream, name.substr(0, kNameLimits[0]));
 }
 
 TEST(EventSlot, ShowsAtAGlanceWhatItHolds) {

@@ -69,8 +69,8 @@ inline void Write(EventSlot* slot, uint64_t id, const FailureText& text) {
 }
 
 inline bool Read(const EventSlot& slot, Event* event) {
-  FailureRows rows;
-  return ReadSlot(slot, event, &rows);
+  LongName long_name;
+  return ReadSlot(slot, event, &long_name);
 }
 
 inline Event RoundTrip(const FailureText& text,

@@ -1,0 +1,23 @@
+// A worker among those that count: see store/writers.h.
+
+#ifndef UPSTREAM_502_SRC_NGINX_ROUNDS_H_
+#define UPSTREAM_502_SRC_NGINX_ROUNDS_H_
+
+#include "ngx_cxx.h"
+
+#include "conf.h"
+
+namespace upstream_502 {
+
+// In a worker, before it counts: says that it does, and every few seconds that
+// it has come back to its event loop. Looks for room and for workers that are
+// gone then, and gives configured upstreams the rows that there was no room
+// for.
+void StartRounds(ngx_cycle_t* cycle, MainConf* conf);
+
+// When it ends.
+void StopRounds(MainConf* conf);
+
+}  // namespace upstream_502
+
+#endif  // UPSTREAM_502_SRC_NGINX_ROUNDS_H_
