@@ -80,7 +80,7 @@ TEST(RenderHtml, EmbedsWhatIsInTheSources) {
   EXPECT_TRUE(Between(page, "<style>", "</style>") == style);
   std::string script;
   for (const char* name :
-       {"dom", "chart", "view", "events", "incidents", "main"}) {
+       {"dom", "chart", "view", "events", "incidents", "follow", "main"}) {
     const std::string part = Read(absl::StrCat("src/web/", name, ".js"));
     ASSERT_FALSE(part.empty()) << name;
     script += part;
