@@ -198,7 +198,7 @@ subtest 'a limit on the other side' => sub {
       'the summary says so';
     $checks->run_all(
         $d,
-        checks => [ [ qr/^curl .*time_total/ => qr/^all after 0\.6/m, qr/^all after 0\.[0-5]\d+ s$/ ] ],
+        checks => [ [ qr/^curl .*time_total/ => qr/^all after 0\.[6-9]/m, qr/^all after 0\.[0-5]\d+ s$/ ] ],
         repair => repairs('after'),
     );
 };
@@ -212,8 +212,10 @@ sub knows_no_name ($cause) {
     $checks->run_all(
         $d,
         checks => [
-            [ qr/dig localhost/ => qr/status: NXDOMAIN/, qr/^localhost\.\s.*\sA\s+127\.0\.0\.1$/m ],
-            [ qr{/etc/hosts} => qr/\blocalhost\b/, \'it may stay there' ],
+            [
+                qr/dig localhost/ => qr/status: NXDOMAIN.*^\d+:127\.0\.0\.1\s.*\blocalhost\b/ms,
+                qr/^localhost\.\s.*\sA\s+127\.0\.0\.1$/m
+            ],
         ],
         repair => sub { return $t->write( 'known', '' ) },
     );

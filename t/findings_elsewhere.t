@@ -135,7 +135,7 @@ play(
             finding => 'syn_unanswered',
             unsaid  => [qw(queue_full port_closed)],
             checks  => [
-                [ qr/^nc -vz/ => qr/No route to host|timed out/, qr/refused/ ],
+                [ qr/^nc -vz/ => qr/\A(?!.*(?:refused|^connected$))/ms, qr/refused/ ],
                 [ qr/^ip neigh/ => qr/FAILED|INCOMPLETE/, qr/REACHABLE|STALE|DELAY/ ],
                 [ qr/^ip route get/ => qr/^10\.77\.0\.9 dev u502a /, \'the network is a neighbour' ],
                 [ qr/^ip route show match/ => qr/^10\.77\.0\.0\/24 dev u502a /, \'the network is a neighbour' ],

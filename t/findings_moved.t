@@ -209,9 +209,8 @@ sub moves_for_a_worker ( $t, $row ) {
     point( late => $NEW );
     my ($old) = $t->nginx->workers;
     $row->{checks} = [
-        [ qr/^getent / => qr/^127\.0\.7\.9 +STREAM/m, \'the name is where it should be' ],
         [
-            qr/^ps -o pid,lstart/ => qr/^ *$old \w{3} .*worker process/m,
+            qr/^getent .*lstart/ => qr/^127\.0\.7\.9 +STREAM.*^ *$old \w{3} [^\n]*worker process/ms,
             sub { wait_for 'a new worker', sub { begun( $t, $old ) } }
         ],
         [ qr/^nginx -t && / => qr/test is successful/, \'this was the repair' ],

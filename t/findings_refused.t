@@ -105,10 +105,6 @@ play(
             evidence => { path_kind => 'socket', listening => 0 },
             checks   => [
                 [ qr/^ss -Hlxnp src / => qr/\A\z/, qr{ LISTEN .*/gone\.sock }m ],
-                [
-                    qr/^ls -l /         => qr{^srwx.* \S+/gone\.sock$}m,
-                    \'a socket that is listened on looks the same'
-                ],
             ],
             repair => sub ( $t, @ ) {
                 unlink "$t->{dir}/gone.sock";
@@ -125,10 +121,7 @@ play(
             says    => 'a service \(uid 0\) listens on 127\.0\.7\.2:8080',
             unsaid  => 'port_closed',
             checks  => [
-                [
-                    qr/^ss -Hltnp 'sport/ => qr/^LISTEN .* 127\.0\.7\.2:8080 /m,
-                    \'it listens, before and after'
-                ],
+                [ qr/^nc -vz/ => qr/refused/, qr/^connected$/m ],
                 [
                     qr/^nft list/ => qr/REJECT --reject-with tcp-reset/,
                     qr/\A(?!.*REJECT)/s

@@ -113,10 +113,9 @@ void Confirmer::AsHttp() {
 void Confirmer::Moved() {
   const std::string name =
       evidence_ == nullptr ? "" : HostName(MovedOf(*evidence_).name);
-  if (!name.empty() && !absl::EndsWith(name, "...")) {
-    Add("getent ahosts ", name);
-  }
-  Add("ps -o pid,lstart,args -C nginx  # workers know the addresses of when "
+  const bool known = !name.empty() && !absl::EndsWith(name, "...");
+  Add(known ? absl::StrCat("getent ahosts ", name, "; ") : "",
+      "ps -o pid,lstart,args -C nginx  # workers know the addresses of when "
       "they began");
 }
 
@@ -133,7 +132,7 @@ bool Confirmer::Connecting(Finding finding) {
       return true;
     case Finding::kRejected:
       if (address_.loopback) {
-        Add(OnlyListenersOf(address_));
+        Add(ConnectTo(address_));
       } else {
         Reach();
       }
@@ -165,7 +164,7 @@ bool Confirmer::Path(Finding finding) {
   switch (finding) {
     case Finding::kSocketStale:
       Nobody();
-      Add("ls -l ", address_.path);
+      Add("systemctl --failed");
       return true;
     case Finding::kSocketAbsent:
       Add("ls -l ", folder);
@@ -254,8 +253,7 @@ void Confirmer::Others(Finding finding) {
   switch (finding) {
     case Finding::kHostsOnly:
       if (!name_.empty()) {
-        Add(Resolve(name_));
-        Add("grep -nwF ", name_, " /etc/hosts");
+        Add(Resolve(name_), "; grep -nwF ", name_, " /etc/hosts");
       }
       return;
     case Finding::kConfined:

@@ -251,7 +251,7 @@ sub run_all ( $self, $d, %o ) {
 # What was repaired may take a moment to show.
 sub _is_well ( $self, $check, $fault, $well ) {
     my $said;
-    for ( 1 .. 20 ) {
+    for ( 1 .. 80 ) {
         $said = $self->run($check);
         last if $said =~ $well && $said !~ $fault;
         sleep 0.1;

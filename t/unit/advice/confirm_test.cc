@@ -10,11 +10,13 @@
 namespace upstream_502 {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 std::vector<std::string> Of(Finding finding, absl::string_view peer,
                             Protocol protocol = Protocol::kHttp) {
@@ -39,25 +41,24 @@ TEST(Confirm, LooksForWhoListens) {
 TEST(Confirm, ResolvesTheNameThatMoved) {
   Evidence evidence;
   SetMoved("api.example", "192.0.2.1", "192.0.2.2", &evidence);
-  EXPECT_EQ(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
-            "getent ahosts api.example");
   EXPECT_THAT(
-      Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[1],
-      HasSubstr("ps -o pid,lstart,args -C nginx  # "));
+      Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
+      HasSubstr("getent ahosts api.example; ps -o pid,lstart,args -C nginx "));
   SetMoved("$(reboot)", "192.0.2.1", "192.0.2.2", &evidence);
   EXPECT_THAT(Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence),
               ElementsAre(HasSubstr("lstart"), "nginx -t && nginx -s reload"));
   SetMoved(std::string(255, 'n'), "192.0.2.1", "192.0.2.2", &evidence);
   EXPECT_THAT(
       Confirm(Finding::kNameMoved, {}, {.upstream = "app"}, &evidence)[0],
-      HasSubstr("lstart"));
+      StartsWith("ps -o pid,lstart"));
 }
 
 TEST(Confirm, AsksTheNameServerThatNginxAsks) {
   const std::vector<std::string> checks =
       Confirm(Finding::kHostsOnly, {}, {.upstream = "api.example:80"}, nullptr);
-  EXPECT_THAT(checks, ElementsAre(HasSubstr("dig api.example $(nginx -T"),
-                                  "grep -nwF api.example /etc/hosts"));
+  EXPECT_THAT(checks, ElementsAre(AllOf(
+                          HasSubstr("dig api.example $(nginx -T"),
+                          HasSubstr("fi; grep -nwF api.example /etc/hosts"))));
 }
 
 TEST(Confirm, AsksAsHttpWhatSpeaksSomethingElse) {
@@ -143,10 +144,8 @@ TEST(Confirm, SpeaksOfThisMachineWhereItWasSeen) {
   evidence.where = Where::kThisMachine;
   const std::vector<std::string> checks =
       Confirm(Finding::kRejected, {}, {.peer = "192.0.2.7:80"}, &evidence);
-  EXPECT_EQ(checks[0],
-            "ss -Hltnp 'sport = :80' || grep ':0050 0*:0000 0A ' "
-            "/proc/net/tcp*");
-  EXPECT_THAT(checks, Not(Contains(HasSubstr("nc -vz"))));
+  EXPECT_THAT(checks, ElementsAre(HasSubstr("nc -vz -w 3 192.0.2.7 80 "),
+                                  HasSubstr("iptables")));
   EXPECT_THAT(Of(Finding::kRejected, "192.0.2.7:80")[0], HasSubstr("nc -vz"));
 }
 
