@@ -34,7 +34,10 @@ class FollowingTest : public testing::Test {
     const Failure failure = {.time_ms = now, .cause = cause};
     store_.AddFailedAttempt(upstream, peer_, 0, now, failure);
     const uint64_t id = store_.ReserveEvents(1);
-    store_.WriteEvent(id, failure, {.peer = "10.0.0.1:80", .uri = uri},
+    store_.WriteEvent(id, failure,
+                      {.upstream = upstream == app_ ? "app" : "web",
+                       .peer = "10.0.0.1:80",
+                       .uri = uri},
                       {upstream, peer_});
     return id;
   }
@@ -167,7 +170,8 @@ TEST_F(FollowingTest, TellsNothingTwice) {
   Following following(tail, Asked("", "2"), FollowFormat::kJson, kNow);
   Look(&tail);
   EXPECT_EQ(Brief(All(&following)), "failure 3 app");
-  store_.WriteEvent(late, {.time_ms = kNow}, {}, {app_, peer_});
+  store_.WriteEvent(late, {.time_ms = kNow}, {.upstream = "app"},
+                    {app_, peer_});
   Look(&tail);
   EXPECT_EQ(Brief(All(&following)), "failure 1 app") << "which it had not";
 }
@@ -249,7 +253,8 @@ TEST_F(FollowingTest, IsAStreamOfServerSentEvents) {
               testing::MatchesRegex("id: 2\nevent: failure\n"
                                     "data: \\{\"type\":\"failure\",\"id\":2,"
                                     "[^\n]*\\}\n\n"));
-  store_.WriteEvent(late, {.time_ms = kNow}, {}, {app_, peer_});
+  store_.WriteEvent(late, {.time_ms = kNow}, {.upstream = "app"},
+                    {app_, peer_});
   Look(&tail);
   EXPECT_THAT(All(&following),
               StartsWith("id: 2\nevent: failure\n"

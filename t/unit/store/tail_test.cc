@@ -17,8 +17,8 @@ class TailTest : public CopyTest {
  protected:
   uint64_t Reserve() { return store_.ReserveEvents(1); }
   void WriteAs(uint64_t id, int64_t now = kNow) {
-    store_.WriteEvent(id, {.time_ms = now, .cause = Cause::kReadTimeout}, {},
-                      {upstream_, peer_});
+    store_.WriteEvent(id, {.time_ms = now, .cause = Cause::kReadTimeout},
+                      {.upstream = "backend"}, {upstream_, peer_});
   }
   uint64_t Write(int64_t now = kNow) {
     const uint64_t id = Reserve();
