@@ -13,6 +13,7 @@
 #include "measure.h"
 #include "probe.h"
 #include "retry.h"
+#include "rounds.h"
 #include "servers.h"
 #include "upstream_502/advice/findings.h"
 #include "upstream_502/verdict/classify.h"
@@ -116,6 +117,7 @@ void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
 uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
                   int64_t now) {
   const uint32_t row = zone->store.FindOrAddPeer(upstream, peer, now);
+  TellOfRound(zone);
   if (zone->store.IsOther(row) && zone->store.TakeOverflowWarning(now)) {
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "upstream_502_zone \"%V\" has no room, further peers are "

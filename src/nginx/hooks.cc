@@ -110,8 +110,9 @@ void RegisterUpstreams(MainConf* conf) {
   }
 }
 
-void FindMissingRows(MainConf* conf) {
+bool FindMissingRows(MainConf* conf) {
   Store& store = conf->zone.store;
+  bool missing = false;
   for (UpstreamHook& hook : HooksOf(conf)) {
     if (hook.upstream == nullptr || store.HasRow(hook.row)) {
       continue;
@@ -120,7 +121,9 @@ void FindMissingRows(MainConf* conf) {
     if (hook.row == kOtherUpstream && store.HasRoomForUpstream()) {
       SetRow(AddRow(&store, hook), &hook);
     }
+    missing = missing || hook.row == kOtherUpstream;
   }
+  return missing;
 }
 
 uint32_t RowOf(Store& store, const CountedAs& counted) {

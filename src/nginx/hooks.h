@@ -35,7 +35,8 @@ bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init);
 // Gives every hooked upstream its row in the store.
 void RegisterUpstreams(MainConf* conf);
 // The same for those that there was no room for, where there is some now.
-void FindMissingRows(MainConf* conf);
+// Whether there are such yet.
+bool FindMissingRows(MainConf* conf);
 
 // The hook of `upstream`, or the free place where it would be. There is always
 // one: most places stay free. Only where there are hooks.

@@ -4,6 +4,8 @@
 
 #include "rounds.h"
 
+#include <unistd.h>
+
 #include "bridge.h"
 #include "hooks.h"
 #include "system/process.h"
@@ -14,22 +16,83 @@ namespace {
 
 constexpr ngx_msec_t kRoundEveryMs = 5000;
 
+// True while there is something to wait for: a worker that has not come back
+// yet, or room. A timer that nobody needs would make each of nginx's own
+// dearer.
+bool GoRound(MainConf* conf) {
+  Store& store = conf->zone.store;
+  const Arena& arena = store.arena();
+  if (TakeForgetting(arena, NowMs())) {
+    ForgetWriters(arena, IsProcessGone);
+  }
+  store.KeepReserve(NowMs());
+  PassRound(arena, conf->writer);
+  const bool missing = FindMissingRows(conf);
+  TellOfRound(&conf->zone);
+  return missing || PassedRound(arena) < arena.header->round.load();
+}
+
 // Also in a worker that only waits for its last requests: others wait for it.
-void GoRound(ngx_event_t* event) {
+void GoRoundAgain(ngx_event_t* event) {
   auto* conf = static_cast<MainConf*>(event->data);
-  Guarded(event->log, [conf] {
-    Store& store = conf->zone.store;
-    if (TakeForgetting(store.arena(), NowMs())) {
-      ForgetWriters(store.arena(), IsProcessGone);
-    }
-    store.KeepReserve(NowMs());
-    PassRound(store.arena(), conf->writer);
-    FindMissingRows(conf);
-  });
-  ngx_add_timer(event, kRoundEveryMs);
+  const bool waits =
+      Guarded(event->log, true, [conf] { return GoRound(conf); });
+  if (waits || conf->zone.bell_fd == -1) {
+    ngx_add_timer(event, kRoundEveryMs);
+  }
+}
+
+void HearBell(ngx_event_t* event) {
+  const auto* connection = static_cast<ngx_connection_t*>(event->data);
+  auto* conf = static_cast<MainConf*>(connection->data);
+  if (conf->round_timer.timer_set) {
+    PassRound(conf->zone.store.arena(), conf->writer);
+  } else {
+    GoRoundAgain(&conf->round_timer);
+  }
+}
+
+// Whoever rings it rings once in each worker: an edge, which nobody reads away.
+bool ListenForBell(ngx_cycle_t* cycle, MainConf* conf) {
+  if (conf->zone.bell_fd == -1 ||
+      (ngx_event_flags & NGX_USE_CLEAR_EVENT) == 0) {
+    return false;
+  }
+  ngx_connection_t* connection =
+      ngx_get_connection(conf->zone.bell_fd, cycle->log);
+  if (connection == nullptr) {
+    return false;
+  }
+  connection->data = conf;
+  connection->read->handler = HearBell;
+  connection->read->log = cycle->log;
+  connection->read->channel = 1;  // not forgotten, when the worker ends
+  if (ngx_add_event(connection->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) ==
+      NGX_OK) {
+    return true;
+  }
+  ngx_free_connection(connection);
+  return false;
+}
+
+// It counts how often, which nobody reads: it is never full.
+void Ring(const Zone& zone) {
+  const uint64_t once = 1;
+  if (zone.bell_fd != -1) {
+    [[maybe_unused]] const ssize_t written =
+        write(zone.bell_fd, &once, sizeof(once));
+  }
 }
 
 }  // namespace
+
+void TellOfRound(Zone* zone) {
+  const uint32_t round = zone->store.arena().header->round.load();
+  if (zone->rung != round) {
+    zone->rung = round;
+    Ring(*zone);
+  }
+}
 
 void StartRounds(ngx_cycle_t* cycle, MainConf* conf) {
   conf->writer = kNoWriter;
@@ -42,17 +105,24 @@ void StartRounds(ngx_cycle_t* cycle, MainConf* conf) {
       JoinWriters(arena, IdentifyProcess(ngx_pid), conf->zone.generation);
   // Rows may have gone between the master's look at them and this.
   RegisterUpstreams(conf);
+  conf->zone.rung = arena.header->round.load();
   ngx_event_t* event = &conf->round_timer;
-  event->handler = GoRound;
+  event->handler = GoRoundAgain;
   event->data = conf;
   event->log = cycle->log;
   event->cancelable = 1;
-  ngx_add_timer(event, kRoundEveryMs);
+  if (!ListenForBell(cycle, conf)) {
+    conf->zone.bell_fd = -1;
+  }
+  if (conf->zone.bell_fd == -1 || FindMissingRows(conf)) {
+    ngx_add_timer(event, kRoundEveryMs);
+  }
 }
 
 void StopRounds(MainConf* conf) {
   if (conf->zone.store) {
     LeaveWriters(conf->zone.store.arena(), conf->writer);
+    Ring(conf->zone);
   }
 }
 

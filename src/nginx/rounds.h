@@ -9,11 +9,13 @@
 
 namespace upstream_502 {
 
-// In a worker, before it counts: says that it does, and every few seconds that
-// it has come back to its event loop. Looks for room and for workers that are
-// gone then, and gives configured upstreams the rows that there was no room
-// for.
+// In a worker, before it counts: says that it does and, whenever one tells that
+// rows were taken out of use, that it has come back to its event loop. Looks
+// for room then, and gives configured upstreams the rows that they lack.
 void StartRounds(ngx_cycle_t* cycle, MainConf* conf);
+
+// Tells the others where rows were taken out of use.
+void TellOfRound(Zone* zone);
 
 // When it ends.
 void StopRounds(MainConf* conf);

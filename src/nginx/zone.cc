@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -212,8 +213,7 @@ bool GoesOn(const Zone& running, const Zone& zone, size_t size) {
          running.shm->shm.size == size && AttachTo(*running.shm, zone);
 }
 
-void CloseMemory(void* data) {
-  auto* zone = static_cast<Zone*>(data);
+void CloseMemory(Zone* zone) {
   if (zone->memory_fd != -1) {
     close(zone->memory_fd);
     zone->memory_fd = -1;
@@ -221,6 +221,15 @@ void CloseMemory(void* data) {
   if (zone->lock_fd != -1) {
     close(zone->lock_fd);
     zone->lock_fd = -1;
+  }
+}
+
+void CloseZone(void* data) {
+  auto* zone = static_cast<Zone*>(data);
+  CloseMemory(zone);
+  if (zone->bell_fd != -1) {
+    close(zone->bell_fd);
+    zone->bell_fd = -1;
   }
 }
 
@@ -266,8 +275,12 @@ bool DeclareZone(ngx_conf_t* cf, Zone* zone) {
       View(running->state) == View(zone->state)) {
     zone->lock_fd = dup(running->lock_fd);
   }
+  // Workers of the running configuration hear it, too.
+  zone->bell_fd = running != nullptr && running->bell_fd != -1
+                      ? dup(running->bell_fd)
+                      : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   zone->first = ngx_is_init_cycle(cf->cycle->old_cycle);
-  cleanup->handler = CloseMemory;
+  cleanup->handler = CloseZone;
   cleanup->data = zone;
   zone->shm->init = InitZone;
   zone->shm->data = zone;

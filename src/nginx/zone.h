@@ -25,6 +25,9 @@ struct Zone {
   Store store;
   // Holds the memory for the new binary of an upgrade; -1: none.
   ngx_fd_t memory_fd;
+  // Rings in all workers at once, see rounds.h; -1: none.
+  ngx_fd_t bell_fd;
+  uint32_t rung;  // the round that this worker has told of
   const ngx_cycle_t* cycle;
   // Of the state, see state.h: -1 where it is not locked, and so not written.
   ngx_fd_t lock_fd;

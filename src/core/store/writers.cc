@@ -27,6 +27,8 @@ uint32_t JoinWriters(const Arena& arena, uint64_t process,
 void LeaveWriters(const Arena& arena, uint32_t writer) {
   if (writer < kWriters) {
     arena.header->writers[writer].process.store(0);
+    // Rows may go that it knew.
+    arena.header->upstreams_after.store(0);
   }
 }
 
