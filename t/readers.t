@@ -9,6 +9,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Socket::INET;
 use Test::More;
 use Upstream502::H2;
 use Upstream502::Readers;
@@ -110,6 +111,23 @@ subtest 'a reset' => sub {
     like $t->get($REPORT)->{body}, qr/"totals":\{"requests":0,/,
       'what is read then is new';
     $t->read($reader);
+};
+
+# nginx itself looks for timers only, and who waits for a turn has none.
+subtest 'a worker that is to end' => sub {
+    my ($old) = $t->nginx->workers;
+    my $half = IO::Socket::INET->new( PeerAddr => '127.0.0.1:' . $t->port('http') )
+      or die $@;
+    syswrite $half, "GET $REPORT HTTP/1.1\r\nHost: localhost\r\n";
+    wait_for 'the worker to take it',
+      sub { $t->get('/count')->{body} =~ /Reading: 1/ };
+    $t->nginx->freeze( sub {
+        syswrite $half, "Connection: close\r\n\r\n";
+        kill QUIT => $old;
+    } );
+    my $r = Upstream502::Http::read_response($half);
+    ok $r->{complete}, 'the report is whole';
+    wait_for 'its end', sub { !grep { $_ == $old } $t->nginx->workers };
 };
 
 $t->finish;

@@ -22,6 +22,7 @@ namespace {
 // How long all turns of one round of the event loop take together, beyond the
 // last step.
 constexpr int64_t kRoundNs = 1000000;
+constexpr ngx_msec_t kHoldMs = 1000;
 constexpr uint32_t kPlaces = 1024;
 // As many at once as leave behind what is worth giving back.
 constexpr uint32_t kMany = 8;
@@ -50,6 +51,23 @@ Desk* Opened(MainConf* conf) {
 
 Place* PlaceIn(ngx_queue_t* link) { return ngx_queue_data(link, Place, queue); }
 
+void TakeTurns(ngx_event_t* event);
+
+// A worker that is to end waits for timers only, and a turn is none: one that
+// need not run out keeps it there until all have had theirs.
+void PostRound(MainConf* conf) {
+  ngx_event_t* turn = &conf->desk.turn;
+  turn->handler = TakeTurns;
+  turn->data = conf;
+  turn->log = LogOf(ngx_cycle);
+  if (!turn->timer_set) {
+    ngx_add_timer(turn, kHoldMs);
+  }
+  if (!turn->posted) {
+    ngx_post_event(turn, &ngx_posted_next_events);
+  }
+}
+
 // Event handler: one round of turns, one after the other.
 void TakeTurns(ngx_event_t* event) {
   auto* conf = static_cast<MainConf*>(event->data);
@@ -64,17 +82,9 @@ void TakeTurns(ngx_event_t* event) {
     }
   }
   if (!ngx_queue_empty(&desk->turns)) {
-    ngx_post_event(event, &ngx_posted_next_events);
-  }
-}
-
-void PostRound(MainConf* conf) {
-  ngx_event_t* turn = &conf->desk.turn;
-  if (!turn->posted) {
-    turn->handler = TakeTurns;
-    turn->data = conf;
-    turn->log = LogOf(ngx_cycle);
-    ngx_post_event(turn, &ngx_posted_next_events);
+    PostRound(conf);
+  } else if (event->timer_set) {
+    ngx_del_timer(event);
   }
 }
 
@@ -119,7 +129,6 @@ void Wait(MainConf* conf, Place* place) {
     expiry->handler = Expire;
     expiry->data = conf;
     expiry->log = LogOf(ngx_cycle);
-    expiry->cancelable = 1;
     ngx_add_timer(expiry, kReadingMs - std::min(age, kReadingMs));
   }
 }
