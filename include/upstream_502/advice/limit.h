@@ -41,6 +41,9 @@ int64_t LimitReached(Limit limit, int64_t value, int64_t response_time);
 // Its directive; "" for kNone.
 std::string LimitDirective(Limit limit, Protocol protocol);
 
+// The buffer_size that suffices for a header of so many bytes.
+int64_t SufficientBuffer(int64_t header_bytes);
+
 // The keepalive_timeout (ms) of an upstream block that is safe where a backend
 // was seen to close a connection after `idle_ms` of idleness, a second or more.
 int64_t SafeKeepAlive(int64_t idle_ms);

@@ -353,6 +353,10 @@ void Advisor::HeaderSize() {
   if (prefix_ != "grpc" && prefix_ != "memcached") {
     absl::StrAppend(&directive, " ", prefix_, "_buffers 8 ", text, ";");
   }
+  if (seen > 0) {
+    absl::StrAppend(&directive, "  # this response needs ",
+                    ConfigSize(SufficientBuffer(seen)));
+  }
   checks_.push_back(std::move(directive));
   std::string fetch = FetchFrom(address_, failure_, text_, "-D - -o /dev/null");
   if (!fetch.empty()) {

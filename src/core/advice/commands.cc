@@ -153,7 +153,8 @@ std::string StatusOfUnit(const PeerAddress& address, absl::string_view unit) {
 std::string StartTimesOf(const PeerAddress& address) {
   return WithComment(address,
                      WithPids(address, "xargs -r ps -o pid,lstart,args -p"),
-                     "a young one took the place of one that died");
+                     "what serves there; a young one took the place of one "
+                     "that died");
 }
 
 std::string KillsOn(const PeerAddress& address) {

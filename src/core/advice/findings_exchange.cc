@@ -186,7 +186,6 @@ void FindStalled(const FindingCase& c) {
 }
 
 void FindHeaderSize(const FindingCase& c) {
-  constexpr int64_t kPage = 4096;
   const int64_t size = c.evidence.header_bytes;
   // Where it would have fit there is more to it than its size.
   if (size <= 0 || c.failure.limit >= size) {
@@ -194,12 +193,11 @@ void FindHeaderSize(const FindingCase& c) {
   }
   const std::string directive =
       LimitDirective(Limit::kBufferSize, c.failure.protocol);
-  const int64_t enough = (size + kPage - 1) / kPage * kPage;
   c.Say(Finding::kHeaderSize, "the response header has ", size, " bytes",
         c.failure.limit > 0
             ? absl::StrCat(", ", directive, " is ", ConfigSize(c.failure.limit))
             : "",
-        ": ", directive, " ", ConfigSize(enough), " suffices");
+        ": ", directive, " ", ConfigSize(SufficientBuffer(size)), " suffices");
 }
 
 }  // namespace upstream_502

@@ -77,6 +77,11 @@ std::string LimitDirective(Limit limit, Protocol protocol) {
              : absl::StrCat(DirectivePrefix(protocol), Suffix(limit));
 }
 
+int64_t SufficientBuffer(int64_t header_bytes) {
+  constexpr int64_t kPage = 4096;
+  return (header_bytes + kPage - 1) / kPage * kPage;
+}
+
 int64_t SafeKeepAlive(int64_t idle_ms) {
   const int64_t most = idle_ms - std::max<int64_t>(idle_ms / 5, 100);
   return most >= 2000 ? most / 1000 * 1000 : most / 100 * 100;

@@ -196,7 +196,8 @@ TEST(Checks, SayWhichDirectiveAndValue) {
                                   .protocol = Protocol::kHttp,
                                   .limit = 4096},
                                  {.peer = "127.0.0.1:80"}, &evidence)[0],
-            "proxy_buffer_size 32k; proxy_buffers 8 32k;");
+            "proxy_buffer_size 32k; proxy_buffers 8 32k;  # this response "
+            "needs 20k");
   EXPECT_THAT(
       Checks(Input(Cause::kHeaderTooBig, Protocol::kHttp, "127.0.0.1:80"))[1],
       HasSubstr(" | wc -c  # has to fit into proxy_buffer_size"));
@@ -267,7 +268,7 @@ TEST(Checks, AskForThatServiceAndItsProcesses) {
   EXPECT_THAT(elsewhere,
               ElementsAre(HasSubstr("}  # on 192.0.2.7"),
                           HasSubstr("status  # on 192.0.2.7"),
-                          HasSubstr("-p  # on 192.0.2.7: a young one"),
+                          HasSubstr("-p  # on 192.0.2.7: what serves there"),
                           HasSubstr("killed process'  # on 192.0.2.7"),
                           HasSubstr("/usr/local/etc}  # on 192.0.2.7")));
   const std::vector<std::string> php = Checks(Input(

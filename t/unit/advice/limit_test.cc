@@ -140,5 +140,11 @@ TEST(LimitReached, LeavesSizesAlone) {
   EXPECT_EQ(LimitReached(Limit::kNone, -1, 1), -1);
 }
 
+TEST(SufficientBuffer, IsWholePages) {
+  EXPECT_EQ(SufficientBuffer(1), 4096);
+  EXPECT_EQ(SufficientBuffer(4096), 4096);
+  EXPECT_EQ(SufficientBuffer(20052), 20480);
+}
+
 }  // namespace
 }  // namespace upstream_502
