@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 #include "upstream_502/store/history.h"
@@ -39,7 +40,11 @@ struct Candidate {
   int64_t used_at;
   uint32_t row;
   uint32_t slot;  // of the index
-  friend auto operator<=>(const Candidate&, const Candidate&) = default;
+
+  bool operator<(const Candidate& other) const {
+    return std::tie(configured, used_at, row) <
+           std::tie(other.configured, other.used_at, other.row);
+  }
 };
 
 // The `count` first of those that are offered.
