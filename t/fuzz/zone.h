@@ -77,7 +77,7 @@ class SampleZone {
       AppendItem(Named::kPorts, "3000", &evidence);
       store.WriteEvent(id, failure,
                        {.upstream = name, .peer = addr, .uri = "/"},
-                       {upstream, peer}, &evidence);
+                       {upstream}, &evidence);
       store.incidents().NoteCounts(upstream, now_ms);
       store.incidents().NoteEvent(upstream, id, now_ms);
     }
