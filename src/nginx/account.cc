@@ -245,7 +245,7 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   note->upstream = run.name;
   note->target = run.target;
   note->peer = KeepPeer(run, peer);
-  note->rows = {run.row, peer.row};
+  note->rows = run.store->Remember(run.row);
   ngx_log_debug4(NGX_LOG_DEBUG_HTTP, run.request->connection->log, 0,
                  "upstream_502 attempt %uD failed: cause %d, phase %d, rc %d",
                  element.attempt, static_cast<int>(failure.cause),

@@ -58,7 +58,7 @@ absl::string_view RequestId(const ngx_http_request_t* r) {
 
 // It may have gone since the attempt.
 uint32_t RowOf(const Store& store, const Note& note) {
-  return store.RowStillOf(note.rows.upstream, note.upstream);
+  return store.RowOf(note.rows);
 }
 
 void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {

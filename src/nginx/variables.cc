@@ -131,8 +131,7 @@ uint64_t IncidentOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
     return 0;
   }
   const Store& store = GetMainConf(r)->zone.store;
-  return store.incidents().Find(store.RowStillOf(outcome.failure->rows.upstream,
-                                                 outcome.failure->upstream),
+  return store.incidents().Find(store.RowOf(outcome.failure->rows),
                                 outcome.failure->failure.time_ms, NowMs());
 }
 

@@ -76,8 +76,8 @@ class SampleZone {
       Evidence evidence;
       AppendItem(Named::kPorts, "3000", &evidence);
       store.WriteEvent(id, failure,
-                       {.upstream = name, .peer = addr, .uri = "/"},
-                       {upstream, peer}, &evidence);
+                       {.upstream = name, .peer = addr, .uri = "/"}, {upstream},
+                       &evidence);
       store.incidents().NoteCounts(upstream, now_ms);
       store.incidents().NoteEvent(upstream, id, now_ms);
     }

@@ -61,9 +61,16 @@ class Store {
   // The row that this configured upstream has already: it stays. Else
   // kOtherUpstream.
   uint32_t FindUpstream(absl::string_view name, int64_t now_ms);
-  // `upstream`, if it is the row of `name` yet, else kOtherUpstream, where its
-  // counts are then.
-  uint32_t RowStillOf(uint32_t upstream, absl::string_view name) const;
+  // What a failure keeps of its upstream's row, and that row when it is the
+  // same upstream's yet; else kOtherUpstream, where its counts are then.
+  FailureRows Remember(uint32_t upstream) const {
+    return {upstream, arena_.upstreams[upstream].hash};
+  }
+  uint32_t RowOf(const FailureRows& rows) const {
+    const UpstreamRow& row = arena_.upstreams[rows.upstream];
+    return row.hash == rows.hash && !IsRetired(row) ? rows.upstream
+                                                    : kOtherUpstream;
+  }
   // Whether it has a row of its own, and is found there.
   bool HasRow(uint32_t upstream) const {
     return upstream != kOtherUpstream && !IsRetired(arena_.upstreams[upstream]);

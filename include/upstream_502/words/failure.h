@@ -90,11 +90,12 @@ struct FailureText {
                                    // or `Failure` tells
 };
 
-// The rows that upstream and peer had in the store, where they had some.
+// The row that the upstream had in the store, and the hash of its name: it may
+// be another's by now.
 struct FailureRows {
   static constexpr uint32_t kNone = UINT32_MAX;
   uint32_t upstream = kNone;
-  uint32_t peer = kNone;
+  uint32_t hash = 0;
 };
 
 }  // namespace upstream_502

@@ -88,16 +88,6 @@ uint32_t Store::FindOrAddUpstream(absl::string_view name, Protocol protocol,
   return kOtherUpstream;
 }
 
-uint32_t Store::RowStillOf(uint32_t upstream, absl::string_view name) const {
-  if (upstream <= kNoUpstream) {
-    return upstream;
-  }
-  const UpstreamRow& row = arena_.upstreams[upstream];
-  return !IsRetired(row) && NameOf(row) == CutUtf8(name, kUpstreamNameMax)
-             ? upstream
-             : kOtherUpstream;
-}
-
 uint32_t Store::MakeUpstream(uint32_t hash, absl::string_view name,
                              Protocol protocol, UpstreamKind kind,
                              int64_t now_ms) {

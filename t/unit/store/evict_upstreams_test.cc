@@ -154,6 +154,8 @@ TEST_F(EvictUpstreamsTest, AReturningOneFindsItsRowAgain) {
 TEST_F(EvictUpstreamsTest, NobodyGetsARowThatAWriterKnows) {
   const uint32_t writer = JoinWriters(store_.arena(), 1, 99);
   const uint32_t held = Add("(place)", kStart, UpstreamKind::kPlace);
+  const FailureRows remembered = store_.Remember(held);
+  EXPECT_EQ(store_.RowOf(remembered), held);
   const uint32_t peer = store_.FindOrAddPeer(held, "10.0.0.1:80", kStart);
   store_.AddRequest(held, 0, kStart, 1);
   store_.AddFailedAttempt(held, peer, 0, kStart, {.response_time = 1});
@@ -162,7 +164,7 @@ TEST_F(EvictUpstreamsTest, NobodyGetsARowThatAWriterKnows) {
   Load(0, rows_ - 1, kStart + kHourMs);
   const int64_t later = kStart + 3 * kDay;
   Load(1000, rows_, later);  // all must wait
-  EXPECT_EQ(store_.RowStillOf(held, "(place)"), kOtherUpstream);
+  EXPECT_EQ(store_.RowOf(remembered), kOtherUpstream);
   FailAt(held, "(place)", later);  // goes on
   EXPECT_EQ(FailuresOf("(other)", Take(later)), 2U);
   Add("new", later + kDay);
@@ -172,6 +174,7 @@ TEST_F(EvictUpstreamsTest, NobodyGetsARowThatAWriterKnows) {
   EXPECT_TRUE(store_.HasRoomForUpstream());
   const uint32_t row = Add("new", later + kDay);
   EXPECT_NE(row, kOtherUpstream);
+  EXPECT_EQ(store_.RowOf(remembered), kOtherUpstream);
   const Snapshot snapshot = Take(later + kDay);
   EXPECT_EQ(FailuresOf("new", snapshot), 0U);
   EXPECT_EQ(FailuresOf("(other)", snapshot), 2U);

@@ -46,7 +46,7 @@ class ImageTest : public testing::Test {
       store_.AddResponse(upstream, 502, Origin::kNginx, kNow);
       store_.WriteEvent(store_.ReserveEvents(1), failure,
                         {.upstream = name, .peer = addr, .uri = "/"},
-                        {upstream, peer});
+                        {upstream});
     }
   }
 

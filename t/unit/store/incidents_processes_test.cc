@@ -26,7 +26,7 @@ void Fail(Store store, int64_t now) {
   store.AddFailedAttempt(upstream, peer, 0, now, failure, {Finding::kNoAnswer});
   store.AddRequest(upstream, 0, now, 1);
   store.AddResponse(upstream, 504, Origin::kNginx, now);
-  store.WriteEvent(store.ReserveEvents(1), failure, {}, {upstream, peer});
+  store.WriteEvent(store.ReserveEvents(1), failure, {}, {upstream});
   store.incidents().NoteCounts(upstream, now);
 }
 

@@ -42,7 +42,6 @@ TEST(Note, BeginsAsNothingKnown) {
   EXPECT_EQ(note.element, kNoElement);
   EXPECT_EQ(note.event_id, 0U);
   EXPECT_EQ(note.rows.upstream, FailureRows::kNone);
-  EXPECT_EQ(note.rows.peer, FailureRows::kNone);
 }
 
 }  // namespace
