@@ -15,6 +15,7 @@
 #include "certificate.h"
 #include "context.h"
 #include "names.h"
+#include "own_event.h"
 #include "servers.h"
 #include "system/budget.h"
 #include "system/probe.h"
@@ -37,11 +38,8 @@ constinit std::optional<Asker> asker;
 // More often than findings look back.
 constexpr ngx_msec_t kLookEvery = 30 * 1000;
 
-// This worker's, too. nginx wants a connection behind every event, and this one
-// is none of those that `worker_connections` counts.
-ngx_event_t look;
-ngx_event_t no_write;
-ngx_connection_t clock_connection;
+// This worker's, too.
+OwnEvent look;
 int clock_fd = -1;
 
 // It never falls.
@@ -71,25 +69,14 @@ int OpenClock() {
   return -1;
 }
 
-// An old worker need not wait for it to end.
 void LookNowAndThen(ngx_log_t* log) {
   if (clock_fd != -1) {
     close(clock_fd);
   }
-  look = {};
-  look.handler = LookAgain;
-  look.data = &clock_connection;
-  look.log = log;
-  look.cancelable = 1;
-  clock_connection = {};
-  clock_connection.read = &look;
-  clock_connection.write = &no_write;
-  clock_connection.log = log;
-  clock_fd = (ngx_event_flags & NGX_USE_EPOLL_EVENT) != 0 ? OpenClock() : -1;
-  clock_connection.fd = static_cast<ngx_socket_t>(clock_fd);
-  if (clock_fd == -1 ||
-      ngx_add_event(&look, NGX_READ_EVENT, NGX_CLEAR_EVENT) != NGX_OK) {
-    ngx_add_timer(&look, kLookEvery);
+  PrepareEvent(&look, LookAgain, nullptr, log);
+  clock_fd = OpenClock();
+  if (!Hear(&look, clock_fd)) {
+    ngx_add_timer(&look.read, kLookEvery);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "bridge.h"
 #include "hooks.h"
+#include "own_event.h"
 #include "system/process.h"
 #include "upstream_502/store/writers.h"
 
@@ -42,9 +43,17 @@ void GoRoundAgain(ngx_event_t* event) {
   }
 }
 
-void HearBell(ngx_event_t* event) {
-  const auto* connection = static_cast<ngx_connection_t*>(event->data);
-  auto* conf = static_cast<MainConf*>(connection->data);
+// This process's.
+OwnEvent bell;
+
+void OnBell(ngx_event_t*) {
+  auto* conf = static_cast<MainConf*>(bell.connection.data);
+  // Where there is but one process, a reload replaces it.
+  if (ngx_http_cycle_get_module_main_conf(const_cast<ngx_cycle_t*>(ngx_cycle),
+                                          ngx_http_upstream_502_module) !=
+      conf) {
+    return;
+  }
   if (conf->round_timer.timer_set) {
     PassRound(conf->zone.store.arena(), conf->writer);
   } else {
@@ -54,25 +63,8 @@ void HearBell(ngx_event_t* event) {
 
 // Whoever rings it rings once in each worker: an edge, which nobody reads away.
 bool ListenForBell(ngx_cycle_t* cycle, MainConf* conf) {
-  if (conf->zone.bell_fd == -1 ||
-      (ngx_event_flags & NGX_USE_CLEAR_EVENT) == 0) {
-    return false;
-  }
-  ngx_connection_t* connection =
-      ngx_get_connection(conf->zone.bell_fd, cycle->log);
-  if (connection == nullptr) {
-    return false;
-  }
-  connection->data = conf;
-  connection->read->handler = HearBell;
-  connection->read->log = cycle->log;
-  connection->read->channel = 1;  // not forgotten, when the worker ends
-  if (ngx_add_event(connection->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) ==
-      NGX_OK) {
-    return true;
-  }
-  ngx_free_connection(connection);
-  return false;
+  PrepareEvent(&bell, OnBell, conf, cycle->log);
+  return Hear(&bell, conf->zone.bell_fd);
 }
 
 // It counts how often, which nobody reads: it is never full.
