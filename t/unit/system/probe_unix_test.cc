@@ -104,26 +104,29 @@ TEST(ProbeUnix, NotASocket) {
 }
 
 TEST(ProbeUnix, AbsentNamesThoseNearBy) {
-  const Folder folder;
-  ASSERT_EQ(mkdir((folder / "other").c_str(), 0755), 0);
-  const Fd beside = ListenAt(UnixName(folder / "admin.sock"));
-  const Fd like = ListenAt(UnixName(folder / "php8.3-fpm.sock"));
-  const Fd far = ListenAt(UnixName(folder / "other/x.sock"));
-  const Fd far_like = ListenAt(UnixName(folder / "other/PHP-fpm.sock"));
-  const std::string peer = PeerOf(folder / "php8.2-fpm.sock");
-  const Evidence evidence =
-      ProbeOf({.cause = Cause::kSocketMissing, .peer = peer});
-  EXPECT_EQ(evidence.path_fault, PathFault::kAbsent);
-  EXPECT_EQ(evidence.listening, Seen::kNo);
-  EXPECT_EQ(evidence.named, Named::kSockets);
-  // The kernel's order is none.
-  const std::string text(evidence.Text());
-  EXPECT_NE(text.find(folder / "php8.3-fpm.sock"), text.npos) << text;
-  EXPECT_NE(text.find(folder / "other/PHP-fpm.sock"), text.npos) << text;
-  EXPECT_NE(text.find(folder / "admin.sock"), text.npos) << text;
-  EXPECT_GT(text.find(folder / "admin.sock"),
-            text.find(folder / "php8.3-fpm.sock"));
-  EXPECT_EQ(text.find("x.sock"), text.npos) << text;
+  // Where no other service of the machine has a socket with such a name.
+  InNetwork([] {
+    const Folder folder;
+    ASSERT_EQ(mkdir((folder / "other").c_str(), 0755), 0);
+    const Fd beside = ListenAt(UnixName(folder / "admin.sock"));
+    const Fd like = ListenAt(UnixName(folder / "php8.3-fpm.sock"));
+    const Fd far = ListenAt(UnixName(folder / "other/x.sock"));
+    const Fd far_like = ListenAt(UnixName(folder / "other/PHP-fpm.sock"));
+    const std::string peer = PeerOf(folder / "php8.2-fpm.sock");
+    const Evidence evidence =
+        ProbeOf({.cause = Cause::kSocketMissing, .peer = peer});
+    EXPECT_EQ(evidence.path_fault, PathFault::kAbsent);
+    EXPECT_EQ(evidence.listening, Seen::kNo);
+    EXPECT_EQ(evidence.named, Named::kSockets);
+    // The kernel's order is none.
+    const std::string text(evidence.Text());
+    EXPECT_NE(text.find(folder / "php8.3-fpm.sock"), text.npos) << text;
+    EXPECT_NE(text.find(folder / "other/PHP-fpm.sock"), text.npos) << text;
+    EXPECT_NE(text.find(folder / "admin.sock"), text.npos) << text;
+    EXPECT_GT(text.find(folder / "admin.sock"),
+              text.find(folder / "php8.3-fpm.sock"));
+    EXPECT_EQ(text.find("x.sock"), text.npos) << text;
+  });
 }
 
 TEST(ProbeUnix, NamesMoreThanFit) {
