@@ -98,83 +98,71 @@ $t->conf(
 );
 $t->start;
 
-sub play ($uri) {
-    my $before = $t->status;
-    my $r      = $t->get($uri);
-    my $row    = $t->row($r);
-    my $after  = $t->status;
-    return (
-        r      => $r,
-        row    => $row,
-        gained => sub (@path) { gained( $before, $after, @path ) },
-    );
-}
-
 subtest 'set_timeouts' => sub {
-    my %p = play('/read');
-    is $p{r}{status},           504,            'client status';
-    is $p{row}{upstream_502_cause}, 'read_timeout', 'cause';
-    like $p{row}{upstream_502_hint}, qr/proxy_read_timeout 400ms ran out/,
+    my $p = $t->observe('/read');
+    is $p->{r}{status},           504,            'client status';
+    is $p->{row}{upstream_502_cause}, 'read_timeout', 'cause';
+    like $p->{row}{upstream_502_hint}, qr/proxy_read_timeout 400ms ran out/,
       'the timeout that the balancer set';
-    unlike $p{row}{upstream_502_hint}, qr/60s/, 'not the configured one';
+    unlike $p->{row}{upstream_502_hint}, qr/60s/, 'not the configured one';
 
-    %p = play('/read_second');
-    is $p{row}{upstream_502_causes}, 'connection_refused, read_timeout',
+    $p = $t->observe('/read_second');
+    is $p->{row}{upstream_502_causes}, 'connection_refused, read_timeout',
       'the second try';
-    like $p{row}{upstream_502_hint}, qr/proxy_read_timeout 400ms ran out/,
+    like $p->{row}{upstream_502_hint}, qr/proxy_read_timeout 400ms ran out/,
       'what was set for it';
 
-    %p = play('/body');
-    is $p{row}{upstream_502_cause}, 'body_timeout', 'within the body';
-    like $p{row}{upstream_502_hint}, qr/proxy_read_timeout 400ms ran out/,
+    $p = $t->observe('/body');
+    is $p->{row}{upstream_502_cause}, 'body_timeout', 'within the body';
+    like $p->{row}{upstream_502_hint}, qr/proxy_read_timeout 400ms ran out/,
       'the same';
 
-    %p = play('/configured');
-    like $p{row}{upstream_502_hint}, qr/proxy_read_timeout 700ms ran out/,
+    $p = $t->observe('/configured');
+    like $p->{row}{upstream_502_hint}, qr/proxy_read_timeout 700ms ran out/,
       'where it sets none, the configured one';
 };
 
 subtest 'set_more_tries and set_current_peer' => sub {
-    my %p = play('/dead_live');
-    is $p{r}{status},                 200,                     'client status';
-    is $p{row}{upstream_502_causes},  'connection_refused, -', 'causes';
-    is $p{row}{upstream_502_rescued}, 1,                       'rescued';
-    is $p{gained}->( \'dead_live', 'attempts' ), 2, 'both are counted';
+    my $p = $t->observe('/dead_live');
+    is $p->{r}{status},                 200,                     'client status';
+    is $p->{row}{upstream_502_causes},  'connection_refused, -', 'causes';
+    is $p->{row}{upstream_502_rescued}, 1,                       'rescued';
+    is $p->{gained}->( \'dead_live', 'attempts' ), 2, 'both are counted';
     my %addrs = map { $_->{addr} => $_ } @{ $t->upstream('dead_live')->{peers} };
     is $addrs{ $t->expand('127.0.0.1:%%PORT_nobody%%') }{failures}, 1,
       'by the address that Lua chose';
 
-    %p = play('/dead_dead');
-    is $p{r}{status}, 502, 'no more tries';
-    is $p{row}{upstream_502_causes}, 'connection_refused, connection_refused',
+    $p = $t->observe('/dead_dead');
+    is $p->{r}{status}, 502, 'no more tries';
+    is $p->{row}{upstream_502_causes}, 'connection_refused, connection_refused',
       'causes';
-    is $p{gained}->( \'dead_dead', 'responses', 502 ), 1, 'one response';
+    is $p->{gained}->( \'dead_dead', 'responses', 502 ), 1, 'one response';
 };
 
 subtest 'a balancer that throws' => sub {
-    my %p = play('/throws');
-    is $p{r}{status},                500,     'client status';
-    is $p{row}{upstream_502},        1,       'a gateway response';
-    is $p{row}{upstream_502_origin}, 'nginx', 'of nginx';
-    is $p{gained}->( 'totals', 'responses', 500 ), 1, 'counted once';
+    my $p = $t->observe('/throws');
+    is $p->{r}{status},                500,     'client status';
+    is $p->{row}{upstream_502},        1,       'a gateway response';
+    is $p->{row}{upstream_502_origin}, 'nginx', 'of nginx';
+    is $p->{gained}->( 'totals', 'responses', 500 ), 1, 'counted once';
 };
 
 subtest 'a balancer that chooses nothing' => sub {
-    my %p = play('/silent');
-    is $p{r}{status}, 502, 'client status';
-    is $p{row}{upstream_502_causes}, 'connection_refused',
+    my $p = $t->observe('/silent');
+    is $p->{r}{status}, 502, 'client status';
+    is $p->{row}{upstream_502_causes}, 'connection_refused',
       'the group chooses then';
 };
 
 subtest 'sockets of Lua' => sub {
-    my %p = play('/cosocket');
-    is $p{r}{body}, "connection refused\ntimeout\n", 'both fail';
-    is $p{row}{upstream_502_cause},          '-', 'no attempt of nginx';
-    is $p{gained}->( 'totals', 'attempts' ), 0,   'nothing is counted,';
-    is $p{gained}->( 'totals', 'failures' ), 0,   'and nothing failed';
-    %p = play('/cosocket-502');
-    is $p{row}{upstream_502_origin}, 'config', 'a 502 that Lua makes of it';
-    is $p{gained}->( 'totals', 'failures' ), 0, 'is no failure either';
+    my $p = $t->observe('/cosocket');
+    is $p->{r}{body}, "connection refused\ntimeout\n", 'both fail';
+    is $p->{row}{upstream_502_cause},          '-', 'no attempt of nginx';
+    is $p->{gained}->( 'totals', 'attempts' ), 0,   'nothing is counted,';
+    is $p->{gained}->( 'totals', 'failures' ), 0,   'and nothing failed';
+    $p = $t->observe('/cosocket-502');
+    is $p->{row}{upstream_502_origin}, 'config', 'a 502 that Lua makes of it';
+    is $p->{gained}->( 'totals', 'failures' ), 0, 'is no failure either';
 };
 
 $t->finish;

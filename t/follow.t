@@ -189,8 +189,10 @@ subtest 'silence' => sub {
         events => follow( '', headers => [$EVENTS] ) );
     $f{text}->until( 'a beginning', sub { length } );
     $f{$_}->wait('alive') for qw(json events);
-    sleep 0.6;
-    $_->take for values %f;
+    $clock->forward(14);
+    ask('/app/w');
+    $f{$_}->wait('failure') for qw(json events);
+    $f{text}->until( 'a failure', sub { m{/app/w} } );
     unlike $f{text}->body, qr/nothing new/, 'not yet';
     $clock->forward(15);
     $f{text}->until( 'a sign of life',
@@ -198,7 +200,7 @@ subtest 'silence' => sub {
     is scalar $f{$_}->wait( alive => 2 ), 2, $_ for qw(json events);
     like $f{events}->body, qr/\n\nevent: alive\ndata: \{.*\}\n\n\z/, 'an event';
     ask('/app/x');
-    $f{json}->wait('failure');
+    $f{json}->wait( failure => 2 );
     $clock->forward(15);
     $f{json}->wait( alive => 3 );
     $f{text}->until( 'another',
@@ -207,7 +209,7 @@ subtest 'silence' => sub {
     $clock->forward(-7200);
     is scalar $f{json}->wait( alive => 4 ), 4, 'a clock that is set back';
     ask('/app/y');
-    $f{json}->wait( failure => 2 );
+    $f{json}->wait( failure => 3 );
     $_->leave for values %f;
     $clock->forward(7200);
 };

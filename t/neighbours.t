@@ -77,18 +77,6 @@ upstream balancer_error { server 0.0.0.1; balancer_by_lua_block {
 } }
 CONF
 
-sub play ( $t, $uri ) {
-    my $before = $t->status;
-    my $r      = $t->get($uri);
-    my $row    = $t->row($r);
-    my $after  = $t->status;
-    return (
-        r      => $r,
-        row    => $row,
-        gained => sub (@path) { gained( $before, $after, @path ) },
-    );
-}
-
 for my $order (qw(before after)) {
     my $t = Upstream502::Test->new;
     $t->tcp( ok => [ 'read', [ write => http_last('fine') ], 'close' ] );
@@ -107,48 +95,48 @@ for my $order (qw(before after)) {
             '/capture-multi' => "502 200\n",
         );
         for my $uri ( '/capture', '/capture-multi', '/echo', '/echo-async' ) {
-            my %p = play( $t, $uri );
-            is $p{r}{status},         200,             "$uri: client status";
-            is $p{r}{body},           $lines{$uri},    'body' if $lines{$uri};
-            is $p{row}{upstream_502}, '-',             'no gateway response';
-            is $p{gained}->( \'dead', 'failures' ), 1, 'the failure is counted';
-            is $p{gained}->( 'totals', 'responses', 502 ), 0, 'no 502';
+            my $p = $t->observe( $uri );
+            is $p->{r}{status},         200,             "$uri: client status";
+            is $p->{r}{body},           $lines{$uri},    'body' if $lines{$uri};
+            is $p->{row}{upstream_502}, '-',             'no gateway response';
+            is $p->{gained}->( \'dead', 'failures' ), 1, 'the failure is counted';
+            is $p->{gained}->( 'totals', 'responses', 502 ), 0, 'no 502';
         }
     };
 
     subtest "$order: lines that look like failures" => sub {
         for my $uri (qw(/imitation /imitation-header)) {
-            my %p = play( $t, $uri );
-            is $p{r}{status},                        200, "$uri: client status";
-            is $p{row}{upstream_502_cause},          '-', 'nothing failed';
-            is $p{gained}->( 'totals', 'failures' ), 0,   'nothing is counted';
+            my $p = $t->observe( $uri );
+            is $p->{r}{status},                        200, "$uri: client status";
+            is $p->{row}{upstream_502_cause},          '-', 'nothing failed';
+            is $p->{gained}->( 'totals', 'failures' ), 0,   'nothing is counted';
         }
-        my %p = play( $t, '/imitation-reset' );
-        is $p{row}{upstream_502_cause}, 'reset_before_response',
+        my $p = $t->observe( '/imitation-reset' );
+        is $p->{row}{upstream_502_cause}, 'reset_before_response',
           'the real cause';
     };
 
     subtest "$order: a balancer in Lua" => sub {
-        my %p = play( $t, '/balancer' );
-        is $p{r}{status},                 200, 'client status';
-        is $p{row}{upstream_502_causes},  'connection_refused, -', 'causes';
-        is $p{row}{upstream_502_rescued}, 1,                       'rescued';
-        %p = play( $t, '/balancer-error' );
-        is $p{r}{status},                500,     'a balancer that gives up';
-        is $p{row}{upstream_502},        1,       'is a gateway response';
-        is $p{row}{upstream_502_origin}, 'nginx', 'of nginx';
-        is $p{gained}->( 'totals', 'responses', 500 ), 1, 'one 500';
+        my $p = $t->observe( '/balancer' );
+        is $p->{r}{status},                 200, 'client status';
+        is $p->{row}{upstream_502_causes},  'connection_refused, -', 'causes';
+        is $p->{row}{upstream_502_rescued}, 1,                       'rescued';
+        $p = $t->observe( '/balancer-error' );
+        is $p->{r}{status},                500,     'a balancer that gives up';
+        is $p->{row}{upstream_502},        1,       'is a gateway response';
+        is $p->{row}{upstream_502_origin}, 'nginx', 'of nginx';
+        is $p->{gained}->( 'totals', 'responses', 500 ), 1, 'one 500';
     };
 
     subtest "$order: the rest" => sub {
-        my %p = play( $t, '/lua502' );
-        is $p{row}{upstream_502_origin}, 'config',        'a 502 that Lua made';
-        is $p{gained}->( 'totals', 'responses', 502 ), 1, 'is counted';
-        %p = play( $t, '/exec' );
-        is $p{row}{upstream_502_cause}, 'connection_refused', 'ngx.exec';
-        %p = play( $t, '/more' );
-        is $p{r}{headers}{ 'x-more' }, 'connection_refused', 'headers-more';
-        play( $t, '/variable' );
+        my $p = $t->observe( '/lua502' );
+        is $p->{row}{upstream_502_origin}, 'config',        'a 502 that Lua made';
+        is $p->{gained}->( 'totals', 'responses', 502 ), 1, 'is counted';
+        $p = $t->observe( '/exec' );
+        is $p->{row}{upstream_502_cause}, 'connection_refused', 'ngx.exec';
+        $p = $t->observe( '/more' );
+        is $p->{r}{headers}{ 'x-more' }, 'connection_refused', 'headers-more';
+        $t->observe( '/variable' );
         like $t->error_log, qr/lua saw connection_refused/,
           'Lua can read the variables';
     };

@@ -4,13 +4,16 @@
 // many bytes the file is cut; then a head, or nothing, and what is written
 // where over the image of a zone that was sound.
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "input.h"
 #include "read_all.h"
@@ -24,12 +27,16 @@ namespace {
 // A file that goes with this process.
 class File {
  public:
-  File() : fd_(mkstemp(path_)) {
+  File() : fd_(open(path().c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600)) {
     REQUIRE(fd_ != -1);
-    std::atexit([] { unlink(path_); });
+    std::atexit([] { unlink(path().c_str()); });
   }
 
-  static std::string path() { return path_; }
+  // No other process has this name.
+  static std::string path() {
+    return std::filesystem::temp_directory_path() /
+           absl::StrCat("upstream_502_fuzz.", getpid());
+  }
 
   void Write(const ImageHead& head, const SampleZone& zone) const {
     const ssize_t size = static_cast<ssize_t>(zone.size());
@@ -42,7 +49,6 @@ class File {
   }
 
  private:
-  static inline char path_[] = "/tmp/upstream_502_fuzz.XXXXXX";
   int fd_;
 };
 

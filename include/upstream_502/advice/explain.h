@@ -7,6 +7,10 @@
 
 namespace upstream_502 {
 
+// Of so many events of one incident at most: their findings are sentences that
+// take time to make, and mostly the same.
+inline constexpr int kIncidentEventsAsked = 8;
+
 // Fills `texts` of incidents as far as the newest events on record tell, those
 // that tell most first. Needs the snapshot's events unfiltered.
 void ExplainIncidents(Snapshot* snapshot);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "upstream_502/report/negotiate.h"
 #include "upstream_502/report/query.h"
 #include "upstream_502/store/tail.h"
@@ -59,6 +60,11 @@ class Following {
   void Tell(Incident incident, int64_t now_ms, std::string* out);
   void TellLeftOut(uint64_t count, std::string* out) const;
   void TellAlive(int64_t now_ms, std::string* out) const;
+  void TellNumber(absl::string_view type, absl::string_view key, int64_t number,
+                  std::string* out) const;
+  template <typename Append>
+  void TellObject(absl::string_view type, uint64_t id, std::string* out,
+                  const Append& append) const;
   void Explain(int64_t now_ms, Incident* incident) const;
 
   const Tail& tail_;

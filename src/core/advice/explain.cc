@@ -11,10 +11,6 @@
 namespace upstream_502 {
 namespace {
 
-// Findings are sentences that take time to make; those of one incident are
-// mostly the same.
-constexpr int kEventsAsked = 8;
-
 void TakeTexts(const Event& event, List<Incident::Text>* texts) {
   for (Found& found : Findings(event)) {
     const bool known = std::any_of(texts->begin(), texts->end(),
@@ -41,7 +37,7 @@ void ExplainIncidents(Snapshot* snapshot) {
   for (const Event& event : snapshot->events) {
     const auto found = by_id.find(event.incident);
     if (found != by_id.end() && event.evidence &&
-        found->second.events++ < kEventsAsked) {
+        found->second.events++ < kIncidentEventsAsked) {
       TakeTexts(event, &found->second.incident->texts);
     }
   }

@@ -3,6 +3,7 @@
 #include "upstream_502/report/follow.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -29,9 +30,8 @@ constexpr size_t kFindingsWork = 20;
 // When a browser comes back after a connection has ended.
 constexpr int kRetryMs = 2000;
 // Of the newest events of an incident, so many are looked at for what its
-// findings said, and so many asked: as many as in a report.
+// findings said.
 constexpr uint64_t kEventsLookedAt = 100;
-constexpr size_t kEventsAsked = 8;
 
 // Where a line of server-sent events names what it is.
 void AppendHead(absl::string_view type, uint64_t id, std::string* out) {
@@ -189,11 +189,7 @@ void Following::Tell(const Event& event, int64_t now_ms, std::string* out) {
     AppendTextEvent(event, out);
     return;
   }
-  if (format_ == FollowFormat::kEventStream) {
-    AppendHead(kType, last_, out);
-  }
-  AppendEventJson(event, out, kType);
-  absl::StrAppend(out, format_ == FollowFormat::kJson ? "\n" : "\n\n");
+  TellObject(kType, last_, out, [&] { AppendEventJson(event, out, kType); });
 }
 
 void Following::Tell(Incident incident, int64_t now_ms, std::string* out) {
@@ -207,16 +203,11 @@ void Following::Tell(Incident incident, int64_t now_ms, std::string* out) {
     AppendTextIncident(incident, out, "incident ");
     return;
   }
-  if (format_ == FollowFormat::kEventStream) {
-    AppendHead(kType, 0, out);
-  }
-  AppendIncidentJson(incident, out, kType);
-  absl::StrAppend(out, format_ == FollowFormat::kJson ? "\n" : "\n\n");
+  TellObject(kType, 0, out, [&] { AppendIncidentJson(incident, out, kType); });
 }
 
 // Nobody knows what a filter had made of them.
 void Following::TellLeftOut(uint64_t count, std::string* out) const {
-  constexpr absl::string_view kType = "left_out";
   if (count == 0) {
     return;
   }
@@ -226,31 +217,37 @@ void Following::TellLeftOut(uint64_t count, std::string* out) const {
                     "kept for who follows\n");
     return;
   }
-  if (format_ == FollowFormat::kEventStream) {
-    AppendHead(kType, 0, out);
-  }
-  JsonObject object(out);
-  object.Text("type", kType);
-  object.Number("count", count);
-  object.Close();
-  absl::StrAppend(out, format_ == FollowFormat::kJson ? "\n" : "\n\n");
+  TellNumber("left_out", "count", static_cast<int64_t>(count), out);
 }
 
 void Following::TellAlive(int64_t now_ms, std::string* out) const {
-  constexpr absl::string_view kType = "alive";
   if (format_ == FollowFormat::kText) {
     absl::StrAppend(out, "-- ", FormatDateTime(now_ms).substr(5),
                     "  nothing new for ",
                     FormatDuration(std::max<int64_t>(now_ms - news_, 0)), "\n");
     return;
   }
+  TellNumber("alive", "time", now_ms, out);
+}
+
+void Following::TellNumber(absl::string_view type, absl::string_view key,
+                           int64_t number, std::string* out) const {
+  TellObject(type, 0, out, [&] {
+    JsonObject object(out);
+    object.Text("type", type);
+    object.Number(key, number);
+    object.Close();
+  });
+}
+
+// `append` appends the object, which is of this type.
+template <typename Append>
+void Following::TellObject(absl::string_view type, uint64_t id,
+                           std::string* out, const Append& append) const {
   if (format_ == FollowFormat::kEventStream) {
-    AppendHead(kType, 0, out);
+    AppendHead(type, id, out);
   }
-  JsonObject object(out);
-  object.Text("type", kType);
-  object.Number("time", now_ms);
-  object.Close();
+  append();
   absl::StrAppend(out, format_ == FollowFormat::kJson ? "\n" : "\n\n");
 }
 
@@ -258,8 +255,8 @@ void Following::TellAlive(int64_t now_ms, std::string* out) const {
 void Following::Explain(int64_t now_ms, Incident* incident) const {
   Snapshot snapshot;
   uint64_t id = incident->last_event;
-  for (uint64_t i = 0;
-       i < kEventsLookedAt && id > 0 && snapshot.events.size() < kEventsAsked;
+  for (uint64_t i = 0; i < kEventsLookedAt && id > 0 &&
+                       std::ssize(snapshot.events) < kIncidentEventsAsked;
        ++i, --id) {
     Event event;
     if (tail_.Read(id, now_ms, &event) && event.incident == incident->id &&

@@ -36,7 +36,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 use Upstream502::Nginx ();
 
-our @EXPORT_OK = qw(edits);
+our @EXPORT_OK = qw(edits usual_time);
 
 my $HELD = qr/^\d+:\s*\S/m;
 
@@ -162,6 +162,15 @@ sub command ( $self, $name, $line, $exec = 'exec ' ) {
     my $path =
       $self->{t}->write( "bin/$name", qq{#!/bin/sh\n$exec$line "\$@"\n} );
     chmod 0755, $path;
+}
+
+# The time, in hundreds of milliseconds, that half of an upstream's failures did
+# not take longer than: what a machine that is busy has made of a backend's.
+sub usual_time ( $t, $upstream ) {
+    my @times = sort { $a <=> $b } map { $_->{response_time} }
+      @{ $t->status("upstream=$upstream")->{events} };
+    my $ms = 100 * int( $times[ @times / 2 ] / 100 );
+    return $ms % 1000 ? "${ms}ms" : $ms / 1000 . 's';
 }
 
 sub of ( $self, $upstream ) {

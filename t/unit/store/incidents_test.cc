@@ -188,15 +188,20 @@ TEST_F(IncidentsTest, TellsNoPeerThatHasTakenARow) {
   EXPECT_EQ(incident.peers[0].failures, 3U);
 }
 
+// The peer's row is another's from its next failure on: its failures before
+// that are nobody's.
+void ExpectStranger(const Incident& incident, uint64_t before) {
+  ASSERT_EQ(incident.peers.size(), 2U);
+  EXPECT_EQ(incident.peers[0].failures, 1U);
+  EXPECT_EQ(incident.peers[1].addr, "(other)");
+  EXPECT_EQ(incident.peers[1].failures, before);
+}
+
 TEST_F(IncidentsTest, CountsNoFailureForThePeerThatHasTakenARow) {
   Open(kNow);
   store_.arena().peers[peer_].hash ^= 1;
   FailAt(kNow);
-  const Incident incident = TakeIncidents(kNow).at(0);
-  ASSERT_EQ(incident.peers.size(), 2U);
-  EXPECT_EQ(incident.peers[0].failures, 1U);
-  EXPECT_EQ(incident.peers[1].addr, "(other)");
-  EXPECT_EQ(incident.peers[1].failures, 3U);
+  ExpectStranger(TakeIncidents(kNow).at(0), 3);
 }
 
 TEST_F(IncidentsTest, CreditsNoEarlyFailureToThePeerThatHasTakenARow) {
@@ -204,11 +209,7 @@ TEST_F(IncidentsTest, CreditsNoEarlyFailureToThePeerThatHasTakenARow) {
   FailAt(kNow);
   store_.arena().peers[peer_].hash ^= 1;
   FailAt(kNow);
-  const Incident incident = TakeIncidents(kNow).at(0);
-  ASSERT_EQ(incident.peers.size(), 2U);
-  EXPECT_EQ(incident.peers[0].failures, 1U);
-  EXPECT_EQ(incident.peers[1].addr, "(other)");
-  EXPECT_EQ(incident.peers[1].failures, 2U);
+  ExpectStranger(TakeIncidents(kNow).at(0), 2);
 }
 
 TEST_F(IncidentsTest, KeepsATimeLine) {

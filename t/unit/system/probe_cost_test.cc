@@ -20,6 +20,8 @@ namespace upstream_502 {
 namespace {
 
 constexpr int kRounds = 400;
+// So many listeners are listed in time.
+constexpr int kFew = 100;
 
 // A second apart every long question is asked each time; 19 ms apart is as in a
 // flood of failures.
@@ -54,7 +56,7 @@ Evidence Measure(const char* name, Prober* prober,
   EXPECT_EQ(flood.listening, asked.listening) << name;
   EXPECT_EQ(flood.listening_hidden, asked.listening_hidden) << name;
   EXPECT_EQ(flood.queue, asked.queue) << name;
-  // A list that takes too long is none.
+  // A list that takes too long is none: where there are few, none does.
   if (flood.named_count != 0 && asked.named_count != 0) {
     EXPECT_EQ(flood.named_count, asked.named_count) << name;
     EXPECT_EQ(flood.Text(), asked.Text()) << name;
@@ -145,7 +147,7 @@ void MeasureAll(int connections, int listeners, int unix_sockets) {
       Measure("connection_refused, port closed", prober,
               {.cause = Cause::kConnectionRefused, .peer = "127.0.0.1:1999"})
           .named_count,
-      testing::AnyOf(0, listeners + 1));
+      testing::AnyOf(listeners + 1, listeners > kFew ? 0 : listeners + 1));
   EXPECT_EQ(
       Measure("closed_before_response, gone", prober,
               {.cause = Cause::kClosedBeforeResponse, .peer = "127.0.0.1:1999"})
