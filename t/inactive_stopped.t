@@ -15,6 +15,7 @@ use Upstream502::Net qw(wait_for);
 use Upstream502::Test;
 
 for my $end (qw(CONT KILL)) {
+    local $ENV{TEST_LD_PRELOAD} = $ENV{TEST_LD_PRELOAD};    # a clock of its own
     my $t = Upstream502::Test->new( allow => [qr/exited on signal 9/] );
     my $clock = Upstream502::Clock->new( $t->dir );
     $t->tcp( mute => [ 'read', 'hold' ] );
@@ -78,7 +79,6 @@ for my $end (qw(CONT KILL)) {
     wait_for( 'the old worker to end',
         sub { !Upstream502::Nginx::alive($old) } );
     $t->finish;
-    delete local $ENV{TEST_LD_PRELOAD};
 }
 
 done_testing;

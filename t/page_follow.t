@@ -48,7 +48,7 @@ sub at_work () {
 # From here on it asks for nothing unless it is told of something new.
 sub stop_asking ($page) {
     $page->wait('isFollowing() && !feed.loading');
-    $page->eval('() => { schedule(); clearTimeout(feed.timer); }');
+    $page->eval('() => { clearTimeout(feed.timer); schedule = () => {}; }');
 }
 
 for my $uri (qw(/status /html)) {

@@ -9,7 +9,6 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use IO::Socket::INET;
 use Test::More;
 use Upstream502::H2;
 use Upstream502::Readers;
@@ -116,8 +115,7 @@ subtest 'a reset' => sub {
 # nginx itself looks for timers only, and who waits for a turn has none.
 subtest 'a worker that is to end' => sub {
     my ($old) = $t->nginx->workers;
-    my $half = IO::Socket::INET->new( PeerAddr => '127.0.0.1:' . $t->port('http') )
-      or die $@;
+    my $half = Upstream502::Http::connect_to( $t->port('http') );
     syswrite $half, "GET $REPORT HTTP/1.1\r\nHost: localhost\r\n";
     wait_for 'the worker to take it',
       sub { $t->get('/count')->{body} =~ /Reading: 1/ };

@@ -4,6 +4,8 @@
 
 #include "hooks.h"
 
+#include <optional>
+
 #include "absl/types/span.h"
 #include "bridge.h"
 #include "place.h"
@@ -113,13 +115,18 @@ void RegisterUpstreams(MainConf* conf) {
 bool FindMissingRows(MainConf* conf) {
   Store& store = conf->zone.store;
   bool missing = false;
+  std::optional<bool> room;  // going through all rows, once
   for (UpstreamHook& hook : HooksOf(conf)) {
     if (hook.upstream == nullptr || store.HasRow(hook.row)) {
       continue;
     }
     SetRow(store.FindUpstream(View(hook.name), NowMs()), &hook);
-    if (hook.row == kOtherUpstream && store.HasRoomForUpstream()) {
+    if (hook.row == kOtherUpstream && !room) {
+      room = store.HasRoomForUpstream();
+    }
+    if (hook.row == kOtherUpstream && *room) {
       SetRow(AddRow(&store, hook), &hook);
+      room = hook.row != kOtherUpstream;
     }
     missing = missing || hook.row == kOtherUpstream;
   }

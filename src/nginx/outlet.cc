@@ -69,6 +69,7 @@ void Outlet::Close(bool well) {
   ngx_http_request_t* r = request_;
   ngx_connection_t* c = r->connection;
   ngx_http_set_log_request(c->log, r);
+  GiveTurnUp(this);  // the request may outlive this by the rest of its body
   done_ = true;
   const ngx_int_t rc =
       !well || IsHeldUp()
@@ -193,7 +194,7 @@ ngx_int_t Outlet::Proceed(bool its_turn) {
     return NGX_HTTP_REQUEST_TIME_OUT;
   }
   ngx_int_t sent = NGX_OK;
-  if (r->buffered || r->postponed || (r == r->main && c->buffered)) {
+  if (r->buffered || r->postponed || c->buffered) {
     sent = ngx_http_output_filter(r, nullptr);
   } else if (!done_ && its_turn) {
     sent = Step();

@@ -23,6 +23,8 @@ constexpr ngx_msec_t kRoundEveryMs = 5000;
 bool GoRound(MainConf* conf) {
   Store& store = conf->zone.store;
   const Arena& arena = store.arena();
+  // Others have rung for what came before: only a round begun here is told.
+  conf->zone.rung = arena.header->round.load();
   if (TakeForgetting(arena, NowMs())) {
     ForgetWriters(arena, IsProcessGone);
   }

@@ -277,7 +277,7 @@ bool DeclareZone(ngx_conf_t* cf, Zone* zone) {
   }
   // Workers of the running configuration hear it, too.
   zone->bell_fd = running != nullptr && running->bell_fd != -1
-                      ? dup(running->bell_fd)
+                      ? fcntl(running->bell_fd, F_DUPFD_CLOEXEC, 0)
                       : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   zone->first = ngx_is_init_cycle(cf->cycle->old_cycle);
   cleanup->handler = CloseZone;

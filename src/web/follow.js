@@ -20,6 +20,8 @@ function isFollowing() {
 
 function unfollow() {
   clearTimeout(stream.again);
+  clearTimeout(stream.news);
+  stream.news = 0;
   stream.heardAt = -Infinity;
   if (stream.source) {
     stream.source.close();
@@ -49,11 +51,13 @@ function follow() {
     });
   }
   source.addEventListener('error', () => {
+    // Once: errors that go on must not put off what is due.
+    const slow = feed.slow;
     stream.heardAt = -Infinity;
     if (source.readyState === EventSource.CLOSED) {  // else it tries again
       stream.again = setTimeout(follow, kFollowAgain);
     }
-    if (!feed.loading) {
+    if (slow && !feed.loading) {
       schedule();
     }
   });

@@ -28,6 +28,7 @@ const feed = {
   problem: '',
   paused: false,
   timer: 0,
+  slow: false,   // it is only to ask for what is not told
   loading: null,
 };
 
@@ -283,7 +284,8 @@ async function load() {
 function schedule() {
   clearTimeout(feed.timer);
   if (!feed.paused && !document.hidden) {
-    feed.timer = setTimeout(load, isFollowing() ? kSlowInterval : kInterval);
+    feed.slow = isFollowing();
+    feed.timer = setTimeout(load, feed.slow ? kSlowInterval : kInterval);
   }
 }
 

@@ -77,11 +77,12 @@ class Following {
   std::vector<uint64_t> before_;  // events to look at, the oldest first
   std::vector<uint64_t> chosen_;  // of them to tell, the newest first
   const bool resumes_;
-  const uint64_t limit_;  // of what was before
-  uint64_t last_;         // event told, by id
-  const uint64_t had_;    // the last event that it had when it came
-  int64_t said_;          // when anything was,
-  int64_t news_;          // and when the last of them
+  const uint64_t limit_;    // of what was before
+  uint64_t last_;           // event told, by id
+  const uint64_t had_;      // the last event that it had when it came
+  bool explained_ = false;  // an incident, which is work enough for a piece
+  int64_t said_;            // when anything was,
+  int64_t news_;            // and when the last of them
 };
 
 }  // namespace upstream_502

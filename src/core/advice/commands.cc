@@ -186,8 +186,9 @@ std::string Permitted(const PeerAddress& address, const Evidence* evidence) {
       seen ? absl::StrCat("--reuid ", evidence->uid, " --regid ", evidence->gid)
            : "--reuid $(ps -o uid= -C nginx | tail -n 1) --regid $(ps -o gid= "
              "-C nginx | tail -n 1)",
-      " --init-groups test -w ", address.path,
-      " && echo nginx may connect || echo nginx may not connect");
+      " --init-groups sh -c 'test -w \"$0\" && echo nginx may connect || echo "
+      "nginx may not connect' ",
+      address.path);
 }
 
 // dig takes no brackets around an address, and its own option for a port.

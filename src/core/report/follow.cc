@@ -64,8 +64,10 @@ bool Following::Next(int64_t now_ms, std::string* out) {
   const size_t start = out->size();
   const size_t most = query_.finding ? kFindingsWork : kPieceWork;
   bool more = true;
+  explained_ = false;
   for (size_t work = 0;
-       more && work < most && out->size() - start < kPieceBytes; ++work) {
+       more && work < most && !explained_ && out->size() - start < kPieceBytes;
+       ++work) {
     more = Step(now_ms, out);
   }
   if (out->size() > start) {
@@ -198,6 +200,7 @@ void Following::Tell(Incident incident, int64_t now_ms, std::string* out) {
     return;
   }
   news_ = now_ms;
+  explained_ = true;
   Explain(now_ms, &incident);
   if (format_ == FollowFormat::kText) {
     AppendTextIncident(incident, out, "incident ");

@@ -63,7 +63,9 @@ void Store::MakeUpstreamRoom(bool chosen, int64_t now_ms) {
   }
   uint32_t free = capacity - used;
   for (uint32_t row = kNoUpstream + 1; row < used; ++row) {
-    free += IsRetired(arena_.upstreams[row]) ? 1U : 0U;
+    // Not those that somebody who was killed has begun with.
+    const uint32_t round = arena_.upstreams[row].retired.load();
+    free += IsRetired(arena_.upstreams[row]) && round != 0 ? 1U : 0U;
   }
   const size_t wanted = WantedOf(free, reserve, share_used, kSweep);
   const int64_t quiet = std::max(inactive, kIncidentQuietMs) + kMinuteMs;

@@ -74,10 +74,12 @@ TEST(Confirm, TriesAsNginxsUser) {
   Evidence evidence;
   evidence.uid = 33;
   evidence.gid = 34;
-  EXPECT_THAT(Confirm(Finding::kNoPermission, {},
-                      {.peer = "unix:/run/$(id).sock"}, &evidence)[1],
-              HasSubstr("setpriv --reuid 33 --regid 34 --init-groups test -w "
-                        "'/run/$(id).sock' && "));
+  EXPECT_THAT(
+      Confirm(Finding::kNoPermission, {}, {.peer = "unix:/run/$(id).sock"},
+              &evidence)[1],
+      AllOf(HasSubstr("setpriv --reuid 33 --regid 34 --init-groups sh -c 'test "
+                      "-w \"$0\" && echo "),
+            HasSubstr("may not connect' '/run/$(id).sock'")));
 }
 
 TEST(Confirm, LooksAtThePath) {

@@ -17,6 +17,7 @@ TEST(Process, IsThereWhileItRuns) {
     pause();
     _exit(0);
   }
+  ASSERT_GT(child, 0);  // kill() takes -1 for everybody
   const uint64_t process = IdentifyProcess(child);
   EXPECT_FALSE(IsProcessGone(process));
   kill(child, SIGKILL);
