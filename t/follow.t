@@ -91,7 +91,10 @@ subtest 'JSON' => sub {
     my $opened = ( $f->wait( incident => 2 ) )[-1];
     is $opened->{upstream}, 'search', 'an incident opens';
     is $opened->{state}, 'open', 'open';
-    like $opened->{findings}[0]{text}, qr/^a service still listens on /, 'with what was seen';
+    my ($listed) = grep { $_->{id} == $opened->{id} } @{ $t->status->{incidents} };
+    is_deeply [ map { [ @$_{qw(name count)} ] } @{ $opened->{findings} } ],
+      [ map { [ @$_{qw(name count)} ] } @{ $listed->{findings} } ],
+      'with what was seen, as in the status';
     $clock->forward(301);
     my ($over) = grep { $_->{state} eq 'over' && $_->{upstream} eq 'search' }
       $f->wait( incident => 4 );
