@@ -51,7 +51,12 @@ sub row ( $name, %row ) {
 # nginx sees it when all of it is gone: sockets are closed one after the other.
 sub stop_all ( $t, @ ) {
     hangs($t);
-    $t->nginx->freeze( sub { $service{sync}->stop } );
+    $t->nginx->freeze( sub {
+        $service{sync}->stop;
+        my $listens = sprintf ':%04X 00000000:0000 0A ', $t->port('sync');
+        wait_for 'the last worker to let go of the port',
+          sub { index( Upstream502::Nginx::slurp('/proc/net/tcp'), $listens ) < 0 };
+    } );
 }
 
 my @rows = (
