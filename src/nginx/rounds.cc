@@ -29,6 +29,10 @@ bool GoRound(MainConf* conf) {
     ForgetWriters(arena, IsProcessGone);
   }
   store.KeepReserve(NowMs());
+  if (conf->writer == kCrowded) {
+    conf->writer =
+        FindPlace(arena, IdentifyProcess(ngx_pid), conf->zone.generation);
+  }
   PassRound(arena, conf->writer);
   const bool missing = FindMissingRows(conf);
   TellOfRound(&conf->zone);

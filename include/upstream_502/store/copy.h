@@ -45,9 +45,17 @@ class Copier {
     bool Has(uint32_t row) const;
   };
 
+  // How many moves of counts have begun and ended.
+  struct Moved {
+    uint32_t begun = 0;
+    uint32_t ended = 0;
+    bool operator==(const Moved&) const = default;
+  };
+
   // The steps, in their order. Each goes on where it ended; false when it has
   // not come to its end.
   bool FindUpstreams();
+  bool FindGone();
   bool FindPeers();
   bool FindRetired();
   bool CopyRows();
@@ -59,14 +67,16 @@ class Copier {
   // All rows of one name are taken together, and those that went with
   // "(other)".
   void OpenRow();
+  void BeginRow();
   void ReadRow();
+  void SortPeers();
   void TakePeersOf(uint32_t row);
   bool IsOfOpen(const PeerRow& peer) const;
   void AddPeer();
   void AddRetired();
   void CloseRow();
-  // How many moves of counts to the open row have begun and ended.
-  std::pair<uint32_t, uint32_t> MovesToOpen() const;
+  Moved MovesTo(uint32_t row) const;
+  Moved MovesToOpen() const;
   // Begins anew where upstreams went meanwhile.
   bool StartOver();
   void FillZone();
@@ -85,17 +95,19 @@ class Copier {
   size_t next_ = 0;           // of this step
   List<uint32_t> upstreams_;  // a heap by name
   List<uint32_t> gone_;       // retired ones
+  List<bool> named_;          // whether an index named the row
   Chains published_;
   Chains retired_;
   UpstreamStats* open_ = nullptr;  // that peers are being added to
-  List<uint32_t> rows_;            // its rows
+  List<uint32_t> rows_;            // its rows, sorted from the second on
+  size_t read_ = 0;                // so many of them are read
   List<uint32_t> peers_;           // its, that are left, a heap by name
   List<uint32_t> others_;          // those that count as "(other)", as well
   PeerStats other_;
   // Counts that are moved while they are read would be there twice or not at
   // all: what was read is read again then.
-  uint32_t begun_ = 0;      // moves to the open row when it was read,
-  uint32_t all_begun_ = 0;  // and to "(other)" when all began
+  uint32_t begun_ = 0;  // moves to the open row when it was read,
+  Moved all_moves_;     // and to "(other)" when all began
   int tries_ = 0;
   int all_tries_ = 0;
   List<std::pair<uint64_t, const EventSlot*>> events_;  // a heap by id

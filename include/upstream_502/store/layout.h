@@ -31,7 +31,7 @@ static_assert(Counter::is_always_lock_free && Word::is_always_lock_free &&
 
 inline constexpr uint64_t kMagic = 0x3230356d61657473;  // "steam502"
 // Raise it when the meaning of a field changes; sizes speak for themselves.
-inline constexpr uint32_t kLayoutVersion = 8;
+inline constexpr uint32_t kLayoutVersion = 9;
 
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kUpstreamShards = 8;
@@ -43,7 +43,7 @@ inline constexpr int64_t kRecentMs = 2 * kMinuteMs;
 inline constexpr size_t kRareEvents = 16;  // per cause
 inline constexpr size_t kEventWords = 96;
 inline constexpr size_t kIncidentPeers = 24;  // told apart in one incident
-inline constexpr size_t kIncidentNameMax = 88;
+inline constexpr size_t kIncidentNameMax = 84;
 // With its length: its end is left out.
 inline constexpr uint8_t kNameCut = 0x80;
 inline constexpr size_t kWriters = 512;
@@ -97,14 +97,20 @@ struct Moves {
   Word ended{0};
 };
 
+// With the upstream of a peer's row, and in an upstream's state: nobody finds
+// it any more, what it holds is "(other)"'s.
+inline constexpr uint32_t kRetired = uint32_t{1} << 31;
+// In the place of a row that an index named: what is behind it is found still.
+inline constexpr uint32_t kGone = UINT32_MAX;
+
 // What a success adds to comes first, then what a lookup reads. Failures are
 // the sum of `causes`: one number cannot disagree with itself when a process is
 // killed.
 struct UpstreamRow {
   Shard shards[kUpstreamShards];
-  uint32_t hash;
+  Word hash{0};
   uint32_t name_length;   // bytes stored in `name`
-  Word state{0};          // kRetired, or 0
+  Word state{kRetired};   // until it is filled; or 0
   Word retired{0};        // as of a peer
   Moves moves;            // to it and to its "(other)" peer
   Counter generation{0};  // of the last configuration that names it; 0: none
@@ -138,15 +144,9 @@ auto& GrpcStatusOf(Row& row, size_t status) {
       .grpc_statuses[(status - 1) / kUpstreamShards];
 }
 
-// With the upstream of a peer's row, and in an upstream's state: nobody finds
-// it any more, what it holds is "(other)"'s.
-inline constexpr uint32_t kRetired = uint32_t{1} << 31;
-// In the place of a row that an index named: what is behind it is found still.
-inline constexpr uint32_t kGone = UINT32_MAX;
-
 struct PeerRow {
   Shard shards[kPeerShards];
-  uint32_t hash;
+  Word hash{0};
   Word upstream;    // row, and whether it is kRetired,
   Word retired{0};  // in which round, see writers.h
   uint16_t addr_length;
@@ -184,7 +184,8 @@ struct alignas(kCacheLine) IncidentSlot {
   Counter first_event{0};
   Counter last_event{0};
   Counter generation{0};  // of the configuration it began with
-  Word upstream{0};       // row, which may be another's by now
+  Word upstream{0};       // row, which may be another's by now:
+  Word hash{0};           // then it has not this one
   std::atomic<uint8_t> protocol{0};
   std::atomic<uint8_t> since_reload{0};
   std::atomic<uint8_t> told{0};         // that it is over
@@ -225,12 +226,13 @@ struct alignas(kCacheLine) Header {
   Word chosen_peers{0};     // rows of peers that a client may have chosen
   Word hand{0};             // where the next row to use again is looked for
   Word round{0};            // see writers.h
-  Word crowded{0};          // a process that counts has no place in `writers`
+  Word crowded{0};          // processes that have no place in `writers`
   Time inactive{0};         // ms after which a row may go; 0: never
   Time sweep_after{0};      // when to look for such rows of peers again,
   Time barren_until{0};     // and for one to use again
-  Time upstreams_after{0};  // as sweep_after, of upstreams
-  Time writers_after{0};    // when to look for writers that are gone
+  Time upstreams_after{0};  // both, of upstreams
+  Time no_upstream_until{0};
+  Time writers_after{0};  // when to look for writers that are gone
   Counter evicted{0};
   Time start_time{0};
   Time load_time{0};

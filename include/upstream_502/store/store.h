@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
@@ -64,18 +65,22 @@ class Store {
   // What a failure keeps of its upstream's row, and that row when it is the
   // same upstream's yet; else kOtherUpstream, where its counts are then.
   FailureRows Remember(uint32_t upstream) const {
-    return {upstream, arena_.upstreams[upstream].hash};
+    return {upstream,
+            arena_.upstreams[upstream].hash.load(std::memory_order_relaxed)};
   }
   uint32_t RowOf(const FailureRows& rows) const {
     const UpstreamRow& row = arena_.upstreams[rows.upstream];
-    return row.hash == rows.hash && !IsRetired(row) ? rows.upstream
-                                                    : kOtherUpstream;
+    // In this order: a row is filled for another while it is retired.
+    return !IsRetired(row) &&
+                   row.hash.load(std::memory_order_relaxed) == rows.hash
+               ? rows.upstream
+               : kOtherUpstream;
   }
   // Whether it has a row of its own, and is found there.
   bool HasRow(uint32_t upstream) const {
     return upstream != kOtherUpstream && !IsRetired(arena_.upstreams[upstream]);
   }
-  bool HasRoomForUpstream() const;
+  bool HasRoomForUpstream();
   // Makes room ahead of need where there is little: in the event loop.
   void KeepReserve(int64_t now_ms) { MakeUpstreamRoom(false, now_ms); }
 
@@ -149,6 +154,7 @@ class Store {
   // Of evict.cc.
   void MakeRoom(bool chosen, int64_t now_ms);
   uint32_t FreeRows() const;
+  void FinishPeers();
   bool Retire(uint32_t slot, uint32_t row);
   void RetireStray(uint32_t row);
   uint32_t ReuseRow(int64_t now_ms);
@@ -156,6 +162,7 @@ class Store {
   void MakeUpstreamRoom(bool chosen, int64_t now_ms);
   bool IsNamed(const UpstreamRow& row) const;
   bool RetireUpstream(uint32_t row);
+  void FinishUpstreams(const std::vector<uint32_t>& rows);
   void RetirePeersOfRetired();
   void Rehome(uint32_t row);
   bool IsFree(const UpstreamRow& row, uint32_t passed) const;

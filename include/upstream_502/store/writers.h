@@ -21,16 +21,22 @@
 namespace upstream_502 {
 
 inline constexpr uint32_t kNoWriter = UINT32_MAX;
+// Of one that counts and has no place.
+inline constexpr uint32_t kCrowded = UINT32_MAX - 1;
 
-// As a row keeps its round: 0 is never, the last value a row that is in use
-// again.
+// As a row keeps its round: 0 is never, the last values a row that is in use
+// again, and one that somebody takes out of use: who finds it so goes on with
+// it.
 inline constexpr uint32_t kTakenAgain = UINT32_MAX;
+inline constexpr uint32_t kLeaving = UINT32_MAX - 1;
 
 // Before it counts. `process` is no other one's, not even of one that has ended
 // before, and not 0. `generation` is that of the configuration whose upstreams
-// it knows by their rows. kNoWriter where there is no place: then no row is
-// given away any more.
+// it knows by their rows. kCrowded where there is no place: then no row is
+// given away until it has one.
 uint32_t JoinWriters(const Arena& arena, uint64_t process, uint64_t generation);
+// Looks for a place again, in the event loop: of one that is kCrowded.
+uint32_t FindPlace(const Arena& arena, uint64_t process, uint64_t generation);
 void LeaveWriters(const Arena& arena, uint32_t writer);
 
 // That it holds no row at this moment, but those that its configuration names.

@@ -84,19 +84,24 @@ void Construct(T* first, size_t count) {
 
 void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,
                   Protocol protocol, UpstreamKind kind) {
+  // Retired for who remembers it as another's, in no round for who looks for
+  // what went: it holds anything yet.
+  upstream->retired.store(0, kRelaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   new (upstream) UpstreamRow;
-  upstream->hash = hash;
+  upstream->hash.store(hash, kRelaxed);
   upstream->name_length = static_cast<uint32_t>(name.size());
   name.copy(upstream->name, name.size());
   upstream->protocol.store(static_cast<uint8_t>(protocol), kRelaxed);
   upstream->kind.store(static_cast<uint8_t>(kind), kRelaxed);
+  upstream->state.store(0, std::memory_order_release);
 }
 
 void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,
               absl::string_view addr) {
   new (peer) PeerRow;  // nobody takes it for theirs before it has an upstream
   peer->upstream.store(kRetired, kRelaxed);
-  peer->hash = hash;
+  peer->hash.store(hash, kRelaxed);
   peer->addr_length = static_cast<uint16_t>(addr.size());
   addr.copy(peer->addr, addr.size());
   peer->upstream.store(upstream, std::memory_order_release);

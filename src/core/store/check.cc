@@ -22,6 +22,7 @@ bool IsTime(const Time& time) {
 bool IsSound(const UpstreamRow& row) {
   return row.name_length <= kUpstreamNameMax && IsTime(row.minute) &&
          IsTime(row.recent) && IsTime(row.hour) && IsTime(row.named) &&
+         row.generation.load(kRelaxed) < kIdMax &&
          std::all_of(
              std::begin(row.early), std::end(row.early),
              [](const EarlyFailure& early) { return IsTime(early.time); });
@@ -46,7 +47,8 @@ bool IsSound(const Header& header) {
   for (const Time* time :
        {&header.start_time, &header.load_time, &header.overflow_warned,
         &header.minute, &header.hour, &header.inactive, &header.sweep_after,
-        &header.barren_until, &header.upstreams_after, &header.writers_after}) {
+        &header.barren_until, &header.upstreams_after,
+        &header.no_upstream_until, &header.writers_after}) {
     if (!IsTime(*time)) {
       return false;
     }
@@ -56,6 +58,7 @@ bool IsSound(const Header& header) {
          header.peers.load(kRelaxed) <= capacity.peers &&
          header.resolved.load(kRelaxed) <= capacity.upstreams &&
          header.chosen_peers.load(kRelaxed) <= capacity.peers &&
+         header.generation.load(kRelaxed) < kIdMax &&
          header.events.load(kRelaxed) < kIdMax &&
          header.events_floor.load(kRelaxed) < kIdMax &&
          header.incidents.load(kRelaxed) < kIdMax &&
@@ -155,13 +158,15 @@ void MendUpstreams(Arena* arena) {
   for (const uint32_t row : rows) {
     UpstreamRow& upstream = arena->upstreams[row];
     const absl::string_view name = NameOf(upstream);
-    upstream.hash = HashText(0, name.data(), name.size());
+    const uint32_t hash = HashText(0, name.data(), name.size());
+    upstream.hash.store(hash, kRelaxed);
     PeerRow& other = arena->peers[arena->OtherPeer(row)];
     other.upstream.store(row, kRelaxed);
     upstream.state.store(0, kRelaxed);
     upstream.retired.store(0, kRelaxed);
+    upstream.generation.store(0, kRelaxed);  // no configuration is in use yet
     resolved += KindOf(upstream) == UpstreamKind::kResolved ? 1U : 0U;
-    Put(arena->upstream_index, capacity.upstream_index, upstream.hash, row);
+    Put(arena->upstream_index, capacity.upstream_index, hash, row);
   }
   std::sort(rows.begin(), rows.end());
   const uint32_t used =
@@ -219,12 +224,13 @@ void MendPeers(Arena* arena) {
     PeerRow& peer = arena->peers[row];
     const absl::string_view addr = NameOf(peer);
     const uint32_t upstream = peer.upstream.load(kRelaxed);
-    peer.hash = HashText(upstream, addr.data(), addr.size());
+    const uint32_t hash = HashText(upstream, addr.data(), addr.size());
+    peer.hash.store(hash, kRelaxed);
     peer.retired.store(0, kRelaxed);
     chosen += KindOf(arena->upstreams[upstream]) != UpstreamKind::kConfigured
                   ? 1U
                   : 0U;
-    Put(arena->peer_index, capacity.peer_index, peer.hash, row);
+    Put(arena->peer_index, capacity.peer_index, hash, row);
   }
   const uint32_t used =
       std::max(arena->header->peers.load(kRelaxed), Highest(rows, 0));
@@ -240,6 +246,8 @@ void ForgetProcesses(Arena* arena) {
     writer.process.store(0, kRelaxed);
   }
   header.crowded.store(0, kRelaxed);
+  header.barren_until.store(0, kRelaxed);
+  header.no_upstream_until.store(0, kRelaxed);
   header.round.store(1, kRelaxed);  // that in which rows are retired here
   const uint32_t used = header.upstreams.load(kRelaxed);
   for (uint32_t row = 0; row < used; ++row) {

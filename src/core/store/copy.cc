@@ -59,41 +59,6 @@ void AddToTotals(const UpstreamStats& upstream, Totals* totals) {
   }
 }
 
-void CopyCauseHours(const Arena& arena, int64_t now_ms, Snapshot* snapshot) {
-  Totals& totals = snapshot->totals;
-  totals.hours_start = OldestStart(kHourMs, now_ms, kHistoryHours);
-  totals.requests_hours.resize(kHistoryHours);
-  const Header& header = *arena.header;
-  Totals32<kMaxCauses> causes;
-  for (size_t i = 0; i < kMaxCauses; ++i) {
-    causes[i] = Low(header.causes[i].load(kRelaxed));
-  }
-  const auto counts =
-      Differences(header.hour, header.hours, kHourMs, now_ms, causes);
-  for (size_t i = 0; i < kMaxCauses; ++i) {
-    totals.causes_hours[i].assign(counts[i].begin(), counts[i].end());
-  }
-}
-
-void CopyCauses(const Arena& arena, int64_t now_ms, Snapshot* snapshot) {
-  Totals& totals = snapshot->totals;
-  totals.requests_history.start =
-      OldestStart(kMinuteMs, now_ms, kHistoryMinutes);
-  const Header& header = *arena.header;
-  Totals32<kMaxCauses> causes;
-  for (size_t i = 0; i < kMaxCauses; ++i) {
-    causes[i] = Low(header.causes[i].load(kRelaxed));
-    Histogram& histogram = totals.time_to_failure[i];
-    Load(header.time_buckets[i], &histogram.counts);
-    for (uint64_t count : histogram.counts) {
-      histogram.count += count;
-    }
-    histogram.sum = header.time_sums[i].load(kRelaxed);
-  }
-  totals.causes_history =
-      Differences(header.minute, header.minutes, kMinuteMs, now_ms, causes);
-}
-
 }  // namespace
 
 Copier::Chains::Chains(size_t heads, size_t rows)
@@ -113,6 +78,7 @@ Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot,
       now_ms_(now_ms),
       snapshot_(snapshot),
       hours_(hours),
+      named_(arena_.capacity.upstreams, false),
       published_(arena_.capacity.upstreams, arena_.capacity.peers),
       retired_(arena_.capacity.upstreams, arena_.capacity.peers) {
   const Header& header = *arena_.header;
@@ -123,10 +89,7 @@ Copier::Copier(const Store& store, int64_t now_ms, Snapshot* snapshot,
       NotAhead(header.load_time.load(kRelaxed), now_ms);
   snapshot->server.generation = header.generation.load(kRelaxed);
   snapshot->server.restarts = header.restarts.load(kRelaxed);
-  CopyCauses(arena_, now_ms, snapshot);
-  if (hours) {
-    CopyCauseHours(arena_, now_ms, snapshot);
-  }
+  CopyCauses(header, now_ms, hours, &snapshot->totals);
 }
 
 bool Copier::Next(size_t work) {
@@ -135,22 +98,24 @@ bool Copier::Next(size_t work) {
       case 0:
         return FindUpstreams();
       case 1:
-        return FindPeers();
+        return FindGone();
       case 2:
-        return FindRetired();
+        return FindPeers();
       case 3:
-        return CopyRows();
+        return FindRetired();
       case 4:
-        return AddUp();
+        return CopyRows();
       case 5:
-        return FindEvents();
+        return AddUp();
       case 6:
+        return FindEvents();
+      case 7:
         return CopyEvents();
       default:
         return CopyIncidents();
     }
   };
-  constexpr size_t kSteps = 8;
+  constexpr size_t kSteps = 9;
   left_ = work;
   for (; step_ < kSteps; ++step_, next_ = 0) {
     if (!step()) {
@@ -177,28 +142,38 @@ bool Copier::NextFew(size_t count, size_t* from) {
 // Others than those that an index names may still be in the making.
 bool Copier::FindUpstreams() {
   if (next_ == 0) {
-    const Moves& moves = arena_.upstreams[kOtherUpstream].moves;
-    all_begun_ = moves.begun.load(std::memory_order_acquire);
+    all_moves_ = MovesTo(kOtherUpstream);
   }
   const size_t count = arena_.capacity.upstream_index;
   for (size_t i = 0; NextFew(count, &i);) {
     for (; i < next_; ++i) {
       const uint32_t row = arena_.IndexedUpstream(static_cast<uint32_t>(i));
-      if (row != kNoPeer && !IsRetired(arena_.upstreams[row])) {
+      if (row < named_.size() && !named_[row] &&
+          !IsRetired(arena_.upstreams[row])) {
+        named_[row] = true;
         upstreams_.push_back(row);
+      }
+    }
+  }
+  return next_ == count;
+}
+
+// Not one that went since, nor one in the making.
+bool Copier::FindGone() {
+  const size_t count =
+      std::min(arena_.header->upstreams.load(std::memory_order_acquire),
+               arena_.capacity.upstreams);
+  for (size_t i = 0; NextFew(count, &i);) {
+    for (; i < next_; ++i) {
+      const UpstreamRow& row = arena_.upstreams[i];
+      if (i > kNoUpstream && !named_[i] && IsRetired(row) &&
+          row.retired.load(std::memory_order_acquire) != 0) {
+        gone_.push_back(static_cast<uint32_t>(i));
       }
     }
   }
   if (next_ < count) {
     return false;
-  }
-  const uint32_t used =
-      std::min(arena_.header->upstreams.load(std::memory_order_acquire),
-               arena_.capacity.upstreams);
-  for (uint32_t row = kNoUpstream + 1; row < used; ++row) {
-    if (IsRetired(arena_.upstreams[row])) {
-      gone_.push_back(row);
-    }
   }
   upstreams_.push_back(kOtherUpstream);
   upstreams_.push_back(kNoUpstream);
@@ -248,6 +223,8 @@ bool Copier::CopyRows() {
     }
     if (open_ == nullptr) {
       OpenRow();
+    } else if (read_ < rows_.size()) {
+      ReadRow();
     } else if (!peers_.empty()) {
       AddPeer();
     } else if (!others_.empty()) {
@@ -260,14 +237,13 @@ bool Copier::CopyRows() {
 }
 
 bool Copier::StartOver() {
-  const Moves& moves = arena_.upstreams[kOtherUpstream].moves;
-  if (moves.begun.load(std::memory_order_acquire) == all_begun_ ||
-      ++all_tries_ == kReads) {
+  if (MovesTo(kOtherUpstream) == all_moves_ || ++all_tries_ == kReads) {
     return false;
   }
   snapshot_->upstreams.clear();
   snapshot_->zone.peers = 0;
   gone_.clear();
+  named_.assign(named_.size(), false);
   published_ = Chains(arena_.capacity.upstreams, arena_.capacity.peers);
   retired_ = Chains(arena_.capacity.upstreams, arena_.capacity.peers);
   step_ = 0;
@@ -299,39 +275,49 @@ void Copier::OpenRow() {
   if (row == kOtherUpstream) {
     rows_.insert(rows_.end(), gone_.begin(), gone_.end());
   }
+  std::sort(rows_.begin() + 1, rows_.end());
   tries_ = 0;
-  ReadRow();
+  BeginRow();
 }
 
-void Copier::ReadRow() {
-  const bool configured = rows_.front() > kNoUpstream;
-  begun_ = MovesToOpen().first;
+void Copier::BeginRow() {
+  begun_ = MovesToOpen().begun;
   std::atomic_thread_fence(std::memory_order_acquire);
-  UpstreamStats& stats = snapshot_->upstreams.emplace_back();
+  open_ = &snapshot_->upstreams.emplace_back();
   other_ = PeerStats();
-  for (const uint32_t row : rows_) {
-    const PeerRow& other = arena_.peers[arena_.OtherPeer(row)];
-    if (row == rows_.front()) {
-      CopyUpstream(arena_.upstreams[row], now_ms_, hours_, &stats);
-      CopyPeer(other, now_ms_, &other_);
-    } else {
-      UpstreamStats more;
-      CopyUpstream(arena_.upstreams[row], now_ms_, hours_, &more);
-      Merge(more, &stats);
-      PeerStats more_of_other;
-      CopyPeer(other, now_ms_, &more_of_other);
-      Merge(more_of_other, &other_);
-    }
-    TakePeersOf(row);
-    Spend(kUpstreamWork);
+  read_ = 0;
+}
+
+// One of its rows.
+void Copier::ReadRow() {
+  const uint32_t row = rows_[read_++];
+  const PeerRow& other = arena_.peers[arena_.OtherPeer(row)];
+  if (read_ == 1) {
+    CopyUpstream(arena_.upstreams[row], now_ms_, hours_, open_);
+    CopyPeer(other, now_ms_, &other_);
+  } else {
+    UpstreamStats more;
+    CopyUpstream(arena_.upstreams[row], now_ms_, hours_, &more);
+    Merge(more, open_);
+    PeerStats more_of_other;
+    CopyPeer(other, now_ms_, &more_of_other);
+    Merge(more_of_other, &other_);
   }
-  if (!configured && !stats.seen) {
+  TakePeersOf(row);
+  Spend(kUpstreamWork);
+  if (read_ == rows_.size()) {
+    SortPeers();
+  }
+}
+
+void Copier::SortPeers() {
+  if (rows_.front() <= kNoUpstream && !open_->seen) {
     snapshot_->upstreams.pop_back();
+    open_ = nullptr;
     peers_.clear();
     others_.clear();
     return;
   }
-  open_ = &stats;
   std::make_heap(peers_.begin(), peers_.end(), LaterByName(arena_.peers));
   const bool others =
       !others_.empty() || other_.attempts > 0 || other_.failures > 0;
@@ -353,7 +339,9 @@ void Copier::TakePeersOf(uint32_t row) {
 
 // A row may be another upstream's by now; what it had is moved then.
 bool Copier::IsOfOpen(const PeerRow& peer) const {
-  return std::find(rows_.begin(), rows_.end(), HomeOf(peer)) != rows_.end();
+  const uint32_t home = HomeOf(peer);
+  return home == rows_.front() ||
+         std::binary_search(rows_.begin() + 1, rows_.end(), home);
 }
 
 void Copier::AddPeer() {
@@ -383,26 +371,33 @@ void Copier::AddRetired() {
   }
 }
 
-std::pair<uint32_t, uint32_t> Copier::MovesToOpen() const {
-  uint32_t begun = 0;
-  uint32_t ended = 0;
+// What has ended before what has begun: then that is not less.
+Copier::Moved Copier::MovesTo(uint32_t row) const {
+  const Moves& moves = arena_.upstreams[row].moves;
+  Moved moved;
+  moved.ended = moves.ended.load(std::memory_order_acquire);
+  moved.begun = moves.begun.load(std::memory_order_acquire);
+  return moved;
+}
+
+Copier::Moved Copier::MovesToOpen() const {
+  Moved all;
   for (const uint32_t row : rows_) {
-    const Moves& moves = arena_.upstreams[row].moves;
-    ended += moves.ended.load(std::memory_order_acquire);
-    begun += moves.begun.load(std::memory_order_acquire);
+    const Moved moved = MovesTo(row);
+    all.ended += moved.ended;
+    all.begun += moved.begun;
   }
-  return {begun, ended};
+  return all;
 }
 
 void Copier::CloseRow() {
   std::atomic_thread_fence(std::memory_order_acquire);
-  const auto [begun, ended] = MovesToOpen();
+  const Moved moved = MovesToOpen();
   // One that does not end was a killed process's: then nothing changes.
-  const bool at_work = tries_ == 0 && begun != ended;
-  if ((begun != begun_ || at_work) && ++tries_ < kReads) {
-    open_ = nullptr;
+  const bool at_work = tries_ == 0 && moved.begun != moved.ended;
+  if ((moved.begun != begun_ || at_work) && ++tries_ < kReads) {
     snapshot_->upstreams.pop_back();
-    ReadRow();
+    BeginRow();
     return;
   }
   if (other_.attempts > 0 || other_.failures > 0) {

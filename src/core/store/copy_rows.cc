@@ -1,4 +1,5 @@
-// One row of shared memory as plain values.
+// One row of shared memory as plain values, and what the header counts by
+// cause.
 
 #include "copy_rows.h"
 
@@ -6,6 +7,7 @@
 #include <numeric>
 
 #include "absl/types/span.h"
+#include "totals.h"
 #include "upstream_502/store/arena.h"
 
 namespace upstream_502 {
@@ -47,6 +49,17 @@ void CopyHistory(const UpstreamRow& row, int64_t now_ms, bool hours,
   for (size_t i = 0; i < kMaxCauses; ++i) {
     stats->recent_causes[i] =
         std::accumulate(recent[i].begin(), recent[i].end(), uint64_t{0});
+  }
+}
+
+void CopyCauseHours(const Header& header, int64_t now_ms,
+                    const Totals32<kMaxCauses>& causes, Totals* totals) {
+  totals->hours_start = OldestStart(kHourMs, now_ms, kHistoryHours);
+  totals->requests_hours.resize(kHistoryHours);
+  const auto counts =
+      Differences(header.hour, header.hours, kHourMs, now_ms, causes);
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    totals->causes_hours[i].assign(counts[i].begin(), counts[i].end());
   }
 }
 
@@ -115,6 +128,26 @@ void CopyPeer(const PeerRow& row, int64_t now_ms, PeerStats* stats) {
   stats->recent.start = OldestStart(kMinuteMs, now_ms, kPeerMinutes);
   for (size_t i = 0; i < kPeerMinutes; ++i) {
     stats->recent.buckets[i] = {Low(counts[0][i]), Low(counts[1][i])};
+  }
+}
+
+void CopyCauses(const Header& header, int64_t now_ms, bool hours,
+                Totals* totals) {
+  totals->requests_history.start =
+      OldestStart(kMinuteMs, now_ms, kHistoryMinutes);
+  for (size_t i = 0; i < kMaxCauses; ++i) {
+    Histogram& histogram = totals->time_to_failure[i];
+    Load(header.time_buckets[i], &histogram.counts);
+    for (uint64_t count : histogram.counts) {
+      histogram.count += count;
+    }
+    histogram.sum = header.time_sums[i].load(kRelaxed);
+  }
+  const Totals32<kMaxCauses> causes = TotalsOf(header.causes);
+  totals->causes_history =
+      Differences(header.minute, header.minutes, kMinuteMs, now_ms, causes);
+  if (hours) {
+    CopyCauseHours(header, now_ms, causes, totals);
   }
 }
 

@@ -1,4 +1,5 @@
-// One row of shared memory as plain values.
+// One row of shared memory as plain values, and what the header counts by
+// cause.
 
 #ifndef UPSTREAM_502_CORE_STORE_COPY_ROWS_H_
 #define UPSTREAM_502_CORE_STORE_COPY_ROWS_H_
@@ -42,6 +43,10 @@ void CopyUpstream(const UpstreamRow& row, int64_t now_ms, bool hours,
 // A success that lies ahead, since the clock was set back, is no last one:
 // later ones would not show.
 void CopyPeer(const PeerRow& row, int64_t now_ms, PeerStats* stats);
+
+// By cause: history and times of failures; by the hour only with `hours`.
+void CopyCauses(const Header& header, int64_t now_ms, bool hours,
+                Totals* totals);
 
 }  // namespace upstream_502
 

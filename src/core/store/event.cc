@@ -11,7 +11,8 @@ namespace {
 
 void TakeLongName(const Arena& arena, const LongName& name, Event* event) {
   if (name.row < arena.header->upstreams.load(std::memory_order_acquire) &&
-      arena.upstreams[name.row].hash == name.hash) {
+      arena.upstreams[name.row].hash.load(std::memory_order_relaxed) ==
+          name.hash) {
     event->upstream = String(NameOf(arena.upstreams[name.row]));
   }
 }

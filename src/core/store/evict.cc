@@ -59,9 +59,23 @@ uint32_t Store::FreeRows() const {
   uint32_t free = arena_.capacity.peers - std::min(used, arena_.capacity.peers);
   for (uint32_t row = 0; row < used; ++row) {
     const uint32_t since = arena_.peers[row].retired.load(kRelaxed);
-    free += since != 0 && since != kTakenAgain ? 1U : 0U;
+    free += since != 0 && since < kLeaving ? 1U : 0U;
   }
   return free;
+}
+
+// Those that no index names any more, whose killer was killed.
+void Store::FinishPeers() {
+  const uint32_t used = arena_.header->peers.load(kRelaxed);
+  for (uint32_t row = 0; row < used; ++row) {
+    PeerRow& peer = arena_.peers[row];
+    uint32_t leaving = peer.retired.load(kRelaxed);
+    if (leaving == kLeaving && IsRetired(peer) &&
+        SlotOf(PeerIndex(arena_), peer.hash.load(kRelaxed), row) == kNoRow) {
+      peer.retired.compare_exchange_strong(leaving,
+                                           arena_.header->round.load() + 1);
+    }
+  }
 }
 
 // Keeps a reserve of rows: those of peers that a client may have chosen go
@@ -78,6 +92,7 @@ void Store::MakeRoom(bool chosen, int64_t now_ms) {
       !TakeTurn(&header.sweep_after, now_ms, now_ms + kSecondMs)) {
     return;
   }
+  FinishPeers();
   const size_t wanted = WantedOf(FreeRows(), reserve, share_used, kSweep);
   Oldest oldest(wanted);
   for (uint32_t i = 0; i < arena_.capacity.peer_index && wanted > 0; ++i) {
@@ -104,7 +119,7 @@ void Store::MakeRoom(bool chosen, int64_t now_ms) {
     Retire(candidate.slot, candidate.row);
   }
   NextRound(arena_);
-  if (oldest.rows().empty()) {
+  if (wanted > 0 && oldest.rows().empty()) {
     header.sweep_after.store(now_ms + kMinuteMs, kRelaxed);
   }
 }
@@ -114,6 +129,8 @@ void Store::MakeRoom(bool chosen, int64_t now_ms) {
 bool Store::Retire(uint32_t slot, uint32_t row) {
   PeerRow& peer = arena_.peers[row];
   const uint32_t upstream = peer.upstream.fetch_or(kRetired);
+  uint32_t round = 0;
+  peer.retired.compare_exchange_strong(round, kLeaving);
   if (!Remove(PeerIndex(arena_), slot, row)) {
     return false;
   }
@@ -121,14 +138,17 @@ bool Store::Retire(uint32_t slot, uint32_t row) {
     arena_.header->chosen_peers.fetch_sub(1, kRelaxed);
   }
   Add(&arena_.header->evicted);
-  peer.retired.store(arena_.header->round.load() + 1);
+  uint32_t leaving = kLeaving;
+  peer.retired.compare_exchange_strong(leaving,
+                                       arena_.header->round.load() + 1);
   return true;
 }
 
 // A peer of an upstream that goes, which who takes that out of use may have
 // missed.
 void Store::RetireStray(uint32_t row) {
-  const uint32_t slot = SlotOf(PeerIndex(arena_), arena_.peers[row].hash, row);
+  const uint32_t slot =
+      SlotOf(PeerIndex(arena_), arena_.peers[row].hash.load(kRelaxed), row);
   if (slot != kNoRow) {
     Retire(slot, row);
   }
@@ -148,7 +168,7 @@ uint32_t Store::ReuseRow(int64_t now_ms) {
     const uint32_t row = (start + i) % rows;
     PeerRow& peer = arena_.peers[row];
     uint32_t round = peer.retired.load(std::memory_order_acquire);
-    if (round == 0 || round > passed || round == kTakenAgain) {
+    if (round == 0 || round > passed) {
       continue;
     }
     if (peer.retired.compare_exchange_strong(round, kTakenAgain)) {

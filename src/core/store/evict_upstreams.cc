@@ -62,10 +62,15 @@ void Store::MakeUpstreamRoom(bool chosen, int64_t now_ms) {
     return;
   }
   uint32_t free = capacity - used;
+  std::vector<uint32_t> gone;
   for (uint32_t row = kNoUpstream + 1; row < used; ++row) {
-    // Not those that somebody who was killed has begun with.
-    const uint32_t round = arena_.upstreams[row].retired.load();
-    free += IsRetired(arena_.upstreams[row]) && round != 0 ? 1U : 0U;
+    if (IsRetired(arena_.upstreams[row])) {
+      const uint32_t round = arena_.upstreams[row].retired.load();
+      free += round != 0 && round != kTakenAgain ? 1U : 0U;
+      if (round == kLeaving) {
+        gone.push_back(row);  // who began with it was killed
+      }
+    }
   }
   const size_t wanted = WantedOf(free, reserve, share_used, kSweep);
   const int64_t quiet = std::max(inactive, kIncidentQuietMs) + kMinuteMs;
@@ -81,42 +86,55 @@ void Store::MakeUpstreamRoom(bool chosen, int64_t now_ms) {
     }
     oldest.Offer({!by_client, used_at, row, 0});
   }
-  if (oldest.rows().empty()) {
+  if (wanted > 0 && oldest.rows().empty()) {
     header.upstreams_after.store(now_ms + kMinuteMs, kRelaxed);
-    NextRound(arena_);
-    return;
   }
-  const Moving moving(&arena_.upstreams[kOtherUpstream].moves);
-  std::vector<uint32_t> gone;
-  for (const Candidate& candidate : oldest.rows()) {
-    if (RetireUpstream(candidate.row)) {
-      gone.push_back(candidate.row);
+  if (!oldest.rows().empty() || !gone.empty()) {
+    const Moving moving(&arena_.upstreams[kOtherUpstream].moves);
+    for (const Candidate& candidate : oldest.rows()) {
+      if (RetireUpstream(candidate.row)) {
+        gone.push_back(candidate.row);
+      }
     }
-  }
-  RetirePeersOfRetired();
-  for (const uint32_t row : gone) {
-    UpstreamRow& upstream = arena_.upstreams[row];
-    if (upstream.kind.exchange(0, kRelaxed) ==
-        static_cast<uint8_t>(UpstreamKind::kResolved)) {
-      header.resolved.fetch_sub(1, kRelaxed);
-    }
-    upstream.retired.store(header.round.load() + 1);
+    FinishUpstreams(gone);
   }
   NextRound(arena_);
 }
 
-// One process does it.
+// Nobody finds it from here on; one process does it. Not with what is in the
+// making.
 bool Store::RetireUpstream(uint32_t row) {
   UpstreamRow& upstream = arena_.upstreams[row];
-  const uint32_t slot = SlotOf(UpstreamIndex(arena_), upstream.hash, row);
+  uint32_t round = 0;
   uint32_t in_use = 0;
-  if (slot == kNoRow ||
-      !upstream.state.compare_exchange_strong(in_use, kRetired)) {
-    return false;
+  return SlotOf(UpstreamIndex(arena_), upstream.hash.load(kRelaxed), row) !=
+             kNoRow &&
+         (upstream.retired.compare_exchange_strong(round, kLeaving) ||
+          round == kLeaving) &&
+         upstream.state.compare_exchange_strong(in_use, kRetired);
+}
+
+// The rest of it. Whoever has begun may be killed before any of it, or go on
+// beside another one: each step is done once.
+void Store::FinishUpstreams(const std::vector<uint32_t>& rows) {
+  for (const uint32_t row : rows) {
+    const uint32_t hash = arena_.upstreams[row].hash.load(kRelaxed);
+    const uint32_t slot = SlotOf(UpstreamIndex(arena_), hash, row);
+    if (slot != kNoRow && Remove(UpstreamIndex(arena_), slot, row)) {
+      Add(&arena_.header->evicted);
+    }
   }
-  Remove(UpstreamIndex(arena_), slot, row);
-  Add(&arena_.header->evicted);
-  return true;
+  RetirePeersOfRetired();
+  for (const uint32_t row : rows) {
+    UpstreamRow& upstream = arena_.upstreams[row];
+    if (upstream.kind.exchange(0, kRelaxed) ==
+        static_cast<uint8_t>(UpstreamKind::kResolved)) {
+      arena_.header->resolved.fetch_sub(1, kRelaxed);
+    }
+    uint32_t leaving = kLeaving;
+    upstream.retired.compare_exchange_strong(leaving,
+                                             arena_.header->round.load() + 1);
+  }
 }
 
 void Store::RetirePeersOfRetired() {
@@ -149,20 +167,28 @@ void Store::Rehome(uint32_t row) {
 // Whether nobody knows the row any more. `passed` is PassedRound.
 bool Store::IsFree(const UpstreamRow& row, uint32_t passed) const {
   const uint32_t round = row.retired.load();
-  return IsRetired(row) && round != 0 && round <= passed &&
-         round != kTakenAgain && !IsNamed(row);
+  return IsRetired(row) && round != 0 && round <= passed && !IsNamed(row);
 }
 
-bool Store::HasRoomForUpstream() const {
+bool Store::HasRoomForUpstream() {
   const UpstreamRow* const rows = arena_.upstreams;
   const uint32_t passed = PassedRound(arena_);
-  return arena_.header->upstreams.load() < arena_.capacity.upstreams ||
-         std::any_of(
-             rows + kNoUpstream + 1, rows + arena_.capacity.upstreams,
-             [&](const UpstreamRow& row) { return IsFree(row, passed); });
+  const bool has_room =
+      arena_.header->upstreams.load() < arena_.capacity.upstreams ||
+      std::any_of(rows + kNoUpstream + 1, rows + arena_.capacity.upstreams,
+                  [&](const UpstreamRow& row) { return IsFree(row, passed); });
+  if (has_room) {
+    arena_.header->no_upstream_until.store(0);
+  }
+  return has_room;
 }
 
 uint32_t Store::ReuseUpstream(int64_t now_ms) {
+  Time& none_until = arena_.header->no_upstream_until;
+  const int64_t until = none_until.load(kRelaxed);
+  if (now_ms < until && !LiesAhead(until, now_ms)) {
+    return kNoRow;
+  }
   const uint32_t passed = PassedRound(arena_);
   for (uint32_t row = kNoUpstream + 1; row < arena_.capacity.upstreams; ++row) {
     UpstreamRow& upstream = arena_.upstreams[row];
@@ -173,6 +199,7 @@ uint32_t Store::ReuseUpstream(int64_t now_ms) {
       return row;
     }
   }
+  none_until.store(now_ms + kSecondMs, kRelaxed);
   return kNoRow;
 }
 

@@ -36,7 +36,8 @@ void ReadPeers(const Arena& arena, const IncidentSlot& slot,
     if (failures == 0) {
       continue;
     }
-    if (row < rows && arena.peers[row].hash == held >> 32) {
+    if (row < rows &&
+        arena.peers[row].hash.load(std::memory_order_relaxed) == held >> 32) {
       incident->peers.push_back({String(NameOf(arena.peers[row])), failures});
     } else {
       other += failures;

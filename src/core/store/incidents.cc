@@ -190,8 +190,12 @@ absl::string_view NameOf(const Arena& arena, const IncidentSlot& slot) {
       slot.name, std::min<size_t>(length & (kNameCut - 1U), kIncidentNameMax));
   const uint32_t upstream = slot.upstream.load(kRelaxed);
   if ((length & kNameCut) != 0 && upstream < arena.capacity.upstreams) {
-    const absl::string_view whole = NameOf(arena.upstreams[upstream]);
-    return absl::StartsWith(whole, kept) ? whole : kept;
+    const UpstreamRow& row = arena.upstreams[upstream];
+    const absl::string_view whole = NameOf(row);
+    return row.hash.load(kRelaxed) == slot.hash.load(kRelaxed) &&
+                   absl::StartsWith(whole, kept)
+               ? whole
+               : kept;
   }
   return kept;
 }
@@ -268,6 +272,7 @@ IncidentSlot* Incidents::Prepare(const IncidentFailure& failure, int64_t first,
   slot->end.store(failure.time_ms, kRelaxed);
   slot->generation.store(arena_.header->generation.load(kRelaxed), kRelaxed);
   slot->upstream.store(failure.upstream, kRelaxed);
+  slot->hash.store(row.hash.load(kRelaxed), kRelaxed);
   slot->protocol.store(row.protocol.load(kRelaxed), kRelaxed);
   KeepName(NameOf(row), slot);
   slot->since_reload.store(CameWithReload(row, first) ? 1 : 0, kRelaxed);
@@ -309,7 +314,7 @@ void Incidents::Feed(IncidentSlot* slot, const IncidentFailure& failure) const {
     AddOne(&slot->findings[std::countr_zero(left)]);
   }
   if (failure.peer < arena_.capacity.peers) {
-    AddPeer(slot, failure.peer, arena_.peers[failure.peer].hash);
+    AddPeer(slot, failure.peer, arena_.peers[failure.peer].hash.load(kRelaxed));
   } else if (failure.peer != kNoPeer) {
     AddOne(&slot->other_peers);
   }
@@ -319,8 +324,9 @@ void Incidents::Feed(IncidentSlot* slot, const IncidentFailure& failure) const {
 // by now.
 uint32_t Incidents::KnownPeer(uint64_t credit) const {
   const auto row = static_cast<uint32_t>(credit >> kCauseBits);
-  if (row >= arena_.capacity.peers || (arena_.peers[row].hash & kHashMask) ==
-                                          credit >> (kCauseBits + kPeerBits)) {
+  if (row >= arena_.capacity.peers ||
+      (arena_.peers[row].hash.load(kRelaxed) & kHashMask) ==
+          credit >> (kCauseBits + kPeerBits)) {
     return row;
   }
   return arena_.OtherPeer(kOtherUpstream);
@@ -352,7 +358,7 @@ void Incidents::KeepEarly(UpstreamRow* row, uint64_t spell,
   early.time.store(failure.time_ms, kRelaxed);
   Take(*row, &early.before);
   const uint32_t hash = failure.peer < arena_.capacity.peers
-                            ? arena_.peers[failure.peer].hash
+                            ? arena_.peers[failure.peer].hash.load(kRelaxed)
                             : 0;
   early.credit.store(CreditOf(failure.cause, failure.peer, hash));
   // An incident that opened meanwhile has not seen it.

@@ -30,13 +30,13 @@ bool GiveBackRow(Word* used, uint32_t row) {
 }
 
 bool Matches(const UpstreamRow& row, uint32_t hash, absl::string_view name) {
-  return row.hash == hash && row.name_length == name.size() &&
+  return row.hash.load(kRelaxed) == hash && row.name_length == name.size() &&
          !IsRetired(row) && SameText(row.name, name.data(), name.size());
 }
 
 bool Matches(const PeerRow& row, uint32_t hash, uint32_t upstream,
              absl::string_view addr) {
-  return row.hash == hash &&
+  return row.hash.load(kRelaxed) == hash &&
          row.upstream.load(std::memory_order_acquire) == upstream &&
          row.addr_length == addr.size() &&
          SameText(row.addr, addr.data(), addr.size());
@@ -134,7 +134,12 @@ void Store::Claim(uint32_t upstream, int64_t now_ms) {
   if (now_ms != 0) {
     row.named.store(now_ms, kRelaxed);
   }
-  row.generation.store(arena_.header->generation.load());
+  // Not an older one than another process has said.
+  const uint64_t generation = arena_.header->generation.load();
+  uint64_t known = row.generation.load();
+  while (known < generation &&
+         !row.generation.compare_exchange_weak(known, generation)) {
+  }
 }
 
 uint32_t Store::MakePeer(uint32_t hash, uint32_t upstream,

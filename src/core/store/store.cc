@@ -150,7 +150,7 @@ void Store::WriteEvent(uint64_t id, const Failure& failure,
   LongName long_name;
   if (text.upstream.size() > kNameLimits[0] && rows.upstream > kNoUpstream &&
       rows.upstream < arena_.capacity.upstreams) {
-    long_name = {rows.upstream, arena_.upstreams[rows.upstream].hash};
+    long_name = {rows.upstream, Remember(rows.upstream).hash};
   }
   KeepRare(*slot, held);
   const auto serial = static_cast<uint32_t>(
@@ -183,6 +183,7 @@ void Store::AddGrpcStatus(uint32_t upstream, size_t status) {
 
 uint64_t Store::NoteLoad(int64_t now_ms) {
   arena_.header->load_time.store(now_ms, kRelaxed);
+  arena_.header->no_upstream_until.store(0);  // rows may go that it names not
   return arena_.header->generation.fetch_add(1) + 1;
 }
 

@@ -6,10 +6,11 @@
 
 namespace upstream_502 {
 
+namespace {
+
 // A place that is taken holds what its last owner left until all is stored:
 // that only makes others wait longer.
-uint32_t JoinWriters(const Arena& arena, uint64_t process,
-                     uint64_t generation) {
+uint32_t TakePlace(const Arena& arena, uint64_t process, uint64_t generation) {
   for (uint32_t i = 0; i < kWriters; ++i) {
     Writer& writer = arena.header->writers[i];
     uint64_t nobody = 0;
@@ -20,16 +21,41 @@ uint32_t JoinWriters(const Arena& arena, uint64_t process,
       return i;
     }
   }
-  arena.header->crowded.store(1);
   return kNoWriter;
 }
 
-void LeaveWriters(const Arena& arena, uint32_t writer) {
-  if (writer < kWriters) {
-    arena.header->writers[writer].process.store(0);
-    // Rows may go that it knew.
-    arena.header->upstreams_after.store(0);
+}  // namespace
+
+uint32_t JoinWriters(const Arena& arena, uint64_t process,
+                     uint64_t generation) {
+  const uint32_t writer = TakePlace(arena, process, generation);
+  if (writer == kNoWriter) {
+    arena.header->crowded.fetch_add(1);
+    return kCrowded;
   }
+  return writer;
+}
+
+uint32_t FindPlace(const Arena& arena, uint64_t process, uint64_t generation) {
+  const uint32_t found = TakePlace(arena, process, generation);
+  if (found == kNoWriter) {
+    return kCrowded;
+  }
+  arena.header->crowded.fetch_sub(1);
+  return found;
+}
+
+void LeaveWriters(const Arena& arena, uint32_t writer) {
+  if (writer == kCrowded) {
+    arena.header->crowded.fetch_sub(1);
+  } else if (writer < kWriters) {
+    arena.header->writers[writer].process.store(0);
+  } else {
+    return;
+  }
+  // Rows may go that it knew.
+  arena.header->upstreams_after.store(0);
+  arena.header->no_upstream_until.store(0);
 }
 
 void PassRound(const Arena& arena, uint32_t writer) {

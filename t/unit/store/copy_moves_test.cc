@@ -1,6 +1,7 @@
 // Readers and those that move counts: nothing is told twice or not at all.
 
 #include <new>
+#include <set>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -37,6 +38,13 @@ class CopyMovesTest : public testing::Test {
     ++counted_;
   }
 
+  static void ExpectNamesOnce(const Snapshot& snapshot) {
+    std::set<std::string> names;
+    for (const UpstreamStats& upstream : snapshot.upstreams) {
+      EXPECT_TRUE(names.emplace(upstream.name).second) << upstream.name;
+    }
+  }
+
   // Lets `move` happen after `step` steps of a reader. False when that has no
   // so many.
   template <typename Move>
@@ -53,6 +61,7 @@ class CopyMovesTest : public testing::Test {
       more = copier.Next(1);
     }
     uint64_t attempts = 0;
+    ExpectNamesOnce(snapshot);
     for (const UpstreamStats& upstream : snapshot.upstreams) {
       for (const PeerStats& peer : upstream.peers) {
         attempts += peer.attempts;
@@ -89,6 +98,49 @@ TEST_F(CopyMovesTest, PeersThatGo) {
   }
   EXPECT_GT(step, 20);
   EXPECT_GT(store_.arena().header->evicted.load(), 50U);
+}
+
+// A killed process's move never ends, and one that has begun before a reader
+// may end beside it.
+TEST_F(CopyMovesTest, OneThatWasUnderWay) {
+  Count(Add("app", kStart), "10.0.0.1:80");
+  Moves& moves = store_.arena().upstreams[kOtherUpstream].moves;
+  moves.begun.fetch_add(1);
+  int step = 0;
+  while (ReadAround(step, kStart, [] {})) {
+    ++step;
+  }
+  Snapshot snapshot;
+  Copier copier(store_, kStart, &snapshot);
+  int steps = 0;
+  for (bool more = true; more; ++steps) {
+    more = copier.Next(1);
+    if (steps == 3) {
+      moves.ended.fetch_add(1);
+    }
+  }
+  EXPECT_GT(steps, step * 3 / 2);  // it began anew
+}
+
+// Before its counts are moved.
+TEST_F(CopyMovesTest, OneThatIsTakenOutOfUse) {
+  const uint32_t room = store_.arena().capacity.upstreams - 2;
+  uint32_t row = 0;
+  for (uint32_t i = 0; i < room; ++i) {
+    row = Add("app" + std::to_string(i), kStart);
+    Count(row, "10.0.0.1:80");
+  }
+  UpstreamRow& upstream = store_.arena().upstreams[row];
+  const auto retire = [&upstream] {
+    upstream.retired.store(1);
+    upstream.state.store(kRetired);
+  };
+  int step = 0;
+  while (ReadAround(step, kStart, retire)) {
+    upstream.state.store(0);
+    ++step;
+  }
+  EXPECT_GT(step, 20);
 }
 
 TEST_F(CopyMovesTest, UpstreamsThatGo) {

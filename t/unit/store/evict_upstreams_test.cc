@@ -2,11 +2,14 @@
 // sum falls.
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <numeric>
 #include <string>
 
 #include "gtest/gtest.h"
+#include "store/shared_memory.h"
+#include "store/stepped_child.h"
 #include "upstream_502/store/check.h"
 #include "upstream_502/store/copy.h"
 #include "upstream_502/store/store.h"
@@ -171,6 +174,8 @@ TEST_F(EvictUpstreamsTest, NobodyGetsARowThatAWriterKnows) {
   EXPECT_FALSE(Has("new", Take(later + kDay)));
   EXPECT_FALSE(store_.HasRoomForUpstream());
   PassRound(store_.arena(), writer);
+  // Not each request of one without a row goes through all.
+  EXPECT_EQ(Add("new", later + kDay + 999), kOtherUpstream);
   EXPECT_TRUE(store_.HasRoomForUpstream());
   const uint32_t row = Add("new", later + kDay);
   EXPECT_NE(row, kOtherUpstream);
@@ -178,6 +183,73 @@ TEST_F(EvictUpstreamsTest, NobodyGetsARowThatAWriterKnows) {
   const Snapshot snapshot = Take(later + kDay);
   EXPECT_EQ(FailuresOf("new", snapshot), 0U);
   EXPECT_EQ(FailuresOf("(other)", snapshot), 2U);
+}
+
+// A note of an upstream that went is nobody's while its row is laid out anew.
+TEST_F(EvictUpstreamsTest, ARowInTheMakingIsNobodys) {
+  const SharedMemory memory(size_t{1} << 20);
+  Store store = Store::Create(memory.data(), memory.size(), kRings, kStart);
+  const uint32_t row = store.FindOrAddUpstream("old", Protocol::kHttp);
+  const FailureRows old = store.Remember(row);
+  EXPECT_EQ(store.RowOf(old), row);
+  UpstreamRow* upstream = store.arena().upstreams + row;
+  upstream->state.store(kRetired);
+  SteppedChild child([] {},
+                     [upstream] {
+                       FillUpstream(upstream, HashText(0, "new", 3), "new",
+                                    Protocol::kGrpc);
+                     });
+  const int changes = StepThrough(
+      &child, memory, [&] { EXPECT_EQ(store.RowOf(old), kOtherUpstream); });
+  EXPECT_TRUE(child.EndedWell());
+  EXPECT_GT(changes, 4);
+  EXPECT_FALSE(IsRetired(*upstream));
+}
+
+// Whoever takes rows out of use is killed at any instruction: the next one goes
+// on.
+TEST_F(EvictUpstreamsTest, AKillLosesNoRow) {
+  const SharedMemory memory(Arena::MinimumSize(kRings) + 12 * 12288);
+  Store store = Store::Create(memory.data(), memory.size(), kRings, kStart);
+  store.SetInactive(kDay);
+  const uint32_t rows = store.arena().capacity.upstreams - 2;
+  for (uint32_t i = 0; i < rows; ++i) {
+    const uint32_t row = store.FindOrAddUpstream(
+        Name(i), Protocol::kHttp,
+        i % 4 == 0 ? UpstreamKind::kResolved : UpstreamKind::kConfigured,
+        kStart);
+    ASSERT_NE(row, kOtherUpstream);
+    store.AddRequest(row, 0, kStart, 1);
+    store.AddAttempt(store.FindOrAddPeer(row, "10.0.0.1:80", kStart), 0, kStart,
+                     true);
+  }
+  const uint64_t counted = store.arena().header->resolved.load();
+  ASSERT_GT(rows, 8U);
+  ASSERT_GT(counted, 1U);
+  const int64_t later = kStart + 2 * kDay;
+  store.NoteLoad(later);
+  SteppedChild child([] {}, [&store, later] { store.KeepReserve(later); });
+  const SharedMemory copy(memory.size());
+  const int changes = StepThrough(&child, memory, [&] {
+    std::memcpy(copy.data(), memory.data(), memory.size());
+    Store left = *Store::Attach(copy.data(), copy.size(), kRings);
+    for (int64_t minute = 1; minute <= 3; ++minute) {
+      left.KeepReserve(later + minute * kMinuteMs + 1000);
+    }
+    const int64_t then = later + kHourMs;
+    for (uint32_t i = 0; i < rows; ++i) {
+      ASSERT_NE(left.FindOrAddUpstream("new" + Name(i), Protocol::kHttp,
+                                       UpstreamKind::kConfigured,
+                                       then + i * kMinuteMs * 2),
+                kOtherUpstream)
+          << i;
+    }
+    // Between the last two instructions that say so of one row.
+    EXPECT_LE(left.arena().header->resolved.load(), 1U);
+    EXPECT_GE(left.arena().header->evicted.load(), rows - 1);
+  });
+  EXPECT_TRUE(child.EndedWell());
+  EXPECT_GT(changes, 10);
 }
 
 TEST_F(EvictUpstreamsTest, EventsAndIncidentsKeepTheName) {

@@ -163,6 +163,26 @@ TEST_F(ImageTest, TakesARowThatIsNamedForOneInUse) {
   EXPECT_EQ(attempts, 3U * 2 * 2 + 2U * 2 * 2);  // 3 of before, 2 of Restart
 }
 
+// Of a configuration that nobody has: its upstreams could never make room.
+TEST_F(ImageTest, NamesNoConfiguration) {
+  const uint32_t row = store_.FindUpstream("app", kNow);
+  ASSERT_NE(row, kOtherUpstream);
+  Counter& generation = store_.arena().upstreams[row].generation;
+  generation.store(uint64_t{1} << 40);
+  ASSERT_TRUE(IsSound(store_.arena()));
+  Arena arena = store_.arena();
+  Mend(&arena);
+  EXPECT_EQ(generation.load(), 0U);
+  const uint64_t loaded = store_.NoteLoad(kNow);
+  store_.FindUpstream("app", kNow);
+  EXPECT_EQ(generation.load(), loaded);
+  generation.store(uint64_t{1} << 60);
+  EXPECT_FALSE(IsSound(store_.arena()));
+  generation.store(0);
+  store_.arena().header->generation.store(UINT64_MAX);
+  EXPECT_FALSE(IsSound(store_.arena()));
+}
+
 // Whoever wrote the file may have made its sums right.
 TEST_F(ImageTest, IsReadSafelyWhateverIsInIt) {
   const std::vector<uint64_t> words = Take();

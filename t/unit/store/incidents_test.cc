@@ -405,6 +405,18 @@ TEST_F(IncidentsTest, OneThatNobodyFedIsNone) {
   EXPECT_EQ(TakeIncidents(kNow).at(0).id, 2U);
 }
 
+TEST_F(IncidentsTest, ALongNameIsWholeWhileItsRowIsItsOwn) {
+  const std::string begin(kIncidentNameMax, 'x');
+  const std::string name = begin + "one";
+  upstream_ = store_.FindOrAddUpstream(name, Protocol::kHttp);
+  Open(kNow);
+  EXPECT_EQ(TakeIncidents(kNow).at(0).upstream, name);
+  const std::string other = begin + "two";
+  FillUpstream(&row(), HashText(0, other.data(), other.size()), other,
+               Protocol::kHttp);
+  EXPECT_EQ(TakeIncidents(kNow).at(0).upstream, begin);
+}
+
 TEST_F(IncidentsTest, AnyWordsAreAnIncidentOrNone) {
   Open(kNow);
   IncidentSlot& slot = store_.arena().incidents[1];

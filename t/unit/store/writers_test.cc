@@ -59,11 +59,26 @@ TEST_F(WritersTest, NothingIsGivenAwayWhileOneHasNoPlace) {
   for (uint64_t process = 1; process <= kWriters; ++process) {
     EXPECT_NE(JoinWriters(arena_, process, 1), kNoWriter);
   }
-  EXPECT_EQ(JoinWriters(arena_, kWriters + 1, 1), kNoWriter);
-  NextRound(arena_);
+  for (uint64_t process = 1; process <= 3; ++process) {
+    EXPECT_EQ(JoinWriters(arena_, kWriters + process, 1), kCrowded);
+  }
+  EXPECT_EQ(FindPlace(arena_, kWriters + 1, 1), kCrowded);
+  const uint32_t round = NextRound(arena_);
   ForgetWriters(arena_, [](uint64_t) { return true; });
   EXPECT_EQ(PassedRound(arena_), 0U);
   EXPECT_TRUE(HasWriterOf(arena_, 1));
+  const uint32_t writer = FindPlace(arena_, kWriters + 1, 1);
+  EXPECT_LT(writer, kWriters);
+  EXPECT_EQ(PassedRound(arena_), 0U);
+  LeaveWriters(arena_, kCrowded);  // the second
+  EXPECT_EQ(PassedRound(arena_), 0U);
+  LeaveWriters(arena_, kNoWriter);  // who never counted
+  EXPECT_EQ(PassedRound(arena_), 0U);
+  LeaveWriters(arena_, kCrowded);  // the third
+  EXPECT_EQ(PassedRound(arena_), round);
+  EXPECT_TRUE(HasWriterOf(arena_, 1));
+  LeaveWriters(arena_, writer);
+  EXPECT_FALSE(HasWriterOf(arena_, 1));
 }
 
 TEST_F(WritersTest, LookForThoseThatAreGoneOnceAMinute) {
