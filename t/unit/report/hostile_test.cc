@@ -26,7 +26,7 @@
 namespace upstream_502 {
 namespace {
 
-constexpr uint64_t kRounds = 2000;
+constexpr uint64_t kRounds = 500;
 
 // What is worth breaking, and breaking off in the middle.
 constexpr absl::string_view kPieces[] = {

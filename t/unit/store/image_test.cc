@@ -197,7 +197,7 @@ TEST_F(ImageTest, IsReadSafelyWhateverIsInIt) {
   const uint64_t kNasty[] = {0,          1,          UINT64_MAX, INT64_MAX,
                              1ULL << 63, UINT32_MAX, 1ULL << 32, 0x7f7f7f7f};
   size_t taken = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     std::vector<uint64_t> spoilt = words;
     for (uint64_t n = pick(3) + 1; n > 0; --n) {
       uint64_t& word =
@@ -207,16 +207,16 @@ TEST_F(ImageTest, IsReadSafelyWhateverIsInIt) {
     }
     taken += Restart(spoilt) ? 1U : 0U;
   }
-  EXPECT_GT(taken, 100U);
-  EXPECT_LT(taken, 3000U);
+  EXPECT_GT(taken, 50U);
+  EXPECT_LT(taken, 1000U);
 }
 
 TEST_F(ImageTest, IsReadSafelyWithAnyByteChanged) {
   const std::vector<uint64_t> words = Take();
   const size_t header = sizeof(Header) / sizeof(uint64_t);
   for (size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == 0 && i > header && i % 61 != 0) {
-      continue;  // of a row or an event like many others
+    if (words[i] == 0 && i % (i > header ? 61 : 3) != 0) {
+      continue;  // of a row, an event or a minute like many others
     }
     std::vector<uint64_t> spoilt = words;
     spoilt[i] = ~spoilt[i];
