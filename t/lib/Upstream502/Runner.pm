@@ -62,6 +62,7 @@ my %ERRNO = (
     13  => [qw(EACCES permission)],
     20  => [qw(ENOTDIR not_found)],
     22  => [qw(EINVAL other)],
+    23  => [qw(ENFILE exhausted)],
     24  => [qw(EMFILE exhausted)],
     28  => [qw(ENOSPC other)],
     32  => [qw(EPIPE broken_pipe)],
