@@ -224,6 +224,20 @@ sub confirm ( $self, $d, $check, $output ) {
     like $self->run($command), $output, $command;
 }
 
+# The directive that matches, put into the location that failed, lets the
+# request through while the fault lasts.
+sub cures ( $self, $d, $check, $uri ) {
+    my ($line) = grep { is_directive($_) && /$check/ } @{ $d->{checks} };
+    ok $line, "there is a directive like $check"
+      or return diag explain $d->{checks};
+    my $t = $self->{t};
+    edits( "location $uri {", "location $uri { $line\n" )->($self);
+    $t->reload;
+    is $t->get($uri)->{status}, 200, "it cures: $line";
+    $t->write_raw( 'nginx.conf', delete $self->{conf} );
+    $t->reload;
+}
+
 sub run_all ( $self, $d, %o ) {
     my @rules = ( @{ $o{checks} // [] }, @USUAL );
     my ( %rule, %used );
