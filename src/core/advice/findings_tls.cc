@@ -243,6 +243,9 @@ constexpr Refusal kRefusals[] = {
      "(@SECLEVEL in the ciphers)"},
     {"legacy sigalg disallowed or unsupported", "_ssl_ciphers",
      "the other side signs with an algorithm that is not allowed here"},
+    {"wrong signature type", "_ssl_ciphers",
+     "the other side signs with an algorithm that is not allowed here "
+     "(SHA-1 most often)"},
     {"unsafe legacy renegotiation disabled", "_ssl_conf_command",
      "the other side does not know secure renegotiation (Options "
      "UnsafeLegacyServerConnect would allow that)"},
