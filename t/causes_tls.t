@@ -223,8 +223,8 @@ my @certificate = (
         says => '^the certificate of %%b%% expired \d{4}-\d\d-\d\d .* ago\)$',
         checks => [
             [
-                qr/-dates; date -u$/ => qr/^notAfter=$YESTERDAY .*GMT\n.* UTC/m,
-                qr/^notAfter=(?!$YESTERDAY).*GMT\n.* UTC/m
+                qr/-dates; date -u$/ => qr/^notAfter=$YESTERDAY [^\n]*GMT\n.* UTC/ms,
+                qr/^notAfter=(?!$YESTERDAY)[^\n]*GMT\n.* UTC/ms
             ],
             verdict(10),
         ],

@@ -20,9 +20,19 @@ plan skip_all => "IO::Socket::SSL is not installed"
 
 my $DIR;
 
+# Of 1024 bits: RFC 2409, group 2.
+my $DH = <<'DH';
+-----BEGIN DH PARAMETERS-----
+MIGHAoGBAP//////////yQ/aoiFowjTExmKLgNwc0SkCTgiKZ8x0Agu+pjsTmyJR
+Sgh5jjQE3e+VGbPNOkMbMCsKbfJfFDdP4TVtbVHCReSFtXZiXn7G9ExC6aY37WsL
+/1y29Aa37e44a/taiZ+lrp8kEXxLH+ZJKGZR7OZTgf//////////AgEC
+-----END DH PARAMETERS-----
+DH
+
 sub setup ($t) {
     $DIR = $t->dir;
     make_certificates($DIR);
+    $t->write( 'dh.pem', $DH );
 }
 
 # A handshake of the backend; the folder is only known when it is played.
@@ -37,6 +47,27 @@ sub tls ( $certificate, $version = 'TLSv1_2' ) {
             );
         }
     ];
+}
+
+# One that takes what is too weak, with its own certificate, and answers.
+sub lax ( $certificate, $ciphers ) {
+    my $load = sub ($context) {
+        my $pem = Net::SSLeay::FILETYPE_PEM();
+        Net::SSLeay::CTX_use_certificate_file( $context, "$DIR/$certificate.pem", $pem )
+          && Net::SSLeay::CTX_use_PrivateKey_file( $context, "$DIR/$certificate.key", $pem )
+          or die "no certificate\n";
+        my $dh = Net::SSLeay::BIO_new_file( "$DIR/dh.pem", 'r' );
+        Net::SSLeay::CTX_set_tmp_dh( $context, Net::SSLeay::PEM_read_bio_DHparams($dh) )
+          or die "no parameters\n";
+    };
+    my $tls = sub {
+        return (
+            tls('good')->[1]->(),
+            SSL_cipher_list         => "$ciphers:\@SECLEVEL=0",
+            SSL_create_ctx_callback => $load,
+        );
+    };
+    return [ [ tls => $tls ], 'read', [ write => http_last() ], 'close' ];
 }
 
 my $TLS    = 'proxy_ssl_name tls.test; proxy_pass https://%%b%%;';
@@ -60,7 +91,10 @@ my %SHOWS = (
     future   => [ verdict(9),  dates( 'notBefore=' . day(3) ) ],
     stranger => [ verdict(18), @ISSUER ],
     lone     => [ verdict(21), @ISSUER ],
-    deep     => [
+    weak => [ verdict(66), [ qr/storeutl/ => qr/Public-Key: \(1024 bit\)/, qr/Public-Key: \(256 bit\)/ ] ],
+    sha1 => [ verdict(68), [ qr/storeutl/ => qr/ecdsa-with-SHA1/, qr/ecdsa-with-SHA256/ ] ],
+    issued => [ verdict(67) ],
+    deep   => [
         verdict( 20, edits( 'proxy_ssl_verify on;', 'proxy_ssl_verify on; proxy_ssl_verify_depth 2;' ) ),
         [ qr/\[si\]:/ => qr/^ 2 s:CN = issuer 1\n/m, \'nginx looks at more of it' ],
     ],
@@ -129,6 +163,34 @@ play(
             'deep',
             certificate_chain =>
               'sent 3 certificates, of which proxy_ssl_verify_depth \(now 1\) lets nginx look at 2, .*: raise proxy_ssl_verify_depth$',
+        ),
+        {
+            name    => 'its parameters are too small',
+            site    => 'C7f',
+            b       => lax( weak => 'DHE-RSA-AES128-GCM-SHA256' ),
+            conf    => $TLS,
+            finding => 'tls_refused_here',
+            says    => '^nginx.s own TLS refused %%b%% \(dh key too small\)',
+            unsaid  => [qw(tls_alert no_server_name certificate_untrusted)],
+            checks  => [
+                [ qr/Temp Key/ => qr/^Server Temp Key: DH, 1024 bits$/m, qr/^(?:Server|Peer) Temp Key: (?!DH)/m ],
+            ],
+            cure => qr/^proxy_ssl_ciphers /,
+            well => [ tls('good'), 'hold' ],
+        },
+        (
+            map {
+                my ( $name, $certificate, $ciphers, $reason ) = @$_;
+                certificate(
+                    $name, $certificate,
+                    tls_refused_here => "^nginx.s own TLS refused %%b%% \\($reason\\)",
+                    b      => lax( $certificate, $ciphers ),
+                    unsaid => 'no_server_name',
+                    $certificate eq 'issued' ? ( conf => $VERIFY =~ s/ca\.pem/issuers.pem/r ) : (),
+                )
+            } [ 'its key is too small', 'weak', 'aRSA', 'ee key too small' ],
+            [ 'it is signed with a weak digest',    'sha1',   'ALL', 'ca md too weak' ],
+            [ 'the key of its issuer is too small', 'issued', 'ALL', 'ca key too small' ],
         ),
         {
             name => 'as many issuers as are allowed',

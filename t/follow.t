@@ -246,7 +246,7 @@ subtest 'what cannot be followed' => sub {
     my $r = $t->get( '/status?follow', host => 'evil.example' );
     is $r->{status}, 403, 'of an unknown host';
     is $t->post('/status?follow')->{status}, 405, 'POST';
-    wait_for 'nobody', sub { at_work() == 0 };
+    wait_for 'nobody', sub { $t->at_work == 0 };
 };
 
 subtest 'by directive' => sub {
@@ -296,9 +296,9 @@ subtest 'compressed, limited, old, HTTP/2' => sub {
     $limited->wait( failure => 5 );
     $_->leave for $gzip, $limited, $old;
     $h2->cancel(1);
-    wait_for 'the end of a stream', sub { at_work() == 1 };
+    wait_for 'the end of a stream', sub { $t->at_work == 1 };
     close $h2->{socket};
-    wait_for 'the end of all', sub { at_work() == 0 };
+    wait_for 'the end of all', sub { $t->at_work == 0 };
 };
 
 $t->finish;

@@ -78,15 +78,15 @@ subtest 'who takes nothing for longer than send_timeout' => sub {
         location => '/impatient', port => $t->port('small') );
     $dead->wait('alive');
     ask( '/app/x', 500 );
-    wait_for 'only this one', sub { at_work() == 1 };
-    ok wait_for( 'its end', sub { ask('/app/y'); at_work() == 0 } ),
+    wait_for 'only this one', sub { $t->at_work == 1 };
+    ok wait_for( 'its end', sub { ask('/app/y'); $t->at_work == 0 } ),
       'is cut';
     $dead->leave;
 };
 
 subtest 'too many' => sub {
     start_afresh();
-    wait_for 'nobody', sub { at_work() == 0 };
+    wait_for 'nobody', sub { $t->at_work == 0 };
     my @all = map { follow() } 1 .. $PLACES;
     $_->until( 'a beginning', sub { length } ) for @all;
     my $r = $t->get('/status?follow');
@@ -98,7 +98,7 @@ subtest 'too many' => sub {
     $_->until( 'it', sub { m{/app/seen} } ) for @all;
     pass 'all are told';
     $_->leave for @all;
-    wait_for 'nobody', sub { at_work() == 0 };
+    wait_for 'nobody', sub { $t->at_work == 0 };
     my $again = follow();
     $again->until( 'a beginning', sub { length } );
     is $again->head->{status}, 200, 'when they have gone there is room';
@@ -156,7 +156,7 @@ subtest 'memory and connections' => sub {
         ask( '/app/x', 20 );
         $_->leave for @all[ 0 .. 24 ];
         $_->reset for @all[ 25 .. 49 ];
-        wait_for 'nobody', sub { at_work() == 0 };
+        wait_for 'nobody', sub { $t->at_work == 0 };
         $before //= Upstream502::Nginx::anonymous($worker);
     }
     my $more = Upstream502::Nginx::anonymous($worker) - $before;

@@ -20,6 +20,7 @@ plan skip_all => 'the same without sanitizers' if $ENV{TEST_NGINX_ASAN};
 my $t = Upstream502::Test->new;
 $t->conf( server => <<'CONF' );
 location /bad { proxy_pass http://%%closed%%; }
+location /own { proxy_pass http://%%closed_own%%; }
 location = /html { upstream_502_status html; }
 location = /full {
     if ($arg_follow) { return 503; }
@@ -39,12 +40,6 @@ sub visit ($uri) {
     return $browser->open( 'http://' . $t->address('http') . $uri );
 }
 
-# How many requests are at work, without the one that asks.
-sub at_work () {
-    my ($writing) = $t->get('/count')->{body} =~ /Writing: (\d+)/;
-    return $writing - 1;
-}
-
 # From here on it asks for nothing unless it is told of something new.
 sub stop_asking ($page) {
     $page->wait('isFollowing() && !feed.loading');
@@ -61,7 +56,7 @@ for my $uri (qw(/status /html)) {
         $t->get("/bad$uri/again");
         ok $page->wait_text( '#events', "/bad$uri/again" ), 'and another';
         $page->do( click => '#pause' );
-        ok wait_for( 'it to leave', sub { at_work() == 0 } ),
+        ok wait_for( 'it to leave', sub { $t->at_work == 0 } ),
           'who pauses does not follow';
         $page->do( click => '#pause' );
         ok $page->wait('isFollowing()'), 'and does when that is over';
@@ -69,20 +64,28 @@ for my $uri (qw(/status /html)) {
         is_deeply [ @$seen{qw(complaints violations)} ], [ [], [] ],
           'nothing is complained of';
         $page->do('close');
-        ok wait_for( 'it to leave', sub { at_work() == 0 } ),
+        ok wait_for( 'it to leave', sub { $t->at_work == 0 } ),
           'nor does a page that is closed';
     };
 }
 
 subtest 'only what the page is of' => sub {
-    my $page = visit('/status?upstream=none');
+    my $own  = $t->address('closed_own');
+    my $page = visit("/status?upstream=$own");
     stop_asking($page);
-    my $loaded = $page->eval('() => feed.loadedAt');
-    my $other  = visit('/status');
+    $page->eval( '() => { window.told = []; for (const type of ["failure", "incident"]) {'
+          . ' stream.source.addEventListener(type, (e) => told.push(e.data)); } }' );
+    my $other = visit('/status');
     stop_asking($other);
     $t->get('/bad/other');
     ok $other->wait_text( '#events', '/bad/other' ), 'another shows it';
-    is $page->eval('() => feed.loadedAt'), $loaded, 'this one has no reason to';
+
+    # What comes in order behind it is there: so nothing is on its way any more.
+    $t->get('/own/later');
+    ok $page->wait_text( '#events', '/own/later' ), 'this one what is its own';
+    my @told = @{ $page->eval('() => told') };
+    ok scalar( grep { m{/own/later} } @told ), 'of which it was told';
+    is_deeply [ grep { !/\Q"upstream":"$own"/ } @told ], [], 'and of nothing else';
     $_->do('close') for $page, $other;
 };
 

@@ -19,7 +19,7 @@ fuzz="clang libclang-rt-dev cmake make pkgconf libabsl-dev libssl-dev"
 # What some tests skip without. Not in `test`: neighbours of ours in nginx are
 # switched on by their packages.
 optional="prometheus python3-prometheus-client python3-jsonschema
-  bind9-dnsutils iptables netcat-openbsd systemd-journal-remote auditd
+  bind9-dnsutils gnutls-bin iptables netcat-openbsd systemd-journal-remote auditd
   libnginx-mod-http-lua libnginx-mod-http-echo
   libnginx-mod-http-headers-more-filter"
 fleet="rsyslog clickhouse-server clickhouse-client"

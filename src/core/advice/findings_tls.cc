@@ -27,6 +27,9 @@ enum Verify : int {
   kRejected = 28,
   kOtherHost = 62,
   kOtherAddress = 64,
+  kEndKeyTooSmall = 66,
+  kIssuerKeyTooSmall = 67,
+  kDigestTooWeak = 68,
 };
 
 constexpr absl::string_view kMismatch =
@@ -240,18 +243,37 @@ constexpr Refusal kRefusals[] = {
      "(@SECLEVEL in the ciphers)"},
     {"legacy sigalg disallowed or unsupported", "_ssl_ciphers",
      "the other side signs with an algorithm that is not allowed here"},
+    {"wrong signature type", "_ssl_ciphers",
+     "the other side signs with an algorithm that is not allowed here "
+     "(SHA-1 most often)"},
     {"unsafe legacy renegotiation disabled", "_ssl_conf_command",
      "the other side does not know secure renegotiation (Options "
      "UnsafeLegacyServerConnect would allow that)"},
 };
 
+// The verification has other words for the same. Empty: nothing is too weak.
+absl::string_view TooWeak(int verify_error) {
+  switch (verify_error) {
+    case kEndKeyTooSmall:
+      return "ee key too small";
+    case kIssuerKeyTooSmall:
+      return "ca key too small";
+    case kDigestTooWeak:
+      return "ca md too weak";
+    default:
+      return "";
+  }
+}
+
 void FindRefusedHere(const FindingCase& c) {
   const absl::string_view message = c.text.message;
-  if (!absl::StrContains(message, "(SSL:") || AlertNumber(message) >= 0) {
-    return;
-  }
+  const absl::string_view weak = TooWeak(VerifyError(c));
+  const bool says =
+      absl::StrContains(message, "(SSL:") && AlertNumber(message) < 0;
   for (const Refusal& refusal : kRefusals) {
-    if (absl::StrContains(message, absl::StrCat(":", refusal.reason))) {
+    if (refusal.reason == weak ||
+        (says &&
+         absl::StrContains(message, absl::StrCat(":", refusal.reason)))) {
       c.Say(Finding::kTlsRefusedHere, "nginx's own TLS refused ", c.Peer(),
             " (", refusal.reason, "): ", refusal.means, "; see ",
             c.Directive(refusal.directive));

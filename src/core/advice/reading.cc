@@ -43,7 +43,6 @@ constexpr Row kRows[] = {
     {kTls, "no protocols available", Reading::kTlsVersionHere},
     {kTls, "legacy renegotiation", Reading::kTlsRenegotiation},
     {kTls, "too small", Reading::kTlsWeakHere},
-    {kTls, "too weak", Reading::kTlsWeakHere},
     {kTls, "wrong signature type", Reading::kTlsWeakHere},
 
     {kCertificate, "does not match", Reading::kCertificateName},

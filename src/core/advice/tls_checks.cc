@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "upstream_502/advice/commands.h"
@@ -12,8 +13,16 @@
 namespace upstream_502 {
 namespace {
 
-constexpr absl::string_view kStrength =
-    " | grep -E 'Public-Key|Signature Algorithm'";
+// Keys and signatures of all certificates that are sent.
+constexpr absl::string_view kStrengths =
+    " -showcerts 2>/dev/null | openssl storeutl -noout -text -certs "
+    "/dev/stdin 2>/dev/null | grep -E 'Subject:|Public-Key|Signature "
+    "Algorithm'";
+
+// What is agreed on where nothing is too weak. TLS 1.3 has nothing that is.
+constexpr absl::string_view kAgreed =
+    " -no_tls1_3 -cipher DEFAULT:@SECLEVEL=0 2>/dev/null | grep -E 'Temp "
+    "Key|public key|Peer sign'";
 
 // What became of a handshake.
 constexpr absl::string_view kOutcome =
@@ -59,6 +68,7 @@ class Advisor {
         depth_(Depth(evidence)),
         reading_(depth_ > 0 ? Reading::kCertificateChain
                             : ReadingOf(failure, text)),
+        weak_issuer_(absl::StrContains(text.message, "error: (67:")),
         carried_(evidence == nullptr ? "" : CarriedName(*evidence)) {}
 
   std::vector<std::string> Take() {
@@ -106,6 +116,7 @@ class Advisor {
   const absl::string_view prefix_;
   const int depth_;
   const Reading reading_;
+  const bool weak_issuer_;
   const std::string carried_;  // a name that the certificate is for
   std::vector<std::string> checks_;
 };
@@ -139,7 +150,7 @@ void Advisor::Handshake() {
           "_ssl_ciphers DEFAULT:@SECLEVEL=0;  # if it speaks no other");
       return;
     case Reading::kTlsWeakHere:
-      Certificate("-text", kStrength);
+      Certificate("", kAgreed);
       Add(prefix_, "_ssl_ciphers DEFAULT:@SECLEVEL=0;  # until it is renewed");
       return;
     case Reading::kTlsRenegotiation:
@@ -185,7 +196,10 @@ void Advisor::Verified() {
           ";  # the number of certificates above the first");
       return;
     case Reading::kCertificateWeak:
-      Certificate("-text", kStrength);
+      // A root is not sent.
+      if (!weak_issuer_) {
+        Certificate("", kStrengths);
+      }
       Add(VerdictOn(address_, name_, prefix_));
       return;
     default:

@@ -11,7 +11,7 @@ use Upstream502::Follow;
 use Upstream502::Http qw(connect_to);
 use Upstream502::Test;
 
-our @EXPORT = qw(follow ask at_work start_afresh);
+our @EXPORT = qw(follow ask start_afresh);
 
 my ( $t, $clock );
 
@@ -50,12 +50,6 @@ sub ask ( $uri, $times = 1 ) {
               or die "nginx has gone\n";
         }
     }
-}
-
-# How many requests are at work, without the one that asks.
-sub at_work () {
-    my ($writing) = $t->get('/count')->{body} =~ /Writing: (\d+)/;
-    return $writing - 1;
 }
 
 # Nothing is on record, and what comes is no incident's of before.

@@ -24,7 +24,7 @@
 # (names that must not be among them), evidence (values, undef: not there). And
 # checks: all that the diagnosis prints are run, see Diagnosis.pm. What ends the
 # fault is repair (a function), well (the script of the first backend from then
-# on), or both.
+# on), or both; cure is a directive among them that does, too.
 
 package Upstream502::Runner;
 
@@ -62,6 +62,7 @@ my %ERRNO = (
     13  => [qw(EACCES permission)],
     20  => [qw(ENOTDIR not_found)],
     22  => [qw(EINVAL other)],
+    23  => [qw(ENFILE exhausted)],
     24  => [qw(EMFILE exhausted)],
     28  => [qw(ENOSPC other)],
     32  => [qw(EPIPE broken_pipe)],
@@ -340,16 +341,13 @@ sub check_findings ( $t, $row, $object ) {
 # Each check that is printed for it shows the fault.
 sub check_advice ( $t, $row, $upstream ) {
     my $diagnosis = $t->{diagnosis} //= Upstream502::Diagnosis->new($t);
-    my $d         = $diagnosis->of($upstream);
+    my $d = $diagnosis->of($upstream);
     ok $d, 'a diagnosis' or return;
+    $diagnosis->cures( $d, $row->{cure}, "/r$row->{number}" ) if $row->{cure};
     my @checks = map {
         [ map { ref ? $_ : do { my $p = $t->expand( local_names( $row, $_ ) ); qr/$p/m } } @$_ ]
     } @{ $row->{checks} };
-    $diagnosis->run_all(
-        $d,
-        checks => \@checks,
-        repair => repair_of( $t, $row )
-    );
+    $diagnosis->run_all( $d, checks => \@checks, repair => repair_of( $t, $row ) );
 }
 
 sub repair_of ( $t, $row ) {

@@ -257,6 +257,13 @@ sub read ( $self, $sent, %o ) {
     return $r;
 }
 
+# How many requests are at work, without the one that asks: /count is to be
+# nginx's stub_status.
+sub at_work ($self) {
+    my ($writing) = $self->get('/count')->{body} =~ /Writing: (\d+)/;
+    return $writing - 1;
+}
+
 # The access log's line of a response (or of an id) as a hash.
 sub row ( $self, $response ) {
     my $id = ref $response ? $response->{id} : $response;

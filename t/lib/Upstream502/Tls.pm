@@ -13,13 +13,20 @@ our @EXPORT_OK = qw(make_certificates make_named);
 
 # Writes into `dir`: ca.pem; good.pem and good.key for tls.test, signed by it;
 # expired.* and future.*, signed by it too; stranger.*, signed by nobody it knows;
-# weak.*, with a key that is too small; chain.pem, good.pem followed by weak.pem;
+# weak.*, with a key that is too small; sha1.*, with a digest that is too weak;
+# issued.*, by the first of issuers.pem, whose key is too small; the other is
+# ca.pem; chain.pem, good.pem followed by weak.pem;
 # lone.*, two issuers away from ca.pem, and deep.*, the same with these issuers.
 sub make_certificates ($dir) {
     require IO::Socket::SSL::Utils;
     my @ca = certificate(
         subject => { commonName => 'ca' },
         CA      => 1,
+    );
+    my @small = certificate(
+        subject => { commonName => 'small' },
+        CA      => 1,
+        key     => small_key(),
     );
     my %made = (
         good    => [ issuer => \@ca ],
@@ -35,9 +42,13 @@ sub make_certificates ($dir) {
         ],
         stranger => [],
         evil     => [ issuer => \@ca, subjectAltNames => [ [ DNS => 'evil.test' ] ] ],
-        weak     => [ key => IO::Socket::SSL::Utils::KEY_create_rsa(1024) ],
+        weak     => [ issuer => \@ca, key => small_key() ],
+        sha1     => [ issuer => \@ca, digest => 'sha1' ],
+        issued   => [ issuer => \@small ],
     );
     save( "$dir/ca.pem", IO::Socket::SSL::Utils::PEM_cert2string( $ca[0] ) );
+    save( "$dir/issuers.pem", join '',
+        map { IO::Socket::SSL::Utils::PEM_cert2string( $_->[0] ) } \@small, \@ca );
     my @issuers = ( \@ca );
     push @issuers,
       [
@@ -135,6 +146,8 @@ sub to_pem ($der) {
       . encode_base64($der)
       . "-----END CERTIFICATE-----\n";
 }
+
+sub small_key () { return IO::Socket::SSL::Utils::KEY_create_rsa(1024) }
 
 # The key is made here because RSA, the default, takes much longer.
 sub certificate (%arguments) {

@@ -158,6 +158,22 @@ TEST(FindingsTlsTest, RefusedHereIsWithoutAnAlert) {
                                 "error:0A00018F:SSL routines::ee key too "
                                 "small)")),
             "tls_refused_here");
+  const struct {
+    int code;
+    absl::string_view says;
+  } kWeak[] = {
+      {66, "(ee key too small)"},
+      {67, "(ca key too small)"},
+      {68, "(ca md too weak)"},
+  };
+  for (const auto& c : kWeak) {
+    const std::string message = absl::StrCat(
+        "upstream SSL certificate verify error: (", c.code, ":weak)");
+    const FindingScene weak = Certificate(message);
+    EXPECT_EQ(NamesOf(weak), "tls_refused_here");
+    EXPECT_TRUE(
+        absl::StrContains(Says(weak, Finding::kTlsRefusedHere), c.says));
+  }
 }
 
 TEST(FindingsTlsTest, Alerts) {

@@ -76,6 +76,9 @@ TEST(Reading, TellsCertificatesApart) {
       {"SSL_do_handshake() failed (SSL: error:0A00018F:SSL routines::ee key "
        "too small)",
        Reading::kCertificateWeak},
+      {"upstream SSL certificate verify error: (68:CA signature digest "
+       "algorithm too weak)",
+       Reading::kCertificateWeak},
   };
   for (const auto& c : kCases) {
     EXPECT_EQ(ReadingOf({.cause = Cause::kTlsCertificateInvalid},
