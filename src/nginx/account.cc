@@ -82,7 +82,7 @@ Run MakeRun(Context* context, int rc) {
     const CountedAs counted = HowCounted(run.request, run.upstream);
     run.name = counted.name;
     run.target = counted.target;
-    run.row = RowOf(*run.store, counted);
+    run.row = RowOf(GetMainConf(run.request), counted);
   }
   return run;
 }

@@ -67,7 +67,7 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
   if (outcome.failure != nullptr) {
     row = RowOf(store, *outcome.failure);
   } else if (outcome.origin == Origin::kCache) {
-    row = RowOf(store, HowCounted(r, r->upstream));
+    row = RowOf(GetMainConf(r), HowCounted(r, r->upstream));
   }
   store.AddResponse(row, outcome.status, outcome.origin, NowMs());
 }

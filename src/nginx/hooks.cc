@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "place.h"
 #include "servers.h"
+#include "upstream_502/store/writers.h"
 
 namespace upstream_502 {
 namespace {
@@ -100,19 +101,25 @@ bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init) {
 // First those that have a row, so that none of them makes room for another.
 void RegisterUpstreams(MainConf* conf) {
   Store& store = conf->zone.store;
+  const bool counts = conf->writer != kNoWriter;
   for (UpstreamHook& hook : HooksOf(conf)) {
     if (hook.upstream != nullptr) {
-      SetRow(store.FindUpstream(View(hook.name), NowMs()), &hook);
+      SetRow(counts ? store.FindUpstream(View(hook.name), NowMs())
+                    : kOtherUpstream,
+             &hook);
     }
   }
   for (UpstreamHook& hook : HooksOf(conf)) {
-    if (hook.upstream != nullptr && hook.row == kOtherUpstream) {
+    if (counts && hook.upstream != nullptr && hook.row == kOtherUpstream) {
       SetRow(AddRow(&store, hook), &hook);
     }
   }
 }
 
 bool FindMissingRows(MainConf* conf) {
+  if (conf->writer == kNoWriter) {
+    return true;
+  }
   Store& store = conf->zone.store;
   bool missing = false;
   std::optional<bool> room;  // going through all rows, once
@@ -133,11 +140,14 @@ bool FindMissingRows(MainConf* conf) {
   return missing;
 }
 
-uint32_t RowOf(Store& store, const CountedAs& counted) {
-  return counted.name.empty()
-             ? kNoUpstream
-             : store.FindOrAddUpstream(counted.name, Protocol::kUnknown,
-                                       counted.kind, NowMs());
+uint32_t RowOf(MainConf* conf, const CountedAs& counted) {
+  if (counted.name.empty()) {
+    return kNoUpstream;
+  }
+  return conf->writer == kNoWriter
+             ? kOtherUpstream
+             : conf->zone.store.FindOrAddUpstream(
+                   counted.name, Protocol::kUnknown, counted.kind, NowMs());
 }
 
 UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {

@@ -76,7 +76,7 @@ struct CountedAs {
 CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u);
 
 // Its row, made where there is none.
-uint32_t RowOf(Store& store, const CountedAs& counted);
+uint32_t RowOf(MainConf* conf, const CountedAs& counted);
 
 }  // namespace upstream_502
 

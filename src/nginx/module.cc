@@ -180,7 +180,7 @@ ngx_int_t InitModule(ngx_cycle_t* cycle) {
       }
       conf->zone.store.SetInactive(conf->zone.inactive);
       conf->zone.generation = conf->zone.store.NoteLoad(NowMs());
-      RegisterUpstreams(conf);
+      RegisterInMaster(conf);
     }
     return NGX_OK;
   });

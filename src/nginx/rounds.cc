@@ -17,6 +17,11 @@ namespace {
 
 constexpr ngx_msec_t kRoundEveryMs = 5000;
 
+void Join(MainConf* conf) {
+  conf->writer = JoinWriters(conf->zone.store.arena(), IdentifyProcess(ngx_pid),
+                             conf->zone.generation);
+}
+
 // True while there is something to wait for: a worker that has not come back
 // yet, or room. A timer that nobody needs would make each of nginx's own
 // dearer.
@@ -29,9 +34,8 @@ bool GoRound(MainConf* conf) {
     ForgetWriters(arena, IsProcessGone);
   }
   store.KeepReserve(NowMs());
-  if (conf->writer == kCrowded) {
-    conf->writer =
-        FindPlace(arena, IdentifyProcess(ngx_pid), conf->zone.generation);
+  if (conf->writer == kNoWriter) {
+    Join(conf);
   }
   PassRound(arena, conf->writer);
   const bool missing = FindMissingRows(conf);
@@ -99,11 +103,10 @@ void StartRounds(ngx_cycle_t* cycle, MainConf* conf) {
   }
   const Arena& arena = conf->zone.store.arena();
   ForgetWriters(arena, IsProcessGone);
-  conf->writer =
-      JoinWriters(arena, IdentifyProcess(ngx_pid), conf->zone.generation);
+  Join(conf);
+  conf->zone.rung = arena.header->round.load();
   // Rows may have gone between the master's look at them and this.
   RegisterUpstreams(conf);
-  conf->zone.rung = arena.header->round.load();
   ngx_event_t* event = &conf->round_timer;
   event->handler = GoRoundAgain;
   event->data = conf;
@@ -112,9 +115,17 @@ void StartRounds(ngx_cycle_t* cycle, MainConf* conf) {
   if (!ListenForBell(cycle, conf)) {
     conf->zone.bell_fd = -1;
   }
+  TellOfRound(&conf->zone);
   if (conf->zone.bell_fd == -1 || FindMissingRows(conf)) {
     ngx_add_timer(event, kRoundEveryMs);
   }
+}
+
+void RegisterInMaster(MainConf* conf) {
+  Join(conf);
+  RegisterUpstreams(conf);
+  LeaveWriters(conf->zone.store.arena(), conf->writer);
+  conf->writer = kNoWriter;
 }
 
 void StopRounds(MainConf* conf) {

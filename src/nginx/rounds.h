@@ -14,6 +14,10 @@ namespace upstream_502 {
 // for room then, and gives configured upstreams the rows that they lack.
 void StartRounds(ngx_cycle_t* cycle, MainConf* conf);
 
+// Gives the upstreams of a new configuration their rows, as one that counts: it
+// may be stopped with them in its hands.
+void RegisterInMaster(MainConf* conf);
+
 // Tells the others where rows were taken out of use.
 void TellOfRound(Zone* zone);
 

@@ -17,10 +17,12 @@ namespace upstream_502 {
 // Fewer failures tell no pattern.
 inline constexpr uint64_t kTellsPattern = 3;
 
+// Neither attempts nor failures of it hold the ends of idle connections.
 struct Server {
   const PeerStats* stats;
   uint64_t attempts = 0;  // in the window, as all below
   uint64_t failures = 0;
+  uint64_t idle_ends = 0;
   double ratio() const {
     return attempts == 0
                ? 0
@@ -44,9 +46,11 @@ struct Situation {
   uint64_t failures = 0;
   Cause cause = Cause::kUnknown;
   double share = 0;
-  bool no_live = false;    // a consequence: no server was left in the end
-  bool idle_ends = false;  // the cause is the end of idle connections after a
-                           // 101, which is no fault
+  bool no_live = false;  // a consequence: no server was left in the end
+  // Ends of idle connections after a 101, or of silent event streams: no fault,
+  // and in no other number here. Where there is nothing else the events and the
+  // cause are theirs.
+  uint64_t idle_ends = 0;
   int64_t last_failure = 0;
   int64_t last_success = 0;
   int64_t since = 0;  // when the present spell of failures began

@@ -90,6 +90,11 @@ struct Arena {
   explicit Arena(Header* memory);
 };
 
+// Of the two rows that are always there.
+inline absl::string_view FixedName(uint32_t upstream) {
+  return upstream == kOtherUpstream ? kOtherName : kNoneName;
+}
+
 // How rows begin their lives. Names are no longer than their rows have room
 // for.
 void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,

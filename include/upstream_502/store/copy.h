@@ -106,8 +106,8 @@ class Copier {
   PeerStats other_;
   // Counts that are moved while they are read would be there twice or not at
   // all: what was read is read again then.
-  uint32_t begun_ = 0;  // moves to the open row when it was read,
-  Moved all_moves_;     // and to "(other)" when all began
+  Moved moves_;      // to the open row when it was read,
+  Moved all_moves_;  // and to "(other)" when all began
   int tries_ = 0;
   int all_tries_ = 0;
   List<std::pair<uint64_t, const EventSlot*>> events_;  // a heap by id

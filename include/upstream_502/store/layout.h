@@ -69,8 +69,8 @@ struct SpanTotals {
 // Requests, failures, responses with 502.
 using MinuteTotals = SpanTotals<kHistoryMinutes, 3>;
 using HourTotals = SpanTotals<kHistoryHours, 3>;
-// Attempts, failures.
-using PeerTotals = SpanTotals<kPeerMinutes, 2>;
+// Attempts, failures, and those of them that were ends of idle connections.
+using PeerTotals = SpanTotals<kPeerMinutes, 3>;
 template <size_t kSpans>
 using CauseTotals = SpanTotals<kSpans, kMaxCauses>;
 
@@ -157,10 +157,11 @@ struct PeerRow {
   Counter errno_classes[kErrnoClassCount]{};
   Time first_failure{0};
   Time last_failure{0};
+  Counter idle_ends{0};  // failures that are no fault: see IsIdleEnd
   PeerTotals minutes;
 };
 static_assert(sizeof(PeerRow) <= 1024);
-static_assert(sizeof(UpstreamRow) + sizeof(PeerRow) + 4 * sizeof(Word) <= 6144);
+static_assert(sizeof(UpstreamRow) + sizeof(PeerRow) + 8 * sizeof(Word) <= 6144);
 
 // One event and its checksum, in relaxed words: see slot.h.
 struct EventSlot {
@@ -226,7 +227,6 @@ struct alignas(kCacheLine) Header {
   Word chosen_peers{0};     // rows of peers that a client may have chosen
   Word hand{0};             // where the next row to use again is looked for
   Word round{0};            // see writers.h
-  Word crowded{0};          // processes that have no place in `writers`
   Time inactive{0};         // ms after which a row may go; 0: never
   Time sweep_after{0};      // when to look for such rows of peers again,
   Time barren_until{0};     // and for one to use again

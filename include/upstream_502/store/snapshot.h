@@ -46,6 +46,7 @@ struct Minute {
 struct PeerMinute {
   uint32_t attempts = 0;
   uint32_t failures = 0;
+  uint32_t idle_ends = 0;  // of the failures: see IsIdleEnd
 };
 
 // Cumulative counts are NOT in here: counts[i] is what fell into

@@ -153,7 +153,7 @@ class Store {
   void GiveBackPeer(uint32_t row, uint32_t upstream);
   // Of evict.cc.
   void MakeRoom(bool chosen, int64_t now_ms);
-  uint32_t FreeRows() const;
+  uint32_t FreeRows(bool* waits) const;
   void FinishPeers();
   bool Retire(uint32_t slot, uint32_t row);
   void RetireStray(uint32_t row);
@@ -168,6 +168,7 @@ class Store {
   bool IsFree(const UpstreamRow& row, uint32_t passed) const;
   uint32_t ReuseUpstream(int64_t now_ms);
   void MoveUpstream(uint32_t row, int64_t now_ms);
+  static void MoveCounts(UpstreamRow* from, UpstreamRow* to, int64_t now_ms);
   void Claim(uint32_t upstream, int64_t now_ms);
   // Whether a client may have chosen the peers of `upstream`.
   bool IsChosen(uint32_t upstream) const {

@@ -1,7 +1,8 @@
-// The processes that count. One that has found a row may add to it until it
-// comes back to its event loop; who takes a row out of use waits for that by
-// rounds, never by time: a process may be stopped for any time between any two
-// instructions. Counting itself does not know of it, and costs nothing for it.
+// The processes that count, kWriters at most. One that has found a row may add
+// to it until it comes back to its event loop; who takes a row out of use waits
+// for that by rounds, never by time: a process may be stopped for any time
+// between any two instructions. Counting itself does not know of it, and costs
+// nothing for it.
 //
 //   uint32_t writer = JoinWriters(arena, process, generation);
 //   … in the event loop, every few seconds:
@@ -21,8 +22,6 @@
 namespace upstream_502 {
 
 inline constexpr uint32_t kNoWriter = UINT32_MAX;
-// Of one that counts and has no place.
-inline constexpr uint32_t kCrowded = UINT32_MAX - 1;
 
 // As a row keeps its round: 0 is never, the last values a row that is in use
 // again, and one that somebody takes out of use: who finds it so goes on with
@@ -32,11 +31,9 @@ inline constexpr uint32_t kLeaving = UINT32_MAX - 1;
 
 // Before it counts. `process` is no other one's, not even of one that has ended
 // before, and not 0. `generation` is that of the configuration whose upstreams
-// it knows by their rows. kCrowded where there is no place: then no row is
-// given away until it has one.
+// it knows by their rows. kNoWriter where there is no place: nobody waits for
+// it, so that it must know no row but those of "(other)".
 uint32_t JoinWriters(const Arena& arena, uint64_t process, uint64_t generation);
-// Looks for a place again, in the event loop: of one that is kCrowded.
-uint32_t FindPlace(const Arena& arena, uint64_t process, uint64_t generation);
 void LeaveWriters(const Arena& arena, uint32_t writer);
 
 // That it holds no row at this moment, but those that its configuration names.

@@ -70,7 +70,7 @@ enum class Finding : uint8_t {
 inline constexpr size_t kFindingCount = 48;
 // Room for findings in every counter array; fixed, so that the layout of shared
 // memory outlives a new finding.
-inline constexpr size_t kMaxFindings = 64;
+inline constexpr size_t kMaxFindings = 56;
 
 // One row of the table of findings.
 struct FindingInfo {

@@ -20,11 +20,14 @@ void CollectServers(Situation* e) {
   for (const PeerStats& peer : e->upstream.peers) {
     Server server{.stats = &peer};
     for (const PeerMinute& minute : peer.recent.buckets) {
-      server.attempts += minute.attempts;
-      server.failures += minute.failures;
+      const uint32_t idle = std::min(minute.idle_ends, minute.failures);
+      server.attempts += minute.attempts - std::min(idle, minute.attempts);
+      server.failures += minute.failures - idle;
+      server.idle_ends += idle;
     }
     // Where no attempt could be made there may be a failure all the same.
     server.attempts = std::max(server.attempts, server.failures);
+    e->idle_ends += server.idle_ends;
     attempts += server.attempts;
     failures += server.failures;
     e->last_failure = std::max(e->last_failure, peer.last_failure);
@@ -42,6 +45,7 @@ void CollectServers(Situation* e) {
   for (size_t i = kHistoryMinutes - kPeerMinutes; i < kHistoryMinutes; ++i) {
     counted += e->upstream.history.buckets[i].failures;
   }
+  counted -= std::min(counted, e->idle_ends);
   e->failures = std::max(failures, counted);
   e->attempts = attempts + (e->failures - failures);
 }
@@ -49,28 +53,14 @@ void CollectServers(Situation* e) {
 void CollectEvents(Situation* e) {
   const int64_t start =
       e->now() - static_cast<int64_t>(kPeerMinutes) * kMinuteMs;
+  // The ends of idle connections are told where nothing else is.
+  const bool idle_only = e->failures == 0;
   for (const Event& event : e->snapshot.events) {
-    if (event.upstream == e->upstream.name && event.failure.time_ms >= start) {
+    if (event.upstream == e->upstream.name && event.failure.time_ms >= start &&
+        IsIdleEnd(event.failure) == idle_only) {
       e->events.push_back(&event);
       e->last_failure = std::max(e->last_failure, event.failure.time_ms);
     }
-  }
-}
-
-// The ends of idle connections are told where nothing else is.
-void SetIdleEndsAside(Situation* e, CauseCounts* counts) {
-  const auto ends = static_cast<uint64_t>(std::count_if(
-      e->events.begin(), e->events.end(),
-      [](const Event* event) { return IsIdleEnd(event->failure); }));
-  uint64_t& timeouts = (*counts)[static_cast<size_t>(Cause::kBodyTimeout)];
-  if (ends == 0 || ends < timeouts) {
-    return;
-  }
-  const uint64_t kept = std::exchange(timeouts, 0);
-  if (std::all_of(counts->begin(), counts->end(),
-                  [](uint64_t count) { return count == 0; })) {
-    timeouts = kept;
-    e->idle_ends = !e->no_live;
   }
 }
 
@@ -78,12 +68,15 @@ void SetIdleEndsAside(Situation* e, CauseCounts* counts) {
 // where it is known.
 void ChooseCause(Situation* e) {
   CauseCounts counts = e->upstream.recent_causes;
+  if (e->failures > 0) {
+    uint64_t& timeouts = counts[static_cast<size_t>(Cause::kBodyTimeout)];
+    timeouts -= std::min(timeouts, e->idle_ends);
+  }
   const uint64_t total =
       std::accumulate(counts.begin(), counts.end(), uint64_t{0});
   const auto no_live = static_cast<size_t>(Cause::kNoLiveUpstreams);
   const uint64_t dead = std::exchange(counts[no_live], 0);
   e->no_live = dead > 0;
-  SetIdleEndsAside(e, &counts);
   auto most = std::max_element(counts.begin(), counts.end());
   if (*most == 0) {
     counts[no_live] = dead;
@@ -173,7 +166,7 @@ uint64_t Responses502(const Situation& e) {
 Situation Collect(const Snapshot& snapshot, const UpstreamStats& upstream) {
   Situation e(snapshot, upstream);
   CollectServers(&e);
-  if (e.failures > 0) {
+  if (e.failures > 0 || e.idle_ends > 0) {
     CollectEvents(&e);
     ChooseCause(&e);
     e.since = SpellStart(e);
@@ -196,7 +189,7 @@ uint64_t FailuresInARow(const Situation& e) {
     counted +=
         start > e.last_success ? e.upstream.history.buckets[i].failures : 0;
   }
-  return std::max(events, counted);
+  return std::max(events, counted - std::min(counted, e.idle_ends));
 }
 
 bool IsOutage(const Situation& e) {

@@ -16,7 +16,7 @@ constexpr uint32_t kPeersPerUpstream = 3;
 
 uint32_t IndexSlots(uint32_t rows) {
   uint32_t slots = 8;
-  while (slots < rows * 2) {
+  while (slots < rows * 4) {
     slots *= 2;
   }
   return slots;
@@ -137,9 +137,7 @@ Arena Arena::Create(void* memory, size_t size, const Rings& rings,
   Construct(arena.rare, kMaxCauses * kRareEvents);
   Construct(arena.incidents, rings.incidents);
   for (uint32_t row : {kOtherUpstream, kNoUpstream}) {
-    FillUpstream(arena.upstreams + row, 0,
-                 row == kOtherUpstream ? kOtherName : kNoneName,
-                 Protocol::kUnknown);
+    FillUpstream(arena.upstreams + row, 0, FixedName(row), Protocol::kUnknown);
     FillPeer(arena.peers + arena.OtherPeer(row), 0, row, kOtherName);
   }
   header->upstreams.store(kNoUpstream + 1, kRelaxed);
@@ -233,6 +231,7 @@ void Clear(PeerRow* row) {
   Clear(&row->errno_classes);
   Clear(&row->first_failure);
   Clear(&row->last_failure);
+  Clear(&row->idle_ends);
   Forget(&row->minute, &row->minutes);
 }
 

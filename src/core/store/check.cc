@@ -56,8 +56,6 @@ bool IsSound(const Header& header) {
   const uint32_t upstreams = header.upstreams.load(kRelaxed);
   return upstreams > kNoUpstream && upstreams <= capacity.upstreams &&
          header.peers.load(kRelaxed) <= capacity.peers &&
-         header.resolved.load(kRelaxed) <= capacity.upstreams &&
-         header.chosen_peers.load(kRelaxed) <= capacity.peers &&
          header.generation.load(kRelaxed) < kIdMax &&
          header.events.load(kRelaxed) < kIdMax &&
          header.events_floor.load(kRelaxed) < kIdMax &&
@@ -139,6 +137,22 @@ uint32_t Highest(const std::vector<uint32_t>& rows, uint32_t least) {
   return rows.empty()
              ? least
              : std::max(least, *std::max_element(rows.begin(), rows.end()) + 1);
+}
+
+// Those that are always there, as if nothing had been said of them.
+void MendFixed(Arena* arena) {
+  for (const uint32_t row : {kOtherUpstream, kNoUpstream}) {
+    UpstreamRow& upstream = arena->upstreams[row];
+    const absl::string_view name = FixedName(row);
+    name.copy(upstream.name, name.size());
+    upstream.name_length = static_cast<uint32_t>(name.size());
+    upstream.hash.store(0, kRelaxed);
+    upstream.kind.store(0, kRelaxed);
+    upstream.generation.store(0, kRelaxed);
+    upstream.retired.store(0, kRelaxed);
+    upstream.state.store(0, kRelaxed);
+    arena->peers[arena->OtherPeer(row)].upstream.store(row, kRelaxed);
+  }
 }
 
 void MendUpstreams(Arena* arena) {
@@ -245,7 +259,6 @@ void ForgetProcesses(Arena* arena) {
   for (Writer& writer : header.writers) {
     writer.process.store(0, kRelaxed);
   }
-  header.crowded.store(0, kRelaxed);
   header.barren_until.store(0, kRelaxed);
   header.no_upstream_until.store(0, kRelaxed);
   header.round.store(1, kRelaxed);  // that in which rows are retired here
@@ -287,6 +300,7 @@ bool IsSound(const Arena& arena) {
 }
 
 void Mend(Arena* arena) {
+  MendFixed(arena);
   MendUpstreams(arena);
   MendPeers(arena);
   ForgetProcesses(arena);

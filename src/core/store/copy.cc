@@ -35,6 +35,11 @@ auto LaterByName(const Row* rows) {
   };
 }
 
+// Neither in use nor in the making: what it has is "(other)"'s.
+bool IsGone(const UpstreamRow& row) {
+  return IsRetired(row) && row.retired.load(std::memory_order_acquire) != 0;
+}
+
 void AddToTotals(const UpstreamStats& upstream, Totals* totals) {
   totals->requests += upstream.requests;
   totals->attempts += upstream.attempts;
@@ -165,9 +170,7 @@ bool Copier::FindGone() {
                arena_.capacity.upstreams);
   for (size_t i = 0; NextFew(count, &i);) {
     for (; i < next_; ++i) {
-      const UpstreamRow& row = arena_.upstreams[i];
-      if (i > kNoUpstream && !named_[i] && IsRetired(row) &&
-          row.retired.load(std::memory_order_acquire) != 0) {
+      if (i > kNoUpstream && !named_[i] && IsGone(arena_.upstreams[i])) {
         gone_.push_back(static_cast<uint32_t>(i));
       }
     }
@@ -281,7 +284,7 @@ void Copier::OpenRow() {
 }
 
 void Copier::BeginRow() {
-  begun_ = MovesToOpen().begun;
+  moves_ = MovesToOpen();
   std::atomic_thread_fence(std::memory_order_acquire);
   open_ = &snapshot_->upstreams.emplace_back();
   other_ = PeerStats();
@@ -291,11 +294,14 @@ void Copier::BeginRow() {
 // One of its rows.
 void Copier::ReadRow() {
   const uint32_t row = rows_[read_++];
+  // It may be another upstream's by now.
+  const bool left = rows_.front() != kOtherUpstream || read_ == 1 ||
+                    IsGone(arena_.upstreams[row]);
   const PeerRow& other = arena_.peers[arena_.OtherPeer(row)];
   if (read_ == 1) {
     CopyUpstream(arena_.upstreams[row], now_ms_, hours_, open_);
     CopyPeer(other, now_ms_, &other_);
-  } else {
+  } else if (left) {
     UpstreamStats more;
     CopyUpstream(arena_.upstreams[row], now_ms_, hours_, &more);
     Merge(more, open_);
@@ -364,7 +370,9 @@ void Copier::AddRetired() {
   const PeerRow& row = arena_.peers[others_.back()];
   others_.pop_back();
   Spend(1);
-  if (IsOfOpen(row)) {
+  // Not of one that got its place since, of the same upstream perhaps.
+  if (IsOfOpen(row) &&
+      (IsRetired(row) || IsRetired(arena_.upstreams[HomeOf(row)]))) {
     PeerStats peer;
     CopyPeer(row, now_ms_, &peer);
     Merge(peer, &other_);
@@ -395,7 +403,7 @@ void Copier::CloseRow() {
   const Moved moved = MovesToOpen();
   // One that does not end was a killed process's: then nothing changes.
   const bool at_work = tries_ == 0 && moved.begun != moved.ended;
-  if ((moved.begun != begun_ || at_work) && ++tries_ < kReads) {
+  if ((moved != moves_ || at_work) && ++tries_ < kReads) {
     snapshot_->upstreams.pop_back();
     BeginRow();
     return;

@@ -124,10 +124,12 @@ void CopyPeer(const PeerRow& row, int64_t now_ms, PeerStats* stats) {
     stats->last_cause = Cause::kUnknown;  // a newer binary's
   }
   const auto counts = Differences(row.minute, row.minutes, kMinuteMs, now_ms,
-                                  {Low(stats->attempts), Low(stats->failures)});
+                                  {Low(stats->attempts), Low(stats->failures),
+                                   Low(row.idle_ends.load(kRelaxed))});
   stats->recent.start = OldestStart(kMinuteMs, now_ms, kPeerMinutes);
   for (size_t i = 0; i < kPeerMinutes; ++i) {
-    stats->recent.buckets[i] = {Low(counts[0][i]), Low(counts[1][i])};
+    stats->recent.buckets[i] = {Low(counts[0][i]), Low(counts[1][i]),
+                                Low(counts[2][i])};
   }
 }
 

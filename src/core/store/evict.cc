@@ -38,9 +38,11 @@ void Empty(PeerRow* from, PeerRow* to) {
     failures += MoveCount(&from->causes[i], &to->causes[i]);
   }
   MoveCounts(&from->errno_classes, &to->errno_classes);
-  for (Word(&at)[2] : to->minutes.at) {
+  const uint64_t idle_ends = MoveCount(&from->idle_ends, &to->idle_ends);
+  for (Word(&at)[3] : to->minutes.at) {
     at[0].fetch_add(Low(attempts), kRelaxed);
     at[1].fetch_add(Low(failures), kRelaxed);
+    at[2].fetch_add(Low(idle_ends), kRelaxed);
   }
   const int64_t first = from->first_failure.load(kRelaxed);
   const int64_t known = to->first_failure.load(kRelaxed);
@@ -54,12 +56,16 @@ void Empty(PeerRow* from, PeerRow* to) {
   }
 }
 
-uint32_t Store::FreeRows() const {
+// `waits`: some of them for a round that nobody has begun.
+uint32_t Store::FreeRows(bool* waits) const {
   const uint32_t used = arena_.header->peers.load(kRelaxed);
+  const uint32_t round = arena_.header->round.load();
   uint32_t free = arena_.capacity.peers - std::min(used, arena_.capacity.peers);
   for (uint32_t row = 0; row < used; ++row) {
     const uint32_t since = arena_.peers[row].retired.load(kRelaxed);
-    free += since != 0 && since < kLeaving ? 1U : 0U;
+    const bool is_free = since != 0 && since < kLeaving;
+    free += is_free ? 1U : 0U;
+    *waits = *waits || (is_free && since > round);
   }
   return free;
 }
@@ -93,32 +99,43 @@ void Store::MakeRoom(bool chosen, int64_t now_ms) {
     return;
   }
   FinishPeers();
-  const size_t wanted = WantedOf(FreeRows(), reserve, share_used, kSweep);
+  bool waits = false;
+  const size_t wanted = WantedOf(FreeRows(&waits), reserve, share_used, kSweep);
   Oldest oldest(wanted);
-  for (uint32_t i = 0; i < arena_.capacity.peer_index && wanted > 0; ++i) {
+  uint32_t chosen_peers = 0;
+  for (uint32_t i = 0; i < arena_.capacity.peer_index; ++i) {
     const uint32_t row = arena_.IndexedPeer(i);
     if (row == kNoPeer) {
       continue;
     }
-    const PeerRow& peer = arena_.peers[row];
+    PeerRow& peer = arena_.peers[row];
     const uint32_t upstream = peer.upstream.load(kRelaxed);
     if ((upstream & kRetired) != 0) {
-      Retire(i, row);  // who began with it was killed
+      waits = Retire(i, row) || waits;  // who began with it was killed
       continue;
     }
     const int64_t minute = peer.minute.load(kRelaxed);
     const bool by_client = IsChosen(upstream);
+    chosen_peers += by_client ? 1U : 0U;
+    if (minute == 0 || LiesAhead(minute, now_ms)) {
+      OpenMinute(&peer, now_ms);  // counted from now on
+      continue;
+    }
     const bool idle = now_ms - minute >= inactive + kMinuteMs;
-    if (minute == 0 || (!idle && (!by_client || chosen)) ||
+    if (wanted == 0 || (!idle && (!by_client || chosen)) ||
         (share_used && !by_client)) {
       continue;
     }
     oldest.Offer({!by_client, minute, row, i});
   }
+  // Those that come and go beside this are few.
+  header.chosen_peers.store(chosen_peers, kRelaxed);
   for (const Candidate& candidate : oldest.rows()) {
-    Retire(candidate.slot, candidate.row);
+    waits = Retire(candidate.slot, candidate.row) || waits;
   }
-  NextRound(arena_);
+  if (waits) {
+    NextRound(arena_);
+  }
   if (wanted > 0 && oldest.rows().empty()) {
     header.sweep_after.store(now_ms + kMinuteMs, kRelaxed);
   }
@@ -128,7 +145,7 @@ void Store::MakeRoom(bool chosen, int64_t now_ms) {
 // that comes; one process does it.
 bool Store::Retire(uint32_t slot, uint32_t row) {
   PeerRow& peer = arena_.peers[row];
-  const uint32_t upstream = peer.upstream.fetch_or(kRetired);
+  const uint32_t upstream = peer.upstream.fetch_or(kRetired) & ~kRetired;
   uint32_t round = 0;
   peer.retired.compare_exchange_strong(round, kLeaving);
   if (!Remove(PeerIndex(arena_), slot, row)) {

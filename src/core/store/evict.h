@@ -86,11 +86,13 @@ class Moving {
   Moves* moves_;
 };
 
+// Who is killed in the middle has counted twice: no sum ever falls.
 template <typename T>
 T MoveCount(std::atomic<T>* from, std::atomic<T>* to) {
-  const T count = from->exchange(0, std::memory_order_relaxed);
+  const T count = from->load(std::memory_order_relaxed);
   if (count != 0) {
     to->fetch_add(count, std::memory_order_relaxed);
+    from->fetch_sub(count, std::memory_order_relaxed);
   }
   return count;
 }

@@ -62,14 +62,19 @@ void Store::MakeUpstreamRoom(bool chosen, int64_t now_ms) {
     return;
   }
   uint32_t free = capacity - used;
+  bool waits = false;  // for a round that nobody has begun
   std::vector<uint32_t> gone;
   for (uint32_t row = kNoUpstream + 1; row < used; ++row) {
-    if (IsRetired(arena_.upstreams[row])) {
-      const uint32_t round = arena_.upstreams[row].retired.load();
-      free += round != 0 && round != kTakenAgain ? 1U : 0U;
-      if (round == kLeaving) {
-        gone.push_back(row);  // who began with it was killed
-      }
+    UpstreamRow& upstream = arena_.upstreams[row];
+    const uint32_t round = upstream.retired.load();
+    if (!IsRetired(upstream)) {
+      KeepBehind(now_ms, {&upstream.named, &upstream.minute});
+    } else if (round == kLeaving) {
+      gone.push_back(row);  // who began with it was killed
+      ++free;
+    } else if (round != 0 && round != kTakenAgain && !IsNamed(upstream)) {
+      waits = waits || round > header.round.load();
+      ++free;
     }
   }
   const size_t wanted = WantedOf(free, reserve, share_used, kSweep);
@@ -89,7 +94,7 @@ void Store::MakeUpstreamRoom(bool chosen, int64_t now_ms) {
   if (wanted > 0 && oldest.rows().empty()) {
     header.upstreams_after.store(now_ms + kMinuteMs, kRelaxed);
   }
-  if (!oldest.rows().empty() || !gone.empty()) {
+  if (waits || !oldest.rows().empty() || !gone.empty()) {
     const Moving moving(&arena_.upstreams[kOtherUpstream].moves);
     for (const Candidate& candidate : oldest.rows()) {
       if (RetireUpstream(candidate.row)) {
@@ -97,8 +102,8 @@ void Store::MakeUpstreamRoom(bool chosen, int64_t now_ms) {
       }
     }
     FinishUpstreams(gone);
+    NextRound(arena_);
   }
-  NextRound(arena_);
 }
 
 // Nobody finds it from here on; one process does it. Not with what is in the
@@ -206,34 +211,39 @@ uint32_t Store::ReuseUpstream(int64_t now_ms) {
 void Store::MoveUpstream(uint32_t row, int64_t now_ms) {
   UpstreamRow* from = arena_.upstreams + row;
   UpstreamRow* to = arena_.upstreams + kOtherUpstream;
-  if (from->seen.load(kRelaxed) == 0) {
-    return;
-  }
   const Moving moving(&to->moves);
+  if (from->seen.load(kRelaxed) != 0) {
+    MoveCounts(from, to, now_ms);
+    Empty(arena_.peers + arena_.OtherPeer(row),
+          arena_.peers + arena_.OtherPeer(kOtherUpstream));
+  }
+  from->retired.store(0);  // in the making
+}
+
+// Counts before spans: who is killed in between leaves a leap, and no hole.
+void Store::MoveCounts(UpstreamRow* from, UpstreamRow* to, int64_t now_ms) {
   for (UpstreamRow* each : {from, to}) {
     OpenMinute(each, now_ms);
     OpenRecent(each, now_ms);
   }
   const Totals32<3> totals = TotalsOf(*from);
-  MoveSpans(from->minute, to->minute, from->minutes, totals, &to->minutes);
-  MoveSpans(from->hour, to->hour, from->hours, totals, &to->hours);
-  MoveSpans(from->recent, to->recent, from->recents, TotalsOf(from->causes),
-            &to->recents);
+  const Totals32<kMaxCauses> causes = TotalsOf(from->causes);
   for (size_t i = 0; i < kUpstreamShards; ++i) {
     MoveShard(from->shards + i, to->shards + i);
   }
   for (size_t i = 0; i < kResponseCodeCount; ++i) {
-    MoveCounts(from->responses + i, to->responses + i);
+    upstream_502::MoveCounts(from->responses + i, to->responses + i);
   }
-  MoveCounts(&from->causes, &to->causes);
-  MoveCounts(&from->errno_classes, &to->errno_classes);
-  MoveCounts(&from->findings, &to->findings);
-  MoveCounts(&from->time_buckets, &to->time_buckets);
+  upstream_502::MoveCounts(&from->causes, &to->causes);
+  upstream_502::MoveCounts(&from->errno_classes, &to->errno_classes);
+  upstream_502::MoveCounts(&from->findings, &to->findings);
+  upstream_502::MoveCounts(&from->time_buckets, &to->time_buckets);
   MoveCount(&from->time_sum, &to->time_sum);
   MoveCount(&from->rescued, &to->rescued);
   MoveCount(&from->incidents, &to->incidents);
-  Empty(arena_.peers + arena_.OtherPeer(row),
-        arena_.peers + arena_.OtherPeer(kOtherUpstream));
+  MoveSpans(from->minute, to->minute, from->minutes, totals, &to->minutes);
+  MoveSpans(from->hour, to->hour, from->hours, totals, &to->hours);
+  MoveSpans(from->recent, to->recent, from->recents, causes, &to->recents);
 }
 
 }  // namespace upstream_502

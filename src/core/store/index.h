@@ -15,7 +15,9 @@ inline constexpr uint32_t kNoRow = UINT32_MAX;
 
 struct Index {
   Word* slots;
-  uint32_t size;  // a power of two, twice as many as there are rows at least
+  // A power of two, four times as many as there are rows at least: the fewer
+  // places are free, the more stay gone.
+  uint32_t size;
 };
 
 inline Index UpstreamIndex(const Arena& arena) {
@@ -26,7 +28,7 @@ inline Index PeerIndex(const Arena& arena) {
 }
 
 // How often the way to a row may change under the feet of who adds one.
-inline constexpr int kAddTries = 8;
+inline constexpr int kAddTries = 9;
 
 // Goes from slot to slot: the row that `matches`, or else kNoRow, and in
 // `place` the slot where it would be, which held `held`: one that a row is gone
@@ -81,6 +83,7 @@ uint32_t FindOrAdd(const Index& index, uint32_t hash, const Matches& matches,
       if (made == kNoRow) {
         return kNoRow;
       }
+      continue;  // making room may have changed the way
     }
     if (place->compare_exchange_strong(held, made + 1)) {
       return made;
@@ -99,10 +102,16 @@ inline bool Remove(const Index& index, uint32_t slot, uint32_t row) {
   if (!index.slots[slot].compare_exchange_strong(named, kGone)) {
     return false;
   }
-  // Nobody looks behind the last place of a way: then it ends earlier.
+  // Nobody looks behind the last place of a way: then it ends earlier. Unless
+  // somebody has just made it longer.
   uint32_t gone = kGone;
   while (index.slots[(slot + 1) & mask].load() == 0 &&
          index.slots[slot].compare_exchange_strong(gone, 0)) {
+    if (index.slots[(slot + 1) & mask].load() != 0) {
+      uint32_t end = 0;
+      index.slots[slot].compare_exchange_strong(end, kGone);
+      break;
+    }
     slot = (slot - 1) & mask;
     gone = kGone;
   }

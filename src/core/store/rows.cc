@@ -55,10 +55,11 @@ uint32_t Store::FindUpstream(absl::string_view name, int64_t now_ms) {
         return Matches(arena_.upstreams[other], hash, name);
       },
       &place, &held);
-  if (row != kNoRow) {
-    Claim(row, now_ms);
+  if (row == kNoRow) {
+    return kOtherUpstream;
   }
-  return row == kNoRow ? kOtherUpstream : row;
+  Claim(row, now_ms);
+  return IsRetired(arena_.upstreams[row]) ? kOtherUpstream : row;
 }
 
 uint32_t Store::FindOrAddUpstream(absl::string_view name, Protocol protocol,

@@ -107,6 +107,7 @@ void Merge(const PeerStats& from, PeerStats* to) {
   for (size_t i = 0; i < kPeerMinutes; ++i) {
     to->recent.buckets[i].attempts += from.recent.buckets[i].attempts;
     to->recent.buckets[i].failures += from.recent.buckets[i].failures;
+    to->recent.buckets[i].idle_ends += from.recent.buckets[i].idle_ends;
   }
 }
 

@@ -42,7 +42,8 @@ void Store::OpenMinute(UpstreamRow* row, int64_t now_ms) {
 
 void Store::OpenMinute(PeerRow* row, int64_t now_ms) {
   OpenSpan(&row->minute, &row->minutes, kMinuteMs, now_ms, [row] {
-    return Totals32<2>{Sum(row->shards, &Shard::attempts), Sum(row->causes)};
+    return Totals32<3>{Sum(row->shards, &Shard::attempts), Sum(row->causes),
+                       Low(row->idle_ends.load(kRelaxed))};
   });
 }
 
@@ -84,6 +85,9 @@ void Store::AddToPeer(PeerRow* row, int64_t now_ms, const Failure& failure) {
   RollMinute(row, now_ms);
   Add(&row->causes[static_cast<size_t>(failure.cause)]);
   Add(&row->errno_classes[static_cast<size_t>(failure.errno_class)]);
+  if (IsIdleEnd(failure)) {
+    Add(&row->idle_ends);
+  }
   if (row->first_failure.load(kRelaxed) == 0) {
     int64_t never = 0;
     row->first_failure.compare_exchange_strong(never, now_ms, kRelaxed);

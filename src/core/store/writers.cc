@@ -6,11 +6,10 @@
 
 namespace upstream_502 {
 
-namespace {
-
 // A place that is taken holds what its last owner left until all is stored:
 // that only makes others wait longer.
-uint32_t TakePlace(const Arena& arena, uint64_t process, uint64_t generation) {
+uint32_t JoinWriters(const Arena& arena, uint64_t process,
+                     uint64_t generation) {
   for (uint32_t i = 0; i < kWriters; ++i) {
     Writer& writer = arena.header->writers[i];
     uint64_t nobody = 0;
@@ -24,38 +23,13 @@ uint32_t TakePlace(const Arena& arena, uint64_t process, uint64_t generation) {
   return kNoWriter;
 }
 
-}  // namespace
-
-uint32_t JoinWriters(const Arena& arena, uint64_t process,
-                     uint64_t generation) {
-  const uint32_t writer = TakePlace(arena, process, generation);
-  if (writer == kNoWriter) {
-    arena.header->crowded.fetch_add(1);
-    return kCrowded;
-  }
-  return writer;
-}
-
-uint32_t FindPlace(const Arena& arena, uint64_t process, uint64_t generation) {
-  const uint32_t found = TakePlace(arena, process, generation);
-  if (found == kNoWriter) {
-    return kCrowded;
-  }
-  arena.header->crowded.fetch_sub(1);
-  return found;
-}
-
 void LeaveWriters(const Arena& arena, uint32_t writer) {
-  if (writer == kCrowded) {
-    arena.header->crowded.fetch_sub(1);
-  } else if (writer < kWriters) {
+  if (writer < kWriters) {
     arena.header->writers[writer].process.store(0);
-  } else {
-    return;
+    // Rows may go that it knew.
+    arena.header->upstreams_after.store(0);
+    arena.header->no_upstream_until.store(0);
   }
-  // Rows may go that it knew.
-  arena.header->upstreams_after.store(0);
-  arena.header->no_upstream_until.store(0);
 }
 
 void PassRound(const Arena& arena, uint32_t writer) {
@@ -73,9 +47,6 @@ bool TakeForgetting(const Arena& arena, int64_t now_ms) {
 }
 
 uint32_t PassedRound(const Arena& arena) {
-  if (arena.header->crowded.load() != 0) {
-    return 0;
-  }
   uint32_t passed = arena.header->round.load();
   for (const Writer& writer : arena.header->writers) {
     if (writer.process.load() != 0) {
@@ -86,8 +57,7 @@ uint32_t PassedRound(const Arena& arena) {
 }
 
 bool HasWriterOf(const Arena& arena, uint64_t generation) {
-  return arena.header->crowded.load() != 0 ||
-         std::any_of(std::begin(arena.header->writers),
+  return std::any_of(std::begin(arena.header->writers),
                      std::end(arena.header->writers),
                      [generation](const Writer& writer) {
                        return writer.process.load() != 0 &&

@@ -123,6 +123,22 @@ TEST(DiagnoseRequests, CallsTheEndOfAnIdleWebSocketNoOutage) {
   EXPECT_EQ(scene.One().cause, Cause::kConnectionRefused);
   EXPECT_EQ(scene.One().severity, Severity::kOutage);
 
+  // However many there were: they are in no number of it.
+  Scene mixed("app", Protocol::kHttp);
+  mixed.At(kMinute).Bad(100, failed).Bad(6, Refused());
+  const Diagnosis both = mixed.One();
+  EXPECT_EQ(both.summary,
+            "All 6 attempts of the last 1 second failed: connection refused");
+  EXPECT_DOUBLE_EQ(both.share, 1.0);
+
+  // One that is none is told, and alone.
+  Scene stalled("app", Protocol::kHttp);
+  Failed stall = SilentFor90Seconds(200);
+  stalled.At(kMinute).Bad(100, failed).Good(20).Bad(1, stall);
+  const Diagnosis one = stalled.One();
+  EXPECT_THAT(one.summary, HasSubstr("1 of 21 attempts failed"));
+  EXPECT_EQ(one.severity, Severity::kInfo);
+
   Scene stream("app", Protocol::kHttp);
   failed.received_status = 200;
   stream.At(kMinute).Bad(6, failed);

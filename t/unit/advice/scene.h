@@ -212,6 +212,8 @@ class Scene {
     if (PeerMinute* minute = Bucket(&peer->recent, record.time)) {
       minute->attempts += attempts;
       minute->failures += record.failed ? times : 0;
+      minute->idle_ends +=
+          record.failed && IsIdleEnd(ToEvent(record).failure) ? times : 0;
     }
     if (!record.failed) {
       peer->last_success = record.time;

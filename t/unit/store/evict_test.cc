@@ -219,6 +219,51 @@ TEST_F(EvictTest, AKillLosesNoRow) {
   EXPECT_GT(changes, 10);
 }
 
+// What is set back to zero, was never counted, or lies ahead is used from now
+// on, and goes once it is not.
+TEST_F(EvictTest, LetsGoWhatHasNoTimeOfItsOwn) {
+  const uint32_t room = store_.arena().capacity.peers;
+  for (uint32_t i = 0; i < room; ++i) {
+    Use(Addr(i), kStart);
+  }
+  store_.Reset(kStart + kHour);
+  store_.arena().peers[5].minute.store(kStart + 10000 * kHour);
+  EXPECT_TRUE(store_.IsOther(Use("early", kStart + 2 * kHour)));
+  for (uint32_t i = 0; i < room; ++i) {
+    ASSERT_FALSE(store_.IsOther(
+        Use("new" + std::to_string(i), kStart + 30 * kHour + i * 2000)))
+        << i;
+  }
+}
+
+// Ways through the index stay short, however many have come and gone, and lead
+// to whoever has come.
+TEST_F(EvictTest, FindsItsWayAfterManyHaveGone) {
+  const SharedMemory memory(Arena::MinimumSize(kRings) + 38 * 8832);
+  Store store = Store::Create(memory.data(), memory.size(), kRings, kStart);
+  store.SetInactive(kHour);
+  const Arena& arena = store.arena();
+  ASSERT_GT(arena.capacity.peers, 100U);
+  const uint32_t upstream = store.FindOrAddUpstream("app", Protocol::kHttp);
+  int64_t now = kStart;
+  for (uint32_t i = 0; i < 1000 * arena.capacity.peers; ++i) {
+    now += kMinuteMs;
+    const uint32_t row = store.FindOrAddPeer(upstream, Addr(i), now);
+    store.AddAttempt(row, 0, now, true);
+    ASSERT_EQ(store.FindOrAddPeer(upstream, Addr(i), now), row) << i;
+  }
+  EXPECT_EQ(arena.header->overflow.load(), 0U);
+  uint32_t longest = 0;
+  uint32_t way = 0;
+  for (uint32_t i = 0; i < 2 * arena.capacity.peer_index; ++i) {
+    const bool ends =
+        arena.peer_index[i % arena.capacity.peer_index].load() == 0;
+    way = ends ? 0 : way + 1;
+    longest = std::max(longest, way);
+  }
+  EXPECT_LT(longest, arena.capacity.peer_index / 4);
+}
+
 TEST_F(EvictTest, FindsAReturningPeerAgain) {
   const uint32_t row = Use("10.0.0.9:80", kStart);
   EXPECT_EQ(Use("10.0.0.9:80", kStart + 100 * kHour), row);

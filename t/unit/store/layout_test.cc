@@ -100,12 +100,12 @@ TEST(Layout, RowsAddUpToTheSize) {
   }
 }
 
-TEST(Layout, IndexesAreTwiceAsLargeAsWhatTheyHold) {
+TEST(Layout, IndexesAreFourTimesAsLargeAsWhatTheyHold) {
   const SharedMemory memory(size_t{4} << 20);
   const Store store = Store::Create(memory.data(), memory.size(), {1024}, 0);
   const Capacity& capacity = store.arena().header->capacity;
-  EXPECT_GE(capacity.upstream_index, 2 * capacity.upstreams);
-  EXPECT_GE(capacity.peer_index, 2 * capacity.peers);
+  EXPECT_GE(capacity.upstream_index, 4 * capacity.upstreams);
+  EXPECT_GE(capacity.peer_index, 4 * capacity.peers);
   EXPECT_EQ(capacity.upstream_index & (capacity.upstream_index - 1), 0U);
   EXPECT_EQ(capacity.peer_index & (capacity.peer_index - 1), 0U);
 }
