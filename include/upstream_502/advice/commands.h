@@ -49,8 +49,8 @@ std::string StatusOf(const PeerAddress& address);
 // The same of a unit by its name, whoever listens.
 std::string StatusOfUnit(const PeerAddress& address, absl::string_view unit);
 
-// Since when its processes run: one younger than a failure took the place of
-// one that died.
+// Since when its processes run: one younger than a failure was started after
+// it.
 std::string StartTimesOf(const PeerAddress& address);
 
 // Connections to it, by state: all of them have a local port.
@@ -59,8 +59,9 @@ std::string ConnectionsTo(const PeerAddress& address);
 // Whether nginx's user may write to the socket; as seen, or as the workers are.
 std::string Permitted(const PeerAddress& address, const Evidence* evidence);
 
-// What the name server says that nginx asks, which need not be the system's.
-std::string Resolve(absl::string_view name);
+// What the name servers say that nginx asks, which need not be the system's:
+// those that were asked, else all that the configuration has.
+std::string Resolve(absl::string_view name, const Evidence* evidence);
 
 // Processes that the kernel of that machine ended.
 std::string KillsOn(const PeerAddress& address);
@@ -72,8 +73,9 @@ std::string NamespacesOf(const PeerAddress& address);
 // is available, a fifth of which is kept back.
 std::string CapacityOf(const PeerAddress& address);
 
-// The lines of nginx's configuration that hold one of `words`, as they stand;
-// not as a part of another word, where "-nwF" is said.
+// The lines of nginx's configuration that hold one of `words`, as they stand,
+// or what is wrong with it; not as a part of another word, where "-nwF" is
+// said.
 std::string ConfigWith(const std::vector<absl::string_view>& words,
                        absl::string_view flags = "-nF");
 

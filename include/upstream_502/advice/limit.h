@@ -44,8 +44,13 @@ std::string LimitDirective(Limit limit, Protocol protocol);
 // The buffer_size that suffices for a header of so many bytes.
 int64_t SufficientBuffer(int64_t header_bytes);
 
+// A connection idle for less was closed for another reason: a reset that comes
+// while a request is on its way hits those idle for a moment just as well.
+inline constexpr int32_t kLongIdleMs = 1000;
+
 // The keepalive_timeout (ms) of an upstream block that is safe where a backend
-// was seen to close a connection after `idle_ms` of idleness, a second or more.
+// was seen to close a connection after `idle_ms` of idleness, kLongIdleMs or
+// more.
 int64_t SafeKeepAlive(int64_t idle_ms);
 
 }  // namespace upstream_502

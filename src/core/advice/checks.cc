@@ -177,7 +177,7 @@ void Advisor::Resolving() {
     return;
   }
   if (!name_.empty()) {
-    Add(Resolve(name_));
+    Add(Resolve(name_, evidence_));
   }
   Add(ConfigWith({"resolver"}));
 }
@@ -188,13 +188,12 @@ void Advisor::NoneLive() {
   const bool block = !name_.empty() && name_ == text_.upstream &&
                      name_ != "localhost" && !absl::StrContains(name_, '.');
   if (block) {
-    Add("nginx -T 2>/dev/null | grep -FA 20 'upstream ", name_, "'");
+    Add(ConfigWith({absl::StrCat("upstream ", name_)}, "-FA 20"));
   }
   if (has_tcp() || !address_.path.empty()) {
     Add(ListenersOf(address_));
   }
-  Add("nginx -T 2>/dev/null | grep -nE "
-      "'max_fails|fail_timeout|max_conns|[[:space:]]down'");
+  Add(ConfigWith({"max_fails", "fail_timeout", "max_conns", " down"}));
 }
 
 void Advisor::Listening() {
@@ -318,7 +317,7 @@ void Advisor::Tls() {
 // it for less.
 void Advisor::KeepAlive() {
   const int64_t idle = evidence_ == nullptr ? -1 : evidence_->idle_ms;
-  if (idle >= 1000) {
+  if (idle >= kLongIdleMs) {
     Add("keepalive_timeout ", ConfigTime(SafeKeepAlive(idle)),
         ";  # in the upstream block: connections were closed after ",
         ConfigTime(idle), " of idleness");
@@ -333,7 +332,7 @@ void Advisor::KeepAlive() {
   }
   Add(StartTimesOf(address_));
   Add(ConfigWith({"keepalive"}));
-  if (idle < 1000) {
+  if (idle < kLongIdleMs) {
     Add("keepalive_timeout TIME;  # in the upstream block: below the time "
         "measured (gunicorn 2s, Node 5s, Apache 5s unless changed)");
   }

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "upstream_502/words/escape.h"
 #include "upstream_502/words/format.h"
 
@@ -153,8 +154,8 @@ std::string StatusOfUnit(const PeerAddress& address, absl::string_view unit) {
 std::string StartTimesOf(const PeerAddress& address) {
   return WithComment(address,
                      WithPids(address, "xargs -r ps -o pid,lstart,args -p"),
-                     "what serves there; a young one took the place of one "
-                     "that died");
+                     "what serves there; one younger than the failure was "
+                     "started after it");
 }
 
 std::string KillsOn(const PeerAddress& address) {
@@ -186,19 +187,37 @@ std::string Permitted(const PeerAddress& address, const Evidence* evidence) {
       seen ? absl::StrCat("--reuid ", evidence->uid, " --regid ", evidence->gid)
            : "--reuid $(ps -o uid= -C nginx | tail -n 1) --regid $(ps -o gid= "
              "-C nginx | tail -n 1)",
-      " --init-groups sh -c 'test -w \"$0\" && echo nginx may connect || echo "
-      "nginx may not connect' ",
-      address.path);
+      seen ? absl::StrCat(" $(getent passwd ", evidence->uid,
+                          " >/dev/null && echo --init-groups || echo "
+                          "--clear-groups)")
+           : " --init-groups",
+      " sh -c 'test -w \"$0\" && echo nginx may connect || echo nginx may not "
+      "connect' ",
+      address.path, "  # as root");
 }
 
 // dig takes no brackets around an address, and its own option for a port.
-std::string Resolve(absl::string_view name) {
+std::string Resolve(absl::string_view name, const Evidence* evidence) {
+  std::string asked;
+  if (evidence != nullptr && evidence->named == Named::kResolvers) {
+    for (const absl::string_view server :
+         absl::StrSplit(evidence->Text(), ", ")) {
+      const PeerAddress address = ParsePeer(server);
+      if (!address.host.empty() && !address.port.empty()) {
+        absl::StrAppend(&asked, asked.empty() ? "" : "; ", "dig ", name, " @",
+                        address.host, " -p ", address.port);
+      }
+    }
+  }
   return absl::StrCat(
-      "if command -v dig >/dev/null; then dig ", name,
-      " $(nginx -T 2>/dev/null | sed -nE 's/.*resolver +([^ ;]+).*/@\\1/; "
-      "s/:([0-9]+)$/ -p \\1/; s/[][]//g; /^@/p' | head -n 1); else getent "
-      "ahosts ",
-      name, "; fi");
+      "if command -v dig >/dev/null; then ",
+      asked.empty()
+          ? absl::StrCat("nginx -T 2>/dev/null | sed -nE 's/^[^#]*resolver "
+                         "+([^ ;]+).*/@\\1/; s/:([0-9]+)$/ -p \\1/; s/[][]//g; "
+                         "/^@/p' | sort -u | xargs -L 1 dig ",
+                         name)
+          : asked,
+      "; else getent ahosts ", name, "; fi");
 }
 
 std::string CapacityOf(const PeerAddress& address) {
@@ -213,12 +232,13 @@ std::string CapacityOf(const PeerAddress& address) {
           "f[2] } if (n) printf \"%d processes of %d MB, %d MB available: room "
           "for %d, a fifth kept back\\n\", n, s / n / 1024, a / 1024, n + 0.8 "
           "* a "
-          "* n / s }'"));
+          "* n / s }'"),
+      "a limit of its own (MemoryMax=, a container's) is lower");
 }
 
 std::string ConfigWith(const std::vector<absl::string_view>& words,
                        absl::string_view flags) {
-  std::string command = absl::StrCat("nginx -T 2>/dev/null | grep ", flags);
+  std::string command = absl::StrCat("nginx -T 2>&1 | grep ", flags);
   for (const absl::string_view word : words) {
     if (!word.empty()) {
       absl::StrAppend(&command, " -e ", ShellQuote(word));
@@ -226,12 +246,13 @@ std::string ConfigWith(const std::vector<absl::string_view>& words,
   }
   return absl::StrCat(
       command,
-      "  # as root, with the -c of the running one: ps -C nginx "
+      " -e '[emerg]'  # as root, with the -c of the running one: ps -C nginx "
       "-o args");
 }
 
 std::string NginxLog() {
-  return "l=$(nginx -T 2>/dev/null | sed -nE 's/^ *error_log +(\\/[^ ;]+).*/"
+  return "l=$(nginx -T 2>/dev/null | sed -nE 's/^[[:space:]]*error_log +(\\/[^ "
+         ";]+).*/"
          "\\1/p' | sort -u); tail -n 50 ${l:-/var/log/nginx/error.log}";
 }
 
@@ -243,17 +264,16 @@ std::string PhpConfigWith(const PeerAddress& address,
       WithPids(address,
                "xargs -r ps -o args= -p | sed -n 's/.*master process "
                "(\\(.*\\)\\/[^/]*)/\\1/p' | head -n 1");
-  return absl::StrCat(
-      folder.empty() ? "" : absl::StrCat("d=$(", folder, "); "),
-      "grep -rsnE --include='*.conf' '^ *", expression, "' ",
-      folder.empty() ? "" : "${d:-",
-      "/etc/php /etc/php-fpm.conf /etc/php-fpm.d /usr/local/etc",
-      folder.empty() ? "" : "}", Comment(address));
+  return absl::StrCat(folder.empty() ? "" : absl::StrCat("d=$(", folder, "); "),
+                      "grep -rsnE --include='*.conf' '^ *", expression, "' ",
+                      folder.empty() ? "" : "${d:-", "/etc/php* /usr/local/etc",
+                      folder.empty() ? "" : "}", Comment(address));
 }
 
 // The log that the master has open; where none listens, the usual one.
 std::string PhpLog(const PeerAddress& address) {
-  constexpr absl::string_view kUsual = "/var/log/php*fpm*.log";
+  constexpr absl::string_view kUsual =
+      "/var/log/php*fpm*.log /var/log/php*/*error.log";
   const std::string files =
       WithPids(address,
                "xargs -rI{} sh -c 'readlink /proc/{}/fd/*' | grep 'log$' | "

@@ -253,7 +253,7 @@ void Confirmer::Others(Finding finding) {
   switch (finding) {
     case Finding::kHostsOnly:
       if (!name_.empty()) {
-        Add(Resolve(name_), "; grep -nwF ", name_, " /etc/hosts");
+        Add(Resolve(name_, evidence_), "; grep -nwF ", name_, " /etc/hosts");
       }
       return;
     case Finding::kConfined:

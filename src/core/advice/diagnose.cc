@@ -34,14 +34,19 @@ std::string Words(Cause cause) {
   return absl::StrReplaceAll(CauseName(cause), {{"_", " "}});
 }
 
+std::string Window(const Situation& e) {
+  return absl::StrCat("in the last ", DurationWords(WindowOf(e)));
+}
+
 // What is known beyond the cause's name.
 std::string Detail(const Situation& e) {
   const Protocol protocol = e.upstream.protocol;
   const int64_t limit = e.example == nullptr ? -1 : e.example->failure.limit;
   const std::string directive = LimitDirective(LimitOf(e.cause), protocol);
   if (e.cause == Cause::kNoLiveUpstreams) {
-    return ", and nothing failed before: its servers are marked down, or at "
-           "max_conns";
+    return absl::StrCat(", and nothing else failed ", Window(e),
+                        ": its servers are marked down, at max_conns, or out "
+                        "since before that");
   }
   if (e.cause == Cause::kHeaderTooBig && limit > 0) {
     // A single field may be too large for it, before all of that has come.
@@ -78,10 +83,6 @@ std::string Tally(const Situation& e) {
   return absl::StrCat(e.failures, " of ", e.attempts, " attempts");
 }
 
-std::string Window(const Situation& e) {
-  return absl::StrCat("in the last ", DurationWords(WindowOf(e)));
-}
-
 // The attempts of the others count as good ones only.
 std::string PartialSummary(const Situation& e, size_t failing) {
   uint64_t failures = 0;
@@ -108,7 +109,9 @@ std::string IntermittentSummary(const Situation& e) {
       Tally(e), " failed ", Window(e),
       flapping ? absl::StrCat(", in ", bursts,
                               " bursts over the last hour as if it restarts")
-               : ", the others went well",
+      : e.cause == Cause::kErrorStatus
+          ? ", the others are not counted as failed"
+          : ", the others went well",
       ": ", Reason(e));
 }
 
@@ -135,12 +138,25 @@ void NamePeers(const Situation& e, size_t most, Diagnosis* d) {
   }
 }
 
+// Neither replays of a cache nor failures are there beside them.
+bool IsIdleOnly(const Situation& e) {
+  return e.failures == 0 && e.idle_ends > 0 && ReplayedByCache(e) == 0;
+}
+
+void NameIdlePeers(const Situation& e, Diagnosis* d) {
+  for (const Server& server : e.servers) {
+    if (d->peers.size() < kMaxPeers && server.idle_ends > 0) {
+      d->peers.push_back(server.stats->addr);
+    }
+  }
+}
+
 // Neither an outage nor anything broken: nobody had anything to say.
 void TellIdleEnds(const Situation& e, Diagnosis* d) {
   d->severity = Severity::kInfo;
   d->pattern = Pattern::kIntermittent;
   d->summary = absl::StrCat(
-      e.failures, e.failures == 1 ? " idle connection" : " idle connections",
+      e.idle_ends, e.idle_ends == 1 ? " idle connection" : " idle connections",
       " ended ", Window(e),
       e.example != nullptr && e.example->failure.event_stream != 0
           ? ", of event streams (text/event-stream)"
@@ -305,16 +321,17 @@ Diagnosis DiagnoseOne(const Situation& e, FindingsOf findings_of) {
   d.cause = e.cause;
   d.share = e.share;
   d.since = e.since;
-  if (e.failures == 0) {
-    TellReplays(e, &d);
-  } else if (e.idle_ends) {
+  const bool idle = IsIdleOnly(e);
+  if (idle) {
     TellIdleEnds(e, &d);
-    NamePeers(e, kMaxPeers, &d);
+    NameIdlePeers(e, &d);
+  } else if (e.failures == 0) {
+    TellReplays(e, &d);
   } else {
     ChoosePattern(e, &d);
   }
   Gathered gathered = Gather(e, findings_of);
-  if (e.idle_ends) {
+  if (idle) {
     gathered.lead.reset();  // there was nothing to answer
   }
   Lead(e, gathered, &d);
@@ -363,7 +380,7 @@ bool Diagnoser::Next(size_t work) {
     const UpstreamStats& upstream = snapshot_.upstreams[next_];
     const Situation e = Collect(snapshot_, upstream);
     done += kUpstreamWork + upstream.peers.size();
-    if (e.failures > 0 || ReplayedByCache(e) > 0) {
+    if (e.failures > 0 || e.idle_ends > 0 || ReplayedByCache(e) > 0) {
       found_.emplace_back(DiagnoseOne(e, findings_of_), e.failures);
       done += kDiagnosisWork + snapshot_.events.size() +
               kFindingsWork * std::min(e.events.size(), kMaxGathered);

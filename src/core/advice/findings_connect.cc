@@ -12,7 +12,7 @@ constexpr uint8_t kSynSent = 2;
 constexpr uint8_t kClosed = 7;
 // A missing machine is given up after 3 seconds; so far a router may be away.
 // Attempts that wait together for a missing one end together, some of them
-// soon after they began: the shorter this is, the fewer are taken for rejected.
+// soon after they began.
 constexpr int32_t kAtOnceMs = 250;
 
 // Nobody takes a connection to that address and port.
@@ -58,14 +58,23 @@ void FindRejected(const FindingCase& c) {
     FindRejectedHere(c);
     return;
   }
+  if (c.evidence.where != Where::kElsewhere ||
+      c.failure.cause != Cause::kConnectionUnreachable) {
+    return;
+  }
+  constexpr int kEnetunreach = 101;
   constexpr int kEhostunreach = 113;
   const int32_t took = c.failure.response_time;
-  if (c.evidence.where == Where::kElsewhere &&
-      c.failure.errno_number == kEhostunreach && took >= 0 &&
-      took < kAtOnceMs && c.failure.cause == Cause::kConnectionUnreachable) {
+  // Where this machine itself has no route, it says so before any time passes.
+  const bool network = c.failure.errno_number == kEnetunreach && took > 0;
+  const bool host =
+      c.failure.errno_number == kEhostunreach && took >= 0 && took < kAtOnceMs;
+  if (network || host) {
     c.Say(Finding::kRejected, "that ", c.Peer(), " is unreachable was said ",
-          "after ", took,
-          " ms: by a rule or a router, as a missing machine takes seconds");
+          "after ", took, " ms: by a router or a firewall's rule",
+          host ? ", unless others were waiting already for a machine that is "
+                 "missing (ip neigh)"
+               : "");
   }
 }
 

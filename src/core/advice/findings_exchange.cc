@@ -11,9 +11,6 @@
 namespace upstream_502 {
 namespace {
 
-// A reset that comes while a request is on its way hits connections idle for a
-// moment just as well.
-constexpr int32_t kLongIdleMs = 1000;
 constexpr int32_t kOomSeconds = 60;
 constexpr uint8_t kNotAsked = 0xff;
 
@@ -150,11 +147,13 @@ void FindSilent(const FindingCase& c) {
 
 }  // namespace
 
-// A process that was killed a moment ago explains the end of a connection; one
-// that was killed a while ago may be another service's.
+// A process that was killed while the connection stood may explain its end; one
+// that was killed before is another one.
 void FindEnded(const FindingCase& c) {
-  constexpr int32_t kMoment = 5;
-  const bool just_now = c.evidence.oom_seconds <= kMoment;
+  constexpr int64_t kSecondMs = 1000;
+  const int64_t stood = std::max<int64_t>(c.failure.response_time, 0) +
+                        std::max<int64_t>(c.evidence.idle_ms, 0);
+  const bool just_now = c.evidence.oom_seconds * kSecondMs <= stood + kSecondMs;
   FindEarly(c);
   if (just_now) {
     FindOom(c);

@@ -59,14 +59,11 @@ void FindHidden(const FindingCase& c) {
 void FindStale(const FindingCase& c) {
   if (c.evidence.path_kind == FileKind::kSocket &&
       c.evidence.listening == Seen::kNo &&
+      c.evidence.listening_hidden != Seen::kYes &&
       (c.evidence.path_fault == PathFault::kNone ||
        c.evidence.path_fault == PathFault::kUnclear)) {
     c.Say(Finding::kSocketStale, c.Peer(),
-          " is there, but nobody listens on it",
-          c.evidence.listening_hidden == Seen::kYes
-              ? "; a service listens on another file of that name (another "
-                "mount namespace, or it was replaced)"
-              : Neighbours(c));
+          " is there, but nobody listens on it", Neighbours(c));
   }
 }
 

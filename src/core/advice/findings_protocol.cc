@@ -1,11 +1,11 @@
 // Findings about what a port speaks, and HTTP/2's error codes.
 
-#include <iterator>
 #include <string>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
 #include "findings_case.h"
+#include "upstream_502/advice/http2_error.h"
 #include "upstream_502/verdict/line.h"
 #include "upstream_502/verdict/speaks.h"
 
@@ -155,41 +155,6 @@ void FindNotTls(const FindingCase& c) {
         WithoutTls(c.failure.protocol), " fits what nginx was told to speak");
 }
 
-struct ErrorCode {
-  absl::string_view name;
-  absl::string_view means;
-};
-
-// By number, as in RFC 9113.
-constexpr ErrorCode kErrorCodes[] = {
-    {"NO_ERROR",
-     "the server ends the connection in an orderly way, as for a "
-     "restart or its limit on age or requests"},
-    {"PROTOCOL_ERROR",
-     "the server found a mistake in what nginx sent, often a "
-     "header field it does not allow"},
-    {"INTERNAL_ERROR", "the server failed: see its log"},
-    {"FLOW_CONTROL_ERROR", "the server counts its windows in another way"},
-    {"SETTINGS_TIMEOUT",
-     "the server waited for an acknowledgement of its "
-     "settings"},
-    {"STREAM_CLOSED", "the server had closed the stream already"},
-    {"FRAME_SIZE_ERROR", "a frame was too large for the server"},
-    {"REFUSED_STREAM",
-     "the server did not begin with the request, which may "
-     "be sent again: it is at its limit, or restarts"},
-    {"CANCEL", "the server does not need the stream any more"},
-    {"COMPRESSION_ERROR", "the server could not read the compressed header"},
-    {"CONNECT_ERROR", "a connection behind the server broke"},
-    {"ENHANCE_YOUR_CALM",
-     "the server finds it too much: its limits on "
-     "requests, pings or resets"},
-    {"INADEQUATE_SECURITY",
-     "the server wants better TLS: see its versions "
-     "and ciphers"},
-    {"HTTP_1_1_REQUIRED", "the server wants HTTP/1.1 for this: proxy_pass"},
-};
-
 }  // namespace
 
 void FindProtocol(const FindingCase& c) {
@@ -215,19 +180,13 @@ void FindProtocol(const FindingCase& c) {
 }
 
 void FindH2Error(const FindingCase& c) {
-  absl::string_view message = c.text.message;
-  const bool stream =
-      absl::ConsumePrefix(&message, "upstream rejected request with error ");
-  uint32_t code = 0;
-  if ((!stream &&
-       !absl::ConsumePrefix(&message, "upstream sent goaway with error ")) ||
-      !absl::SimpleAtoi(message, &code) || code >= std::size(kErrorCodes)) {
-    return;
+  const Http2Error error = Http2ErrorOf(c.text.message);
+  if (!error.name.empty()) {
+    c.Say(Finding::kH2Error, c.Peer(),
+          error.of_stream ? " ended the stream with "
+                          : " ended the connection with ",
+          error.name, " (", error.code, "): ", error.means);
   }
-  const ErrorCode& error = kErrorCodes[code];
-  c.Say(Finding::kH2Error, c.Peer(),
-        stream ? " ended the stream with " : " ended the connection with ",
-        error.name, " (", code, "): ", error.means);
 }
 
 }  // namespace upstream_502

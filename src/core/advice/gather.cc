@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kMaxFindings = 10;  // to name
 constexpr size_t kTellsMany = 5;     // failures that show something in common
 constexpr int64_t kLongMs = 500;     // shorter is no time limit
-constexpr int64_t kIdleMs = 1000;
+constexpr int64_t kTogetherMs = 1000;
 constexpr uint64_t kLargeBytes = 32768;
 
 // One finding on one server.
@@ -48,11 +48,13 @@ class Gatherer {
   void Sort();
   void Alike();
   void OneMethod();
+  bool EndedTogether(const std::vector<const Event*>& events) const;
   void AlwaysAfter();
   void OnlyReused();
   void OnlyLarge();
   void FromCache();
   void LeastIdle(Gathered* gathered) const;
+  bool IsCommon(Finding finding) const;
   void Lead(Gathered* gathered) const;
   void Add(Finding finding, std::string text, bool first);
   std::vector<const Event*> Dominant() const;
@@ -150,21 +152,36 @@ void Gatherer::OneMethod() {
         return event->method == method;
       })) {
     Add(Finding::kOneMethod,
-        absl::StrCat("every failure on record is of a ", method,
-                     " request, and others go well"),
+        absl::StrCat("every failure on record is of a ", method, " request"),
         false);
   }
+}
+
+// Whether what ended them was one thing for all: the service itself, or
+// something that hit them at one moment.
+bool Gatherer::EndedTogether(const std::vector<const Event*>& events) const {
+  const auto [first, last] = std::minmax_element(
+      events.begin(), events.end(), [](const Event* a, const Event* b) {
+        return a->failure.time_ms < b->failure.time_ms;
+      });
+  return (*last)->failure.time_ms - (*first)->failure.time_ms < kTogetherMs ||
+         std::any_of(kinds_.begin(), kinds_.end(), [](const Kind& kind) {
+           return kind.first > 0 && (kind.finding == Finding::kServiceGone ||
+                                     kind.finding == Finding::kOomKill);
+         });
 }
 
 // Of timeouts none: without a limit of nginx's it was this machine's kernel
 // that gave up.
 void Gatherer::AlwaysAfter() {
-  if (e_.cause != Cause::kClosedBeforeResponse &&
-      e_.cause != Cause::kResetBeforeResponse) {
+  const std::vector<const Event*> events = Dominant();
+  if ((e_.cause != Cause::kClosedBeforeResponse &&
+       e_.cause != Cause::kResetBeforeResponse) ||
+      EndedTogether(events)) {
     return;
   }
   std::vector<int64_t> times;
-  for (const Event* event : Dominant()) {
+  for (const Event* event : events) {
     times.push_back(event->failure.response_time);
   }
   std::sort(times.begin(), times.end());
@@ -195,7 +212,7 @@ void Gatherer::OnlyReused() {
   int32_t least = INT32_MAX;
   for (const Event* event : Dominant()) {
     const int32_t idle = event->evidence ? event->evidence->idle_ms : -1;
-    if (event->failure.reused == 0 || idle < kIdleMs) {
+    if (event->failure.reused == 0 || idle < kLongIdleMs) {
       return;
     }
     least = std::min(least, idle);
@@ -230,7 +247,7 @@ void Gatherer::FromCache() {
                    " of ", Responses502(e_), " responses with 502 in the last ",
                    DurationWords(WindowOf(e_)), " asked no server; ",
                    DirectivePrefix(e_.upstream.protocol),
-                   "_cache_valid any keeps errors, too"),
+                   "_cache_valid keeps it, or the answer's own header"),
       true);
   kinds_.front().count = kinds_.front().first = replayed;
 }
@@ -241,7 +258,7 @@ void Gatherer::LeastIdle(Gathered* gathered) const {
   uint64_t seen = 0;
   for (const Event* event : Dominant()) {
     const int32_t idle = event->evidence ? event->evidence->idle_ms : -1;
-    if (idle >= kIdleMs) {
+    if (idle >= kLongIdleMs) {
       least = std::min(least, idle);
       ++seen;
     }
@@ -262,12 +279,20 @@ void Gatherer::LeastIdle(Gathered* gathered) const {
   }
 }
 
+// On all servers together: a rare one is no answer to the others.
+bool Gatherer::IsCommon(Finding finding) const {
+  uint64_t count = 0;
+  for (const Kind& kind : kinds_) {
+    count += kind.finding == finding ? kind.count : 0;
+  }
+  return count * 4 >= asked_ || finding == Finding::kFromCache;
+}
+
 void Gatherer::Lead(Gathered* gathered) const {
   const auto kind = std::find_if(
       kinds_.begin(), kinds_.end(),
       [](const Kind& k) { return k.first > 0 && !IsConsequence(k.finding); });
-  if (kind == kinds_.end() || (asked_ > 0 && kind->count * 10 < asked_ &&
-                               kind->finding != Finding::kFromCache)) {
+  if (kind == kinds_.end() || !IsCommon(kind->finding)) {
     return;
   }
   gathered->lead = kind->finding;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/substitute.h"
+#include "upstream_502/advice/http2_error.h"
 #include "upstream_502/advice/limit.h"
 #include "upstream_502/advice/reading.h"
 #include "upstream_502/words/format.h"
@@ -101,10 +102,6 @@ constexpr Detail kDetails[] = {
      "gRPC: a stream may be silent no longer than that"},
     {Cause::kErrorStatus, "fastcgi",
      "or fastcgi_catch_stderr matched what it wrote to stderr"},
-    {Cause::kErrorStatus, "proxy",
-     "nginx goes on asking it unless $0_next_upstream has http_502, http_504"},
-    {Cause::kErrorStatus, "grpc",
-     "nginx goes on asking it unless $0_next_upstream has http_502, http_504"},
     {Cause::kBodyIncomplete, "fastcgi", "PHP-FPM: request_terminate_timeout"},
     {Cause::kBodyIncomplete, "uwsgi", "uWSGI: harakiri"},
     {Cause::kBodyIncomplete, "proxy", kHttpServers},
@@ -164,13 +161,26 @@ std::string Client(const Failure& failure) {
       stays ? "; nginx does not stop using it" : "");
 }
 
-// Servers' own limits on a request's header.
+// Servers' own limits on a request's header: some answer with a status.
 absl::string_view HeaderLimits(absl::string_view family) {
-  return family == "proxy"   ? "; gunicorn: --limit-request-line, "
-                               "--limit-request-field_size; Node: "
-                               "--max-http-header-size; uWSGI: buffer-size"
+  return family == "proxy"   ? " (uWSGI: buffer-size; gunicorn's "
+                               "--limit-request-field_size and "
+                               "Node's --max-http-header-size mostly answer 4xx)"
          : family == "uwsgi" ? "; uWSGI: buffer-size (4096 unless changed)"
                              : "";
+}
+
+// Such an answer takes no server out where the directive lacks its word.
+std::string GoesOn(const Failure& failure, absl::string_view family) {
+  const bool word = family != "memcached" && (failure.received_status == 502 ||
+                                              failure.received_status == 504);
+  return failure.cause == Cause::kErrorStatus && word &&
+                 failure.group_size > 1 &&
+                 failure.not_retried == NotRetried::kNotListed
+             ? absl::StrCat("; nginx goes on asking it, ", family,
+                            "_next_upstream has no http_",
+                            failure.received_status)
+             : "";
 }
 
 void AppendDetails(Cause cause, absl::string_view family, std::string* hint) {
@@ -205,7 +215,7 @@ bool IsOfTheService(Finding finding) {
 // Words of the message leave no room for what is said in general.
 bool TakesDetails(Reading reading) {
   return reading == Reading::kNone || reading == Reading::kUnixLeftBehind ||
-         reading == Reading::kUnixForbidden;
+         reading == Reading::kUnixForbidden || reading == Reading::kLargeHeader;
 }
 
 }  // namespace
@@ -217,12 +227,17 @@ std::string Hint(const Failure& failure, const FailureText& text) {
   std::string hint = Lead(failure);
   absl::StrAppend(&hint, words.empty() ? std::string(Info(failure.cause).hint)
                                        : absl::Substitute(words, family));
+  if (const Http2Error error = Http2ErrorOf(text.message);
+      reading == Reading::kStreamRefused && !error.name.empty()) {
+    absl::StrAppend(&hint, " (", error.name, "): ", error.means);
+  }
   if (reading == Reading::kLargeHeader) {
     absl::StrAppend(&hint, HeaderLimits(family));
-  } else if (TakesDetails(reading)) {
+  }
+  if (TakesDetails(reading)) {
     AppendDetails(failure.cause, family, &hint);
   }
-  absl::StrAppend(&hint, Client(failure));
+  absl::StrAppend(&hint, GoesOn(failure, family), Client(failure));
   return hint;
 }
 

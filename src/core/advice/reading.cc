@@ -101,8 +101,10 @@ constexpr absl::string_view kHints[] = {
     "this machine forbids the connection: a route of type prohibit (ip route "
     "show match ADDRESS), a firewall, or SELinux (setsebool -P "
     "httpd_can_network_connect 1)",
-    "this machine has no route to the address: ip route get ADDRESS; for IPv6, "
-    "whether it has IPv6 at all (resolver ... ipv6=off)",
+    "this machine, or a router on the way, has no route to the address: ip "
+    "route "
+    "get ADDRESS; for IPv6, whether this machine has IPv6 at all (resolver ... "
+    "ipv6=off)",
     "the kernel refused the address itself: a blackhole route covers it "
     "(ip route show match ADDRESS)",
     "a link-local address means nothing without its interface, which nginx "
@@ -146,9 +148,8 @@ constexpr absl::string_view kHints[] = {
 
     "an HTTP/1 server answers on this port, which $0_pass does not speak: "
     "proxy_pass is for it, or the port is a wrong one",
-    "the server itself refused or ended the stream, and the code says why: 0 "
-    "it restarts, 2 it failed inside, 7 it takes no more streams, 8 it "
-    "cancelled, 11 it is asked too often, 13 it wants HTTP/1.1",
+    "the server itself refused or ended the stream, and its error code says "
+    "why",
     "the server uses HPACK's dynamic table, which nginx has told it not to "
     "use: a fault of the server's HTTP/2 library",
     "memcached refused the command: the key is longer than 250 bytes or "
@@ -219,8 +220,13 @@ Reading OfConnect(const Failure& failure, absl::string_view peer) {
 }
 
 // Above what servers take for a request's header unless told otherwise: uWSGI
-// 4k, gunicorn 8k a field, Node.js 16k.
+// 4k, gunicorn 8k a field, Node.js 16k. Who refuses it for that does so at
+// once.
 bool IsLarge(const Failure& failure, absl::string_view method) {
+  constexpr int32_t kAtOnceMs = 200;
+  if (failure.response_time >= kAtOnceMs) {
+    return false;
+  }
   const bool uwsgi = DirectivePrefix(failure.protocol) == "uwsgi";
   const bool no_body = method == "GET" || method == "HEAD";
   return no_body && failure.bytes_sent > (uwsgi ? 4096 : 8192);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "upstream_502/advice/commands.h"
 #include "upstream_502/advice/reading.h"
+#include "upstream_502/words/format.h"
 
 namespace upstream_502 {
 namespace {
@@ -129,7 +130,9 @@ void Advisor::Timeout() {
         " 2>&1 | grep 'Cipher is [A-Z]' || echo no handshake within 10 s");
   }
   Add(QueueOf(address_));
-  Add(prefix_, "_connect_timeout 60s;");
+  Add(prefix_, "_connect_timeout ",
+      ConfigTime(failure_.limit > 0 ? 2 * failure_.limit : 120000),
+      ";  # only if a handshake may take that long");
 }
 
 void Advisor::Handshake() {

@@ -46,9 +46,9 @@ constexpr FindingInfo kFindings[] = {
     {Finding::kRejected, "rejected",
      "connection_refused, permission_denied, connection_unreachable",
      "this machine: a service does listen on that address and port, "
-     "and connecting is refused; elsewhere: the answer "
-     "\"unreachable\" came at once, as from a rule or a router, "
-     "where a missing machine takes seconds",
+     "and connecting is refused; elsewhere: the answer \"unreachable\" "
+     "came, and at once, as from a rule or a router; where it is that of a "
+     "host, others may have been waiting for a missing one",
      "sock_diag: the listener; the errno, and the time of the attempt",
      "look through the rules (nft list ruleset, iptables -S, ip "
      "route get ADDRESS), here and on the way"},
@@ -64,15 +64,16 @@ constexpr FindingInfo kFindings[] = {
      "start the service, or name the path it listens on: a version "
      "in it may have changed"},
     {Finding::kSocketHidden, "socket_hidden",
-     "socket_missing, permission_denied",
+     "connection_refused, socket_missing, permission_denied",
      "a service listens on that very path, but not on the file seen "
      "here: it runs in another mount namespace (systemd's "
      "PrivateTmp, a container), or the file was removed or replaced "
      "while it still runs",
      "sock_diag: the listening unix sockets of this network "
      "namespace, by name, device and inode",
-     "put the socket where both see it (/run, not /tmp), or restart "
-     "the service whose file was removed"},
+     "put the socket where both see it (/run, not /tmp; into a container "
+     "its directory, not the file), or restart the service whose file was "
+     "removed"},
     {Finding::kDirectoryMissing, "directory_missing", "socket_missing",
      "the first directory of the path that is not there",
      "stat() of each part of the path",
@@ -164,8 +165,8 @@ constexpr FindingInfo kFindings[] = {
      "of memory in the last seconds",
      "oom_kill in /proc/vmstat, which counts for the machine, also "
      "inside a container",
-     "dmesg | grep -i oom names them; fewer workers, more memory, a "
-     "higher MemoryMax="},
+     "see whether it was this service (journalctl -k | grep -i oom): "
+     "fewer workers, more memory, a higher MemoryMax="},
     {Finding::kAnsweredEarly, "answered_early", "send_reset",
      "the upstream had answered and closed before it had read the "
      "request: its status, and how much was sent",
@@ -232,8 +233,8 @@ constexpr FindingInfo kFindings[] = {
     {Finding::kH2Error, "h2_error", "protocol_error, reset_before_response",
      "the name of the HTTP/2 error code, and what it asks for",
      "the code in nginx's line",
-     "as the code says; see the service's limits on streams, time "
-     "and age of a connection"},
+     "what the code means is said with it; the service's log of that moment "
+     "has more"},
     {Finding::kHeaderSize, "header_size", "header_too_big",
      "the header's whole size, and the size that suffices",
      "what nginx has read, and recv(MSG_PEEK) up to the empty line",
@@ -300,32 +301,35 @@ constexpr FindingInfo kFindings[] = {
      "before non_idempotent stays in proxy_next_upstream, see that "
      "repeating does no harm"},
     {Finding::kFromCache, "from_cache", "any",
-     "gateway responses of origin cache: an error is replayed from "
-     "the cache, by which directive and until when",
+     "gateway responses of origin cache: an error is replayed from the cache, "
+     "where proxy_cache_valid or the answer's own header keeps it",
      "$upstream_cache_status of the responses (diagnoses only)",
-     "name the statuses in proxy_cache_valid instead of any"},
+     "name the statuses in proxy_cache_valid instead of any; an answer that "
+     "has Cache-Control, Expires or X-Accel-Expires of its own is kept for "
+     "that: proxy_no_cache"},
     {Finding::kOneMethod, "one_method", "any",
-     "all failures have one method (HEAD ...) that others do not have",
-     "the last failures and successes of the upstream (diagnoses only)",
+     "all failures have one method (HEAD ...), neither GET nor POST",
+     "the last failures of the upstream (diagnoses only); how many successes "
+     "have it is not known",
      "try that method at the service itself: curl -X METHOD"},
     {Finding::kAlwaysAfter, "always_after",
-     "read_timeout, send_timeout, body_timeout, "
      "closed_before_response, reset_before_response",
-     "nearly all failed after the same time, which is no limit of "
+     "nearly all failed after the same time, one by one, which is no limit of "
      "nginx's: it is one of the other side",
-     "the times of the last failures (diagnoses only)",
+     "the times of the last failures (diagnoses only); not where the service "
+     "has ended",
      "look for that number in the configuration of the service and "
      "of what is on the way"},
     {Finding::kOnlyReused, "only_reused", "any",
-     "nearly all failures, and hardly any success, were on "
-     "connections that had been kept",
-     "the last failures and successes of the upstream (diagnoses only)",
+     "all failures were on connections that had been kept and idle",
+     "the last failures of the upstream (diagnoses only); how many successes "
+     "were is not known",
      "compare the times both sides keep a connection: "
      "keepalive_timeout in upstream{} must be the shorter one"},
     {Finding::kOnlyLarge, "only_large", "any",
-     "nearly all failures, and hardly any success, were of requests "
-     "above a size",
-     "the last failures and successes of the upstream (diagnoses only)",
+     "all failures were of requests above a size",
+     "the last failures of the upstream (diagnoses only); how many successes "
+     "were is not known",
      "look for a limit on bodies on the other side, or a path that "
      "loses large packets (MTU)"},
 };

@@ -48,11 +48,12 @@ TEST(Checks, LookForWhoListens) {
 TEST(Checks, TryARemoteAddressFromHere) {
   EXPECT_THAT(
       Checks(Input(Cause::kConnectionRefused, Protocol::kHttp, "192.0.2.7:80")),
-      ElementsAre("nc -vz -w 3 192.0.2.7 80 || timeout 3 bash -c "
-                  "'</dev/tcp/192.0.2.7/80' && echo connected",
-                  "ss -ltnp 'sport = :80' || grep ':0050 0*:0000 0A ' "
-                  "/proc/net/tcp*  # on 192.0.2.7",
-                  HasSubstr("grep -nwF -e 192.0.2.7:80 -e app  # ")));
+      ElementsAre(
+          "nc -vz -w 3 192.0.2.7 80 || timeout 3 bash -c "
+          "'</dev/tcp/192.0.2.7/80' && echo connected",
+          "ss -ltnp 'sport = :80' || grep ':0050 0*:0000 0A ' "
+          "/proc/net/tcp*  # on 192.0.2.7",
+          HasSubstr("grep -nwF -e 192.0.2.7:80 -e app -e '[emerg]'  # ")));
   EXPECT_THAT(Checks(Input(Cause::kConnectionUnreachable, Protocol::kHttp,
                            "[2001:db8::7]:80")),
               Contains("ip route get 2001:db8::7"));
@@ -128,9 +129,15 @@ TEST(Checks, LookUpTheName) {
   Input input(Cause::kDnsError, Protocol::kHttp, "");
   input.text.upstream = "api.example.com:8080";
   EXPECT_THAT(Checks(input)[0],
-              AllOf(HasSubstr("then dig api.example.com $(nginx -T"),
-                    HasSubstr("s/[][]//g"),
-                    HasSubstr("; else getent ahosts api.example.com; fi")));
+              AllOf(HasSubstr("s/[][]//g"),
+                    HasSubstr("| sort -u | xargs -L 1 dig api.example.com; "
+                              "else getent ahosts api.example.com; fi")));
+  Evidence evidence;
+  AppendItem(Named::kResolvers, "192.0.2.53:53", &evidence);
+  AppendItem(Named::kResolvers, "[2001:db8::53]:5353", &evidence);
+  EXPECT_THAT(Checks(input.failure, input.text, &evidence)[0],
+              HasSubstr("then dig api.example.com @192.0.2.53 -p 53; dig "
+                        "api.example.com @2001:db8::53 -p 5353; else"));
   for (const absl::string_view name : {"-f/etc/shadow", "a;id", "10.0.0.1"}) {
     input.text.upstream = name;
     EXPECT_THAT(Checks(input), Each(Not(HasSubstr("dig"))));
@@ -139,17 +146,17 @@ TEST(Checks, LookUpTheName) {
 
 TEST(Checks, SayWhetherNginxHasAResolver) {
   EXPECT_THAT(Checks(Input(Cause::kResolverMissing, Protocol::kHttp, ""))[0],
-              HasSubstr("grep -nF -e 'resolver '  # "));
+              HasSubstr("grep -nF -e 'resolver ' -e '[emerg]'  # "));
 }
 
 TEST(Checks, ShowTheBlockWhereThereIsOne) {
   Input input(Cause::kNoLiveUpstreams, Protocol::kHttp, "");
   EXPECT_THAT(Checks(input),
-              ElementsAre(HasSubstr("grep -FA 20 'upstream app'"),
-                          HasSubstr("'max_fails|")));
+              ElementsAre(HasSubstr("grep -FA 20 -e 'upstream app'"),
+                          HasSubstr("-e max_fails -e ")));
   for (const absl::string_view name : {"localhost:8080", "api.example.com"}) {
     input.text.upstream = name;
-    EXPECT_THAT(Checks(input), ElementsAre(HasSubstr("'max_fails|")));
+    EXPECT_THAT(Checks(input), ElementsAre(HasSubstr("-e max_fails -e ")));
   }
 }
 
@@ -273,9 +280,8 @@ TEST(Checks, AskForThatServiceAndItsProcesses) {
                           HasSubstr("/usr/local/etc}  # on 192.0.2.7")));
   const std::vector<std::string> php = Checks(Input(
       Cause::kClosedBeforeResponse, Protocol::kFastcgi, "127.0.0.1:9000"));
-  EXPECT_THAT(php[0], HasSubstr("tail -n 30 ${l:-/var/log/php*fpm*.log}"));
-  EXPECT_THAT(php, Contains(HasSubstr("/etc/php /etc/php-fpm.conf "
-                                      "/etc/php-fpm.d /usr/local/etc")));
+  EXPECT_THAT(php[0], HasSubstr("tail -n 30 ${l:-/var/log/php*fpm*.log "));
+  EXPECT_THAT(php, Contains(HasSubstr("/etc/php* /usr/local/etc")));
 }
 
 TEST(Checks, AskForPhpsOwnConfigurationAndLog) {
@@ -284,7 +290,7 @@ TEST(Checks, AskForPhpsOwnConfigurationAndLog) {
                    "unix:/run/php/php8.2-fpm.sock"));
   EXPECT_THAT(php, Contains(AllOf(HasSubstr("d=$(ss -Hlxnp src /run/php/"),
                                   HasSubstr("master process"),
-                                  HasSubstr("${d:-/etc/php "))));
+                                  HasSubstr("${d:-/etc/php* "))));
 }
 
 TEST(Checks, KnowAnswersOfNoUse) {
@@ -359,7 +365,7 @@ TEST(Checks, EndWhereAHandshakeDoesNot) {
       Checks(Input(Cause::kTlsTimeout, Protocol::kHttps, "192.0.2.7:443"))[0],
       HasSubstr("timeout 10 openssl s_client -connect 192.0.2.7:443"));
   EXPECT_THAT(Checks(Input(Cause::kTlsTimeout, Protocol::kHttps, "")),
-              ElementsAre("proxy_connect_timeout 60s;"));
+              ElementsAre(HasSubstr("proxy_connect_timeout 120s;  # only if")));
 }
 
 TEST(Checks, AskWithTheNameAndWithoutIt) {

@@ -166,15 +166,21 @@ TEST(FindingsExchangeTest, OomKillOfThisMachineLately) {
       "port_closed oom_kill");
 }
 
-// What was killed a while ago may be another service's.
-TEST(FindingsExchangeTest, OomKillComesFirstWhereItWasJustNow) {
-  const auto found = [](int32_t seconds) {
-    return NamesOf(Here(
-        Cause::kClosedBeforeResponse,
-        {.oom_kills = 1, .oom_seconds = seconds, .listening = Seen::kYes}));
+// What was killed before the connection stood is another one.
+TEST(FindingsExchangeTest, OomKillComesFirstWhereItWasMeanwhile) {
+  const auto found = [](int32_t response_time, int32_t idle_ms) {
+    FindingScene scene =
+        Here(Cause::kClosedBeforeResponse, {.idle_ms = idle_ms,
+                                            .oom_kills = 1,
+                                            .oom_seconds = 5,
+                                            .listening = Seen::kYes});
+    scene.failure.response_time = response_time;
+    return NamesOf(scene);
   };
-  EXPECT_EQ(found(5), "oom_kill still_listening");
-  EXPECT_EQ(found(6), "still_listening oom_kill");
+  EXPECT_EQ(found(4000, -1), "oom_kill still_listening");
+  EXPECT_EQ(found(3999, -1), "still_listening oom_kill");
+  EXPECT_EQ(found(-1, -1), "still_listening oom_kill");
+  EXPECT_EQ(found(10, 3990), "oom_kill still_listening");
 }
 
 TEST(FindingsExchangeTest, AnsweredEarly) {

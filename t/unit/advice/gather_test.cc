@@ -165,10 +165,11 @@ TEST(Gather, OffersAKeepaliveTimeoutBelowTheLeastIdleTime) {
 TEST(Gather, FindsALimitOfTheOtherSide) {
   Scene scene("app", Protocol::kHttp);
   scene.At(kMinute).Good(50);
+  int64_t at = kMinute;
   for (const int64_t time : {30010, 30002, 30020, 29990, 30005}) {
     Failed failed = Because(Cause::kClosedBeforeResponse);
     failed.response_time = time;
-    scene.Bad(1, failed);
+    scene.At(at += 300).Bad(1, failed);
   }
   scene.Good(1);
   Diagnosis d = scene.One(FindingsHere);

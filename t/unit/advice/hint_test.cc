@@ -207,7 +207,10 @@ TEST(HintTest, ReadsTheMessage) {
        "proxy_ssl_name is to be one of those it carries"},
       {{.cause = Cause::kProtocolError, .protocol = Protocol::kGrpc},
        "upstream rejected request with error 7",
-       "takes no more streams"},
+       "its error code says why (REFUSED_STREAM): "},
+      {{.cause = Cause::kProtocolError, .protocol = Protocol::kGrpc},
+       "upstream sent goaway with error 1",
+       "(PROTOCOL_ERROR): the server found a mistake in what nginx sent"},
       {{.cause = Cause::kProtocolError, .protocol = Protocol::kFastcgi},
        "upstream sent unsupported FastCGI protocol version: 72",
        "fastcgi_pass does not speak"},
@@ -254,18 +257,40 @@ TEST(HintTest, NamesTheServersOwnLimitsOnALargeHeader) {
   const std::string hint = Hint(failure, {.method = "GET"});
   EXPECT_TRUE(absl::StrContains(hint, "--limit-request-field_size")) << hint;
   EXPECT_TRUE(absl::StrContains(hint, "--max-http-header-size")) << hint;
-  EXPECT_LE(hint.size(), 300u) << hint;
+  EXPECT_TRUE(absl::StrContains(hint, "WORKER TIMEOUT")) << hint;
+  EXPECT_LE(hint.size(), 350u) << hint;
+  // Whoever refuses it for its size does so at once.
+  failure.response_time = 1500;
+  EXPECT_FALSE(absl::StrContains(Hint(failure, {.method = "GET"}), "header"));
 }
 
 TEST(HintTest, NamesTheWordThatTakesARelayingServerOut) {
-  for (const Protocol protocol : {Protocol::kHttp, Protocol::kGrpc}) {
-    const std::string hint =
-        Hint({.cause = Cause::kErrorStatus, .protocol = protocol}, {});
-    EXPECT_TRUE(absl::StrContains(
-        hint,
-        absl::StrCat(DirectivePrefix(protocol), "_next_upstream has http_502")))
-        << hint;
+  Failure failure = {.cause = Cause::kErrorStatus,
+                     .received_status = 502,
+                     .not_retried = NotRetried::kNotListed,
+                     .group_size = 2};
+  for (const Protocol protocol :
+       {Protocol::kHttp, Protocol::kGrpc, Protocol::kFastcgi}) {
+    failure.protocol = protocol;
+    const std::string word =
+        absl::StrCat("nginx goes on asking it, ", DirectivePrefix(protocol),
+                     "_next_upstream has no http_502");
+    EXPECT_TRUE(absl::StrContains(Hint(failure, {}), word))
+        << Hint(failure, {});
   }
+  const auto goes_on = [&failure] {
+    return absl::StrContains(Hint(failure, {}), "goes on");
+  };
+  EXPECT_TRUE(goes_on());
+  failure.received_status = 503;
+  EXPECT_FALSE(goes_on());
+  failure.received_status = 504;
+  EXPECT_TRUE(goes_on());
+  failure.not_retried = NotRetried::kUnknown;  // it asked another one
+  EXPECT_FALSE(goes_on());
+  failure.not_retried = NotRetried::kNotListed;
+  failure.group_size = 1;
+  EXPECT_FALSE(goes_on());
 }
 
 // What the runbook says first is what the log, the page and the reports say.
