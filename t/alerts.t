@@ -222,8 +222,9 @@ my %fired;
 
 # Whether it has fired and leads where it should.
 sub is_told ($key) {
-    my $known  = $fired{$key} // return 0;
-    my $anchor = $expected{$key}[1] // $expected{$key}[0];
+    my $known = $fired{$key} // return 0;
+    my ( $cause, $finding ) = @{ $expected{$key} // [] };
+    my $anchor = $finding // $cause;
     return $known->{summary} !~ /unknown/
       && ( !$anchor || $known->{runbook_url} =~ /#\Q$anchor\E$/ )
       && ( $known->{incident} // 'none is told' ) ne '';
