@@ -78,7 +78,7 @@ my @SCENES = (
 my %AT_ONCE = map { $_ => 1 } qw(slow php_exhausted php_slow);
 
 # Addresses of their own, so that what listens beside them is their own, too.
-my %HOST = ( wrong_port => '127.0.5.1', stopped => '127.0.5.2' );
+my %HOST = ( wrong_port => '127.5.2.1', stopped => '127.5.2.2' );
 
 my $folder = File::Temp->newdir( 'upstream_502_demo.XXXXXX', TMPDIR => 1 );
 my $dir    = "$folder";
@@ -91,6 +91,7 @@ $SIG{$_} = sub { exit 0 } for qw(INT TERM HUP);
 END {
     if ( defined $owner && $$ == $owner ) {
         my $code = $?;
+        @held = ();    # nginx would wait for who occupies the pool
         $nginx->stop if $nginx;
         $_->stop for @farms;
         if ($php) {
@@ -144,7 +145,7 @@ sub start_php () {
     mkdir "$dir/php" or die "$dir/php: $!\n";
     chmod 0777, "$dir/php";
     write_file( 'php/busy.php',
-        '<?php touch(__DIR__ . "/busy"); sleep(3); echo "ok\n";' );
+        '<?php touch(__DIR__ . "/busy"); sleep(50); echo "ok\n";' );
     write_file( 'php-fpm.conf', <<"END" . pool( exhausted => 1 ) . pool( slow => 5 ) );
 [global]
 error_log = $dir/php-fpm.log

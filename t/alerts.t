@@ -198,26 +198,37 @@ sub overflow () {
     $poor->get("/upstream?n=$_") for 1 .. $room + 5;
 }
 
-# What has to fire: upstream, alert, cause; '' is a server's.
-my %expected = map { join( ' ', @$_[ 0, 1 ] ) => $_->[2] } (
-    [ down      => 'Outage',             'connection_refused' ],
-    [ down      => 'ErrorBudgetBurnFast', 'connection_refused' ],
-    [ down      => 'ErrorBudgetBurnSlow', 'connection_refused' ],
-    [ pair      => 'PeerDead',           'connection_refused' ],
-    [ nobody    => 'NoLivePeers',        'no_live_upstreams' ],
-    [ race      => 'KeepaliveRace',      'keepalive_race' ],
-    [ big       => 'HeaderTooBig',       'header_too_big' ],
-    [ cut       => 'ResponsesCutShort',  'body_incomplete' ],
-    [ secure    => 'CertificateInvalid', 'tls_certificate_invalid' ],
-    [ exhausted => 'LocalExhaustion',    'local_exhausted' ],
-    [ down      => 'Incident',           '' ],
-    [ ''        => 'ZoneFull',           '' ],
-    [ ''        => 'PoolNearlyFull',     '' ],
+# What has to fire: upstream, alert, cause, and what the runbook is of where that
+# is not the cause; '' is a server's.
+my %expected = map { join( ' ', @$_[ 0, 1 ] ) => [ @$_[ 2, 3 ] ] } (
+    [ down      => 'Outage',              'connection_refused', 'port_closed' ],
+    [ down      => 'ErrorBudgetBurnFast', 'connection_refused', 'port_closed' ],
+    [ down      => 'ErrorBudgetBurnSlow', 'connection_refused', 'port_closed' ],
+    [ pair      => 'PeerDead',            'connection_refused' ],
+    [ nobody    => 'NoLivePeers',         'no_live_upstreams', 'peers_down' ],
+    [ race      => 'KeepaliveRace',       'keepalive_race', 'closed_in_use' ],
+    [ big       => 'HeaderTooBig',        'header_too_big', 'header_size' ],
+    [ cut       => 'ResponsesCutShort',   'body_incomplete', 'still_listening' ],
+    [ secure => 'CertificateInvalid', 'tls_certificate_invalid', 'certificate_untrusted' ],
+    [ exhausted => 'LocalExhaustion', 'local_exhausted', 'connections_used' ],
+    [ down      => 'Incident',        '' ],
+    [ ''        => 'ZoneFull',        '' ],
+    [ ''        => 'PoolNearlyFull',  '' ],
 );
 
 # Of each alert, where it has fired: upstream => annotations. Both jobs have
 # the first machine's.
 my %fired;
+
+# Whether it has fired and leads where it should.
+sub is_told ($key) {
+    my $known = $fired{$key} // return 0;
+    my ( $cause, $finding ) = @{ $expected{$key} // [] };
+    my $anchor = $finding // $cause;
+    return $known->{summary} !~ /unknown/
+      && ( !$anchor || $known->{runbook_url} =~ /#\Q$anchor\E$/ )
+      && ( $known->{incident} // 'none is told' ) ne '';
+}
 
 sub look () {
     for my $alert ( @{ $prometheus->api('alerts')->{alerts} // [] } ) {
@@ -227,7 +238,7 @@ sub look () {
         my $known = \$fired{"$upstream $name"};
         # What decides may be known a moment later than the alert.
         $$known = $alert->{annotations}
-          if !$$known || $$known->{summary} =~ /unknown/;
+          if !$$known || !is_told("$upstream $name");
     }
 }
 
@@ -241,14 +252,15 @@ eval {
         }
         traffic();
         look();
-        return !grep { !$fired{$_} } keys %expected;
+        return !grep { !is_told($_) } keys %expected;
     }, 150;
 };
 
 subtest 'the right alerts fire' => sub {
     for my $key ( sort keys %expected ) {
         my $annotations = $fired{$key};
-        my ( $upstream, $cause ) = ( ( split / /, $key )[0], $expected{$key} );
+        my ( $cause, $finding ) = @{ $expected{$key} };
+        my ($upstream) = split / /, $key;
         ok $annotations, $key or next;
         my ( $summary, $runbook ) = @$annotations{qw(summary runbook_url)};
         like $summary, qr/\b\Q$upstream\E\b.*: \Q$cause\E$/,
@@ -260,7 +272,10 @@ subtest 'the right alerts fire' => sub {
         my ( $page, $anchor ) = split /#/, $runbook;
         like Upstream502::Nginx::slurp("$FindBin::Bin/../$page"),
           qr/^#+ \Q$anchor\E$/m, "$runbook is there";
-        is $anchor, $cause, 'and about the cause' if $cause;
+        is $runbook,
+          $finding ? "docs/findings.md#$finding" : "docs/causes.md#$cause",
+          'and about what was found, else the cause'
+          if $cause;
     }
 };
 

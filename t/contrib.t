@@ -46,6 +46,21 @@ subtest 'every runbook_url has its heading' => sub {
     }
 };
 
+# Those of a cause alone; what only many failures show is no metric.
+subtest 'findings are told of the causes that have them' => sub {
+    my $page = Upstream502::Nginx::slurp("$FindBin::Bin/../docs/findings.md");
+    my %documented;
+    for my $section ( grep { !/\(diagnoses only\)/ } split /^## /m, $page ) {
+        my ($finding) = $section =~ /^(\w+)\n/         or next;
+        my ($causes)  = $section =~ /^- Of causes: (.*)/m or next;
+        push @{ $documented{$_} }, $finding for $causes =~ /\[`(\w+)`\]/g;
+    }
+    my %told =
+      reverse $all_rules =~ /finding=~"([\w|]+)"\},\s+"cause", "(\w+)"/g;
+    is_deeply( { map { $_ => [ split /\|/, $told{$_} ] } keys %told },
+        \%documented );
+};
+
 # A server with something for every panel: a peer that refuses and is made
 # good by another, one upstream that is down, a body cut short.
 my $t = Upstream502::Test->new( status => 0 );

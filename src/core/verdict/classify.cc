@@ -227,38 +227,29 @@ Reason BodyFailed(const Line& line) {
 }
 
 // A line about a header that was read well: what is in it is of no use.
-std::optional<Reason> HeaderFailed(const Line& line) {
-  if (line.says == kNotHttp || line.says == kSliceMisfit) {
-    return Fails(Cause::kHeaderInvalid, Phase::kHeader);
-  }
-  if (line.says == kSliceStatus || line.says == kSliceMissing) {
-    return Fails(Cause::kErrorStatus, Phase::kHeader);
-  }
-  if (line.says == kAuthStatus) {
-    return Fails(Cause::kInternalError, Phase::kHeader);
-  }
-  return std::nullopt;
+bool IsOfHeader(const Line& line) {
+  return line.says == kNotHttp || line.says == kSliceStatus ||
+         line.says == kSliceMisfit || line.says == kSliceMissing ||
+         line.says == kAuthStatus;
 }
 
-Reason LineTells(const Attempt& a, const Line& line) {
-  const std::optional<Reason> reason = HeaderFailed(line);
-  if (reason) {
-    return *reason;
-  }
-  if (a.header_done || line.says == kBadChunk) {
-    return BodyFailed(line);
-  }
+Reason Exhausted(const Line& line) {
+  return Fails(line.errno_class == ErrnoClass::kNone ||
+                       line.errno_class == ErrnoClass::kExhausted
+                   ? Cause::kLocalExhausted
+                   : Cause::kInternalError,
+               Phase::kConnect);
+}
+
+// A line until there is a header that is of use.
+Reason HeaderFailed(const Attempt& a, const Line& line) {
   switch (line.says) {
     case kUnresolved:
       return ResolveFailed(a);
     case kNoLive:
       return Fails(Cause::kNoLiveUpstreams, Phase::kSelect);
     case kExhausted:
-      return Fails(line.errno_class == ErrnoClass::kNone ||
-                           line.errno_class == ErrnoClass::kExhausted
-                       ? Cause::kLocalExhausted
-                       : Cause::kInternalError,
-                   Phase::kConnect);
+      return Exhausted(line);
     case kConnectFailed:
       return HadConnected(a, line.errno_class)
                  ? Lost(a, false, false)
@@ -282,7 +273,14 @@ Reason LineTells(const Attempt& a, const Line& line) {
     case kTooBigHeader:
       return Fails(Cause::kHeaderTooBig, Phase::kHeader);
     case kInvalidHeader:
+    case kNotHttp:
+    case kSliceMisfit:
       return Fails(Cause::kHeaderInvalid, Phase::kHeader);
+    case kSliceStatus:
+    case kSliceMissing:
+      return Fails(Cause::kErrorStatus, Phase::kHeader);
+    case kAuthStatus:
+      return Fails(Cause::kInternalError, Phase::kHeader);
     case kStreamClosed:
       return Fails(Cause::kHeaderIncomplete, Phase::kHeader);
     case kFraming:
@@ -296,16 +294,17 @@ Reason LineTells(const Attempt& a, const Line& line) {
     case kHarmless:
     case kOpenFailed:
     case kBadChunk:
-    case kNotHttp:
-    case kSliceStatus:
-    case kSliceMisfit:
-    case kSliceMissing:
     case kBadCoding:
     case kTooMuchToKeep:
-    case kAuthStatus:
       break;
   }
   return Fails(Cause::kUnknown, Reached(a));
+}
+
+Reason LineTells(const Attempt& a, const Line& line) {
+  const bool of_body = a.header_done || line.says == kBadChunk;
+  return of_body && !IsOfHeader(line) ? BodyFailed(line)
+                                      : HeaderFailed(a, line);
 }
 
 // The upstream's own word. Nothing is logged then, and what nginx notes for
