@@ -26,6 +26,7 @@ struct Run {
   Context* context;
   ngx_http_request_t* request;
   const ngx_http_upstream_t* upstream;
+  Protocol protocol;
   Store* store;
   int64_t now;
   int rc;
@@ -68,6 +69,7 @@ Run MakeRun(Context* context, int rc) {
   Run run{.context = context,
           .request = context->request,
           .upstream = context->upstream,
+          .protocol = ProtocolOf(context->upstream),
           .store = &GetMainConf(context->request)->zone.store,
           .now = NowMs(),
           .rc = rc,
@@ -160,7 +162,7 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
     attempt->header_done = header_done;
     attempt->bytes_received = static_cast<uint64_t>(state.bytes_received);
   }
-  attempt->protocol = ProtocolOf(u);
+  attempt->protocol = run.protocol;
   attempt->ending = element.last ? Ending::kFinal : Ending::kRetried;
   attempt->peer_named = peer.row != kNoPeer;
   attempt->unix_socket = absl::StartsWith(peer.name, "unix:");
@@ -351,7 +353,7 @@ void AccountUselessElement(const Run& run, const Element& element,
 void AccountNoAttempt(const Run& run) {
   Note* note = FindNote(run, kNoElement);
   Attempt attempt = note == nullptr ? Attempt() : note->attempt;
-  attempt.protocol = ProtocolOf(run.upstream);
+  attempt.protocol = run.protocol;
   attempt.ending = Ending::kNoAttempt;
   attempt.rc = run.rc;
   attempt.connected = attempt.request_sent = attempt.header_done = false;
@@ -368,11 +370,10 @@ void LearnProtocol(const Run& run) {
   if (hook != nullptr && hook->finalize != nullptr) {
     return;
   }
-  const Protocol protocol = ProtocolOf(run.upstream);
-  run.store->SetProtocol(run.row, protocol);
-  if (hook != nullptr && protocol != Protocol::kUnknown) {
+  run.store->SetProtocol(run.row, run.protocol);
+  if (hook != nullptr && run.protocol != Protocol::kUnknown) {
     hook->finalize = run.context->finalize;
-    hook->grpc = SpeaksGrpc(*run.upstream);
+    hook->grpc = IsGrpc(run.protocol);
   }
 }
 
@@ -399,7 +400,7 @@ void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook) {
 }
 
 // Flattened: calls would cost a failure some hundred instructions.
-[[gnu::flatten]] void AccountRun(Context* context, int rc) {
+[[gnu::flatten, gnu::noinline]] void AccountRun(Context* context, int rc) {
   if (!context->open) {
     return;
   }
@@ -414,7 +415,7 @@ void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook) {
     AccountNoAttempt(run);
   }
   run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
-  if (begin < run.end && SpeaksGrpc(*run.upstream)) {
+  if (begin < run.end && IsGrpc(run.protocol)) {
     CountGrpcStatus(*run.upstream, run.store, run.row);
   }
   context->accounted = run.end;
@@ -430,7 +431,7 @@ void AccountUseless(Context* context, absl::string_view message,
   }
 }
 
-void Peek(Context* context) {
+[[gnu::noinline]] void Peek(Context* context) {
   if (!context->open) {
     return;
   }
