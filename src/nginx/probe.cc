@@ -247,7 +247,8 @@ bool TakeBudget(const ngx_http_request_t* r, const Note& note) {
   return asker->budget.Take(ProbeKey(peer, KindOf(note.attempt)), Ticks());
 }
 
-void Ask(ngx_http_request_t* r, const Failure& failure, Note* note) {
+[[gnu::noinline]] void Ask(ngx_http_request_t* r, const Failure& failure,
+                           Note* note) {
   auto* evidence =
       IsAsked(failure.cause) ? PoolNew<Evidence>(r->pool) : nullptr;
   if (evidence == nullptr) {

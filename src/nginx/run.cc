@@ -72,7 +72,7 @@ void EndPlainRun(ngx_http_request_t* r, ngx_int_t rc) {
 }
 
 // The open run is over though no hook has seen its end.
-void CloseRun(Context* context, int status) {
+[[gnu::noinline]] void CloseRun(Context* context, int status) {
   AccountRun(context, context->finalize == nullptr ? status : 0);
 }
 
