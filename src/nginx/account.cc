@@ -54,12 +54,15 @@ struct Peer {
 
 uint32_t Worker() { return static_cast<uint32_t>(ngx_worker); }
 
-int64_t TimeOf(const State& state) {
-  return std::max(Milliseconds(state.response_time), 0);
-}
-
-// What nginx speaks with `u`'s upstream. A tunnel has no scheme.
-Protocol ProtocolOf(const ngx_http_upstream_t* u) {
+// What nginx speaks with the upstream. The schemes of a module differ by TLS
+// alone. A tunnel has none.
+Protocol ProtocolOf(const Context& context) {
+  const ngx_http_upstream_t* u = context.upstream;
+  const UpstreamHook* hook = context.hook;
+  if (kShortcuts && hook != nullptr && hook->finalize != nullptr &&
+      hook->finalize == context.finalize && hook->tls == UsesTls(*u)) {
+    return hook->protocol;
+  }
   return ParseProtocol(u->schema.len == 0 && u->conf != nullptr
                            ? View(u->conf->module)
                            : View(u->schema));
@@ -69,7 +72,7 @@ Run MakeRun(Context* context, int rc) {
   Run run{.context = context,
           .request = context->request,
           .upstream = context->upstream,
-          .protocol = ProtocolOf(context->upstream),
+          .protocol = ProtocolOf(*context),
           .store = &GetMainConf(context->request)->zone.store,
           .now = NowMs(),
           .rc = rc,
@@ -166,9 +169,7 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
   attempt->ending = element.last ? Ending::kFinal : Ending::kRetried;
   attempt->peer_named = peer.row != kNoPeer;
   attempt->unix_socket = absl::StartsWith(peer.name, "unix:");
-#if (NGX_HTTP_SSL)
-  attempt->tls = u->ssl;
-#endif
+  attempt->tls = UsesTls(*u);
   attempt->upgraded = element.last && u->upgrade;
   attempt->status = static_cast<uint16_t>(state.status);
   attempt->rc = run.rc;
@@ -373,6 +374,8 @@ void LearnProtocol(const Run& run) {
   run.store->SetProtocol(run.row, run.protocol);
   if (hook != nullptr && run.protocol != Protocol::kUnknown) {
     hook->finalize = run.context->finalize;
+    hook->protocol = run.protocol;
+    hook->tls = UsesTls(*run.upstream);
     hook->grpc = IsGrpc(run.protocol);
   }
 }
@@ -432,9 +435,6 @@ void AccountUseless(Context* context, absl::string_view message,
 }
 
 [[gnu::noinline]] void Peek(Context* context) {
-  if (!context->open) {
-    return;
-  }
   const Run run = MakeRun(context, 0);
   ForEachElement(run, context->begin, [&run](const Element& element) {
     const State& state = *element.state;

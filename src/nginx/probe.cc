@@ -127,15 +127,6 @@ absl::string_view Received(const ngx_http_request_t* r, const Attempt& a) {
                                  static_cast<size_t>(buffer.last - begin));
 }
 
-bool UsesTls(const ngx_http_upstream_t& u) {
-#if (NGX_HTTP_SSL)
-  return u.ssl;
-#else
-  (void)u;
-  return false;
-#endif
-}
-
 ProbeRequest Question(const ngx_http_request_t* r, const Failure& failure,
                       absl::string_view peer, const Note& note) {
   const ngx_http_upstream_t& u = *r->upstream;
