@@ -27,8 +27,10 @@ END
 
 done
 
-# The page is data of one source file.
+# The page is data of one source file, others are parts of one.
 cat << END                                                    >> $NGX_MAKEFILE
+$NGX_OBJS/addon/nginx/failing.$ngx_objext: `echo $upstream_502_parts`
+
 $NGX_OBJS/addon/report/html.$ngx_objext: $NGX_OBJS/addon/page_data.h
 
 $NGX_OBJS/addon/page_data.h: $ngx_addon_dir/src/web/*

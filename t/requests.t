@@ -48,6 +48,7 @@ $t->conf(
     http =>
       <<'CONF' =~ s/FORTY/$forty/r =~ s/MIXED/$mixed/r, server => <<'CONF2' );
 upstream dead { server %%closed%%; }
+upstream spoken { server %%closed%%; }
 upstream reset { server %%rst%%; }
 upstream hold { server %%hold%%; }
 upstream good { server %%ok%%; }
@@ -99,6 +100,9 @@ location = /forty { proxy_pass http://forty; }
 location = /mixed { proxy_next_upstream error http_503;
     add_header X-Failures $upstream_502_failures;
     proxy_pass http://mixed; }
+location = /http { proxy_pass http://spoken; }
+location = /https { proxy_pass https://spoken; }
+location = /fastcgi { fastcgi_pass spoken; }
 location = /loop { recursive_error_pages on; error_page 502 = /loop;
     proxy_pass http://dead; }
 location = /not-found { proxy_intercept_errors on; error_page 404 = /behind;
@@ -122,6 +126,13 @@ subtest 'lines of one length are told apart' => sub {
         is $shut->{upstream_502_cause}, 'closed_before_response', 'an end';
         is $shut->{upstream_502_message},
           'upstream prematurely closed connection', 'its line';
+    }
+};
+
+subtest 'one upstream is spoken to in several protocols' => sub {
+    for my $protocol (qw(http https http fastcgi https fastcgi http)) {
+        my $p = play("/$protocol");
+        is $p->{events}[0]{protocol}, $protocol, $protocol;
     }
 };
 

@@ -101,7 +101,7 @@ own=$src/objs/ngx_auto_config.h
 stamp=$build/objs/.configured
 wanted=$(printf '%s\n' "$src" "${kept[@]}" "${UPSTREAM_502_LONG_WAY:-}" \
   "${UPSTREAM_502_WERROR:-}"
-  cat "$root/config" "$root/config.make"
+  cat "$root/config" "$root/config.make" "$root/src/nginx/failing.cc"
   find "$root/include" "$root/src" -name '*.h' | sort
   cksum "$src/src/core/nginx.h" "$own" "${addons[@]}" 2>/dev/null || :)
 

@@ -26,6 +26,7 @@ struct Run {
   Context* context;
   ngx_http_request_t* request;
   const ngx_http_upstream_t* upstream;
+  Protocol protocol;
   Store* store;
   int64_t now;
   int rc;
@@ -53,12 +54,15 @@ struct Peer {
 
 uint32_t Worker() { return static_cast<uint32_t>(ngx_worker); }
 
-int64_t TimeOf(const State& state) {
-  return std::max(Milliseconds(state.response_time), 0);
-}
-
-// What nginx speaks with `u`'s upstream. A tunnel has no scheme.
-Protocol ProtocolOf(const ngx_http_upstream_t* u) {
+// What nginx speaks with the upstream. The schemes of a module differ by TLS
+// alone. A tunnel has none.
+Protocol ProtocolOf(const Context& context) {
+  const ngx_http_upstream_t* u = context.upstream;
+  const UpstreamHook* hook = context.hook;
+  if (kShortcuts && hook != nullptr && hook->finalize != nullptr &&
+      hook->finalize == context.finalize && hook->tls == UsesTls(*u)) {
+    return hook->protocol;
+  }
   return ParseProtocol(u->schema.len == 0 && u->conf != nullptr
                            ? View(u->conf->module)
                            : View(u->schema));
@@ -68,6 +72,7 @@ Run MakeRun(Context* context, int rc) {
   Run run{.context = context,
           .request = context->request,
           .upstream = context->upstream,
+          .protocol = ProtocolOf(*context),
           .store = &GetMainConf(context->request)->zone.store,
           .now = NowMs(),
           .rc = rc,
@@ -160,13 +165,11 @@ void Describe(const Run& run, const Element& element, const Peer& peer,
     attempt->header_done = header_done;
     attempt->bytes_received = static_cast<uint64_t>(state.bytes_received);
   }
-  attempt->protocol = ProtocolOf(u);
+  attempt->protocol = run.protocol;
   attempt->ending = element.last ? Ending::kFinal : Ending::kRetried;
   attempt->peer_named = peer.row != kNoPeer;
   attempt->unix_socket = absl::StartsWith(peer.name, "unix:");
-#if (NGX_HTTP_SSL)
-  attempt->tls = u->ssl;
-#endif
+  attempt->tls = UsesTls(*u);
   attempt->upgraded = element.last && u->upgrade;
   attempt->status = static_cast<uint16_t>(state.status);
   attempt->rc = run.rc;
@@ -351,7 +354,7 @@ void AccountUselessElement(const Run& run, const Element& element,
 void AccountNoAttempt(const Run& run) {
   Note* note = FindNote(run, kNoElement);
   Attempt attempt = note == nullptr ? Attempt() : note->attempt;
-  attempt.protocol = ProtocolOf(run.upstream);
+  attempt.protocol = run.protocol;
   attempt.ending = Ending::kNoAttempt;
   attempt.rc = run.rc;
   attempt.connected = attempt.request_sent = attempt.header_done = false;
@@ -368,11 +371,12 @@ void LearnProtocol(const Run& run) {
   if (hook != nullptr && hook->finalize != nullptr) {
     return;
   }
-  const Protocol protocol = ProtocolOf(run.upstream);
-  run.store->SetProtocol(run.row, protocol);
-  if (hook != nullptr && protocol != Protocol::kUnknown) {
+  run.store->SetProtocol(run.row, run.protocol);
+  if (hook != nullptr && run.protocol != Protocol::kUnknown) {
     hook->finalize = run.context->finalize;
-    hook->grpc = SpeaksGrpc(*run.upstream);
+    hook->protocol = run.protocol;
+    hook->tls = UsesTls(*run.upstream);
+    hook->grpc = IsGrpc(run.protocol);
   }
 }
 
@@ -399,7 +403,7 @@ void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook) {
 }
 
 // Flattened: calls would cost a failure some hundred instructions.
-[[gnu::flatten]] void AccountRun(Context* context, int rc) {
+[[gnu::flatten, gnu::noinline]] void AccountRun(Context* context, int rc) {
   if (!context->open) {
     return;
   }
@@ -414,7 +418,7 @@ void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook) {
     AccountNoAttempt(run);
   }
   run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
-  if (begin < run.end && SpeaksGrpc(*run.upstream)) {
+  if (begin < run.end && IsGrpc(run.protocol)) {
     CountGrpcStatus(*run.upstream, run.store, run.row);
   }
   context->accounted = run.end;
@@ -430,10 +434,7 @@ void AccountUseless(Context* context, absl::string_view message,
   }
 }
 
-void Peek(Context* context) {
-  if (!context->open) {
-    return;
-  }
+[[gnu::noinline]] void Peek(Context* context) {
   const Run run = MakeRun(context, 0);
   ForEachElement(run, context->begin, [&run](const Element& element) {
     const State& state = *element.state;

@@ -18,8 +18,9 @@ namespace upstream_502 {
 // The open run has ended with nginx's `rc`: counts it and closes it.
 void AccountRun(Context* context, int rc);
 
-// The header of the open run is on its way to the client: makes its failed
-// attempts known before it ends. They are counted then.
+// The header of the run of `context`, which is open, is on its way to the
+// client: makes its failed attempts known before it ends. They are counted
+// then.
 void Peek(Context* context);
 
 // What the last attempt of `context`, whose run is over, has answered is of no

@@ -33,9 +33,9 @@ bool IsPassedAsNoHttp(const ngx_http_request_t* r,
 // Whether it is a text/event-stream, which may be silent for long.
 bool IsEventStream(const ngx_http_upstream_t* u);
 
-// Whether the runs of `u` are grpc_pass's, with or without TLS.
-inline bool SpeaksGrpc(const ngx_http_upstream_t& u) {
-  return u.schema.len > 4 && ngx_strncmp(u.schema.data, "grpc", 4) == 0;
+// Whether runs in this protocol are grpc_pass's.
+inline bool IsGrpc(Protocol protocol) {
+  return protocol == Protocol::kGrpc || protocol == Protocol::kGrpcs;
 }
 
 // A run of `u`, which speaks gRPC, is over: counts the status that its call

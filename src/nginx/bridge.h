@@ -89,6 +89,15 @@ inline ngx_str_t PoolCopy(ngx_pool_t* pool, absl::string_view text) {
   return {text.size(), memory};
 }
 
+inline bool UsesTls(const ngx_http_upstream_t& u) {
+#if (NGX_HTTP_SSL)
+  return u.ssl;
+#else
+  (void)u;
+  return false;
+#endif
+}
+
 // Unix time in ms, as of this turn of the event loop.
 inline int64_t NowMs() {
   const ngx_time_t* now = ngx_timeofday();

@@ -65,7 +65,6 @@ void Observe(const ngx_http_request_t* r, Attempt* out) {
   const ngx_http_upstream_t* u = r->upstream;
   const ngx_connection_t* c = u->peer.connection;
   Attempt& attempt = *out;
-  attempt = Attempt();
   attempt.timer = RunOutTimer(c);
 #if (NGX_HTTP_SSL)
   attempt.tls_started = c != nullptr && c->ssl != nullptr;
@@ -95,7 +94,8 @@ absl::string_view Keep(ngx_pool_t* pool, absl::string_view message,
 }
 
 // The note of the attempt a line is about, made now if there is none yet, with
-// room for the message. nullptr where the line is of no run, or memory is out.
+// room for the message. Unless a line was recognized, nothing is known of the
+// attempt. nullptr where the line is of no run, or memory is out.
 Note* NoteFor(ngx_http_request_t* r, bool failure, size_t room) {
   Context* context = TakeContextForLine(r, failure);
   if (context == nullptr) {
@@ -104,9 +104,13 @@ Note* NoteFor(ngx_http_request_t* r, bool failure, size_t room) {
   const uint32_t count = StateCount(r);
   const uint32_t element = count > context->begin ? count - 1 : kNoElement;
   Note* note = context->notes.Find(context->runs, element);
-  return note != nullptr
-             ? note
-             : context->notes.Add(r->pool, context->runs, element, room);
+  if (note == nullptr) {
+    return context->notes.Add(r->pool, context->runs, element, room);
+  }
+  if (!note->recognized) {
+    note->attempt = Attempt();
+  }
+  return note;
 }
 
 // What nginx said about `sr`, whose upstream is at work. The first line that is

@@ -61,10 +61,11 @@ Family* NewFamily(ngx_http_request_t* main) {
     Context context;
     Family family;
   };
-  auto* both = PoolNew<Both>(main->pool);
-  if (both == nullptr) {
+  void* memory = ngx_palloc(main->pool, sizeof(Both));
+  if (memory == nullptr) {
     return nullptr;
   }
+  auto* both = new (memory) Both;
   Family& family = both->family;
   family = {.cleanup = {FamilyCleanup, &family, main->pool->cleanup},
             .main = &both->context,

@@ -25,13 +25,17 @@ class Notes {
   Notes(const Notes&) = delete;
   Notes& operator=(const Notes&) = delete;
 
-  // nullptr where there is none.
+  // nullptr where there is none. Most are the last one.
   Note* Find(uint32_t run, uint32_t element) const {
+    if (count_ == 0) {
+      return nullptr;
+    }
+    if (Is(*at_[count_ - 1], run, element)) {
+      return at_[count_ - 1];
+    }
     Note* const* place = Place(run, element);
-    return place != at_ + count_ && (*place)->run == run &&
-                   (*place)->element == element
-               ? *place
-               : nullptr;
+    return place != at_ + count_ && Is(**place, run, element) ? *place
+                                                              : nullptr;
   }
   // Where there was none, with `room` bytes for a message; nullptr when memory
   // is out.
@@ -40,6 +44,9 @@ class Notes {
   absl::Span<Note* const> all() const { return {at_, count_}; }
 
  private:
+  static bool Is(const Note& note, uint32_t run, uint32_t element) {
+    return note.run == run && note.element == element;
+  }
   // Where the note is or would be: at the end, mostly.
   Note** Place(uint32_t run, uint32_t element) const {
     Note** end = at_ + count_;

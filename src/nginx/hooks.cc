@@ -89,6 +89,8 @@ bool HookUpstreams(ngx_conf_t* cf, ngx_http_upstream_init_peer_pt init) {
           .finalize = nullptr,
           .name = ConfiguredName(cf->pool, *upstream),
           .row = kOtherUpstream,
+          .protocol = Protocol::kUnknown,
+          .tls = false,
           .grpc = false,
           .own_peers = HasOwnPeers(*upstream),
       };

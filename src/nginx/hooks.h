@@ -23,8 +23,11 @@ struct UpstreamHook {
   // What `u->finalize_request` is of its runs; nullptr until one was counted.
   FinalizeHandler finalize;
   ngx_str_t name;
-  uint32_t row;    // in the store
-  bool grpc;       // what its runs speak, once one was counted
+  uint32_t row;  // in the store
+  // What its runs speak, once one was counted, and whether that one used TLS.
+  Protocol protocol;
+  bool tls;
+  bool grpc;
   bool own_peers;  // kept in nginx's form, see servers.h
 };
 

@@ -21,6 +21,11 @@ inline int32_t Milliseconds(ngx_msec_t value) {
              : static_cast<int32_t>(std::min<ngx_msec_t>(value, INT32_MAX));
 }
 
+// What it took, in ms.
+inline int64_t TimeOf(const State& state) {
+  return std::max(Milliseconds(state.response_time), 0);
+}
+
 // Times and bytes.
 void AddTimes(const State& state, Failure* failure);
 

@@ -59,7 +59,7 @@ Context* FailedSubrequest(const ngx_http_request_t* r) {
 
 RequestOutcome DescribeOutcome(ngx_http_request_t* r) {
   Context* context = TakeContext(r);
-  if (context != nullptr) {
+  if (context != nullptr && context->open) {
     Peek(context);
   }
   RequestOutcome outcome;

@@ -127,15 +127,6 @@ absl::string_view Received(const ngx_http_request_t* r, const Attempt& a) {
                                  static_cast<size_t>(buffer.last - begin));
 }
 
-bool UsesTls(const ngx_http_upstream_t& u) {
-#if (NGX_HTTP_SSL)
-  return u.ssl;
-#else
-  (void)u;
-  return false;
-#endif
-}
-
 ProbeRequest Question(const ngx_http_request_t* r, const Failure& failure,
                       absl::string_view peer, const Note& note) {
   const ngx_http_upstream_t& u = *r->upstream;
@@ -247,7 +238,8 @@ bool TakeBudget(const ngx_http_request_t* r, const Note& note) {
   return asker->budget.Take(ProbeKey(peer, KindOf(note.attempt)), Ticks());
 }
 
-void Ask(ngx_http_request_t* r, const Failure& failure, Note* note) {
+[[gnu::noinline]] void Ask(ngx_http_request_t* r, const Failure& failure,
+                           Note* note) {
   auto* evidence =
       IsAsked(failure.cause) ? PoolNew<Evidence>(r->pool) : nullptr;
   if (evidence == nullptr) {

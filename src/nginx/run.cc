@@ -72,7 +72,7 @@ void EndPlainRun(ngx_http_request_t* r, ngx_int_t rc) {
 }
 
 // The open run is over though no hook has seen its end.
-void CloseRun(Context* context, int status) {
+[[gnu::noinline]] void CloseRun(Context* context, int status) {
   AccountRun(context, context->finalize == nullptr ? status : 0);
 }
 
@@ -142,7 +142,9 @@ Context* TakeContextForLine(ngx_http_request_t* r, bool failure) {
     return FindContext(r);
   }
   if (u->cleanup != nullptr) {
-    return OpenRun(r, u, HookOf(r, u), RunBegin(r));
+    // A plain run is the first one.
+    const uint32_t begin = u->finalize_request == EndPlainRun ? 0 : RunBegin(r);
+    return OpenRun(r, u, HookOf(r, u), begin);
   }
   const Context* context = FindContext(r);
   const bool over =

@@ -67,11 +67,18 @@ Line RecognizeLine(absl::string_view message);
 
 // Whether the line tells that an attempt failed. Others are logged at error
 // level without being a failure, or are not known.
-bool TellsFailure(const Line& line);
+inline bool TellsFailure(const Line& line) {
+  return line.says != Says::kNothing && line.says != Says::kHarmless &&
+         line.says != Says::kOpenFailed;
+}
 
 // Whether the line is a filter's, or such, about a response: no run of an
 // upstream begins with it, and it may come when the run is over.
-bool IsOfResponse(const Line& line);
+inline bool IsOfResponse(const Line& line) {
+  return line.says == Says::kNotHttp || line.says == Says::kSliceStatus ||
+         line.says == Says::kSliceMisfit || line.says == Says::kSliceMissing ||
+         line.says == Says::kBadCoding || line.says == Says::kTooMuchToKeep;
+}
 
 // Whether the errno of the line is about the connection and not about this
 // machine.

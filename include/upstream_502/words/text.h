@@ -4,6 +4,7 @@
 #ifndef UPSTREAM_502_WORDS_TEXT_H_
 #define UPSTREAM_502_WORDS_TEXT_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -30,6 +31,15 @@ inline uint64_t LoadShort(const char* p, size_t size) {
   uint64_t word = 0;
   std::memcpy(&word, p, size);
   return word;
+}
+
+// The last bytes of a text of `size`, at least eight, that fill no word: one to
+// seven of them as a word, with zeroes behind them.
+inline uint64_t LoadTail(const char* text, size_t size) {
+  const uint64_t word = Load<uint64_t>(text + size - sizeof(uint64_t));
+  const size_t before = 8 * (sizeof(uint64_t) - size % sizeof(uint64_t));
+  return std::endian::native == std::endian::little ? word >> before
+                                                    : word << before;
 }
 
 // Both go through a text word by word, without a call; the last word overlaps

@@ -8,14 +8,13 @@
 #include <cstddef>
 
 #include "absl/strings/match.h"
+#include "relaxed.h"
 #include "totals.h"
 #include "upstream_502/store/history.h"
 #include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
 namespace {
-
-constexpr auto kRelaxed = std::memory_order_relaxed;
 
 // The word `spell` of an upstream: an incident's id, or else when the last
 // failure was, how long before that the one before, and which of `early` the
@@ -236,7 +235,7 @@ uint64_t Incidents::AddFailure(const IncidentFailure& failure, int64_t now_ms) {
       }
       continue;
     }
-    uint64_t id;
+    uint64_t id = 0;
     slot = Prepare(failure, first, row.early[EarlyOf(next)], now_ms, &id);
     if (row.spell.compare_exchange_strong(spell, kIncident | id)) {
       Credit(slot, failure.upstream, &row.early[0]);

@@ -6,7 +6,10 @@
 #include <atomic>
 #include <cstring>
 #include <iterator>
+#include <numeric>
+#include <utility>
 
+#include "relaxed.h"
 #include "upstream_502/store/check.h"
 #include "upstream_502/store/evidence_bytes.h"
 #include "upstream_502/words/escape.h"
@@ -15,8 +18,6 @@
 
 namespace upstream_502 {
 namespace {
-
-constexpr auto kRelaxed = std::memory_order_relaxed;
 
 // A slot that was never written must not read as an event.
 constexpr uint64_t kFirstSum = kMultiplier;
@@ -46,9 +47,10 @@ class SlotWriter {
   void PutAll(const T& value) {
     static_assert(sizeof(value) % kWord == 0);
     const char* const bytes = reinterpret_cast<const char*>(&value);
-    for (size_t i = 0; i < sizeof(value); i += kWord) {
-      Put(Load<uint64_t>(bytes + i));
+    [&]<size_t... I>(std::index_sequence<I...>) {
+      (Put(Load<uint64_t>(bytes + I * kWord)), ...);
     }
+    (std::make_index_sequence<sizeof(value) / kWord>());
   }
 
   void PutText(absl::string_view text) {
@@ -58,7 +60,8 @@ class SlotWriter {
       Put(Load<uint64_t>(from));
     }
     if (left > 0) {
-      Put(LoadShort(from, left));
+      Put(text.size() < kWord ? LoadShort(from, left)
+                              : LoadTail(text.data(), text.size()));
     }
   }
 
@@ -77,6 +80,24 @@ struct Texts {
   absl::string_view uri;
 };
 
+// At their limits all names but the last leave a word.
+constexpr size_t kLast = kNames - 1;
+static_assert(sizeof(Evidence) +
+                  std::accumulate(std::begin(kNameLimits),
+                                  std::begin(kNameLimits) + kLast, kWord,
+                                  [](size_t sum, size_t limit) {
+                                    return sum + Padded(limit);
+                                  }) <=
+              kTextBytes);
+
+// A loop over the names for the compiler to unroll: most are views of nothing,
+// which costs nothing then.
+template <typename Visit>
+void ForEachName(const Visit& visit) {
+  [&visit]<size_t... I>(std::index_sequence<I...>) { (visit(I), ...); }
+  (std::make_index_sequence<kNames>());
+}
+
 // All of it as far as a slot keeps it.
 Texts Fit(const FailureText& text, const Evidence* evidence) {
   Texts fit = {
@@ -87,17 +108,15 @@ Texts Fit(const FailureText& text, const Evidence* evidence) {
       text.uri,
   };
   size_t left = kTextBytes - Padded(fit.evidence.size());
-  for (size_t i = 0; i < kNames; ++i) {
+  ForEachName([&fit, &left](size_t i) {
     absl::string_view& name = fit.names[i];
-    if (name.empty()) {
-      continue;  // as most are
-    }
-    const size_t most = std::min(kNameLimits[i], left - kWord);
+    const size_t most =
+        i < kLast ? kNameLimits[i] : std::min(kNameLimits[i], left - kWord);
     if (name.size() > most) {
       name = CutUtf8(name, most);
     }
     left -= Padded(name.size());
-  }
+  });
   if (Padded(fit.message.size()) + Padded(fit.uri.size()) > left) {
     const size_t half = left / 2 & ~(kWord - 1);
     const size_t uri_share = std::min(Padded(fit.uri.size()), half);
@@ -192,21 +211,16 @@ void WriteSlot(EventSlot* slot, uint64_t id, uint32_t serial,
       .message = static_cast<uint16_t>(fit.message.size()),
       .uri = static_cast<uint16_t>(fit.uri.size()),
   };
-  for (size_t i = 0; i < kNames; ++i) {
+  ForEachName([&](size_t i) {
     lengths.names[i] = static_cast<uint8_t>(fit.names[i].size());
-  }
-
+  });
   SlotWriter writer(slot);
   writer.Put(id);
   writer.PutAll(failure);
   writer.PutAll(long_name);
   writer.PutAll(lengths);
   writer.PutText(fit.evidence);
-  for (const absl::string_view name : fit.names) {
-    if (!name.empty()) {
-      writer.PutText(name);
-    }
-  }
+  ForEachName([&](size_t i) { writer.PutText(fit.names[i]); });
   writer.PutText(fit.message);
   writer.PutText(fit.uri);
   slot->words[0].store(writer.sum(), kRelaxed);

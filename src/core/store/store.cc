@@ -4,13 +4,12 @@
 
 #include <algorithm>
 
+#include "relaxed.h"
 #include "totals.h"
 #include "upstream_502/store/history.h"
 
 namespace upstream_502 {
 namespace {
-
-constexpr auto kRelaxed = std::memory_order_relaxed;
 
 // Most failures are quick.
 size_t TimeBucket(uint64_t ms) {

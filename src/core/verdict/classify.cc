@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "absl/strings/match.h"
+#include "upstream_502/verdict/outcome.h"
 
 namespace upstream_502 {
 namespace {
@@ -15,8 +16,6 @@ using enum Says;
 bool TellsEof(absl::string_view ssl_message) {
   return absl::StrContains(ssl_message, "unexpected eof while reading");
 }
-
-bool IsGatewayStatus(int status) { return status == 502 || status == 504; }
 
 // The handshake is missing. A reused connection had one.
 bool AwaitsTls(const Attempt& a) {

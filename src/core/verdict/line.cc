@@ -260,17 +260,6 @@ Line RecognizeLine(absl::string_view message) {
   return line;
 }
 
-bool TellsFailure(const Line& line) {
-  return line.says != kNothing && line.says != kHarmless &&
-         line.says != kOpenFailed;
-}
-
-bool IsOfResponse(const Line& line) {
-  return line.says == kNotHttp || line.says == kSliceStatus ||
-         line.says == kSliceMisfit || line.says == kSliceMissing ||
-         line.says == kBadCoding || line.says == kTooMuchToKeep;
-}
-
 int AuthStatus(absl::string_view message) {
   int status = 0;
   return absl::ConsumePrefix(&message, kUnexpectedAuth) &&

@@ -2,8 +2,8 @@
 
 #include "upstream_502/verdict/log_line.h"
 
-#include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
@@ -14,15 +14,13 @@ namespace {
 // "2026/11/20 21:43:31 ": nginx's times are all of one length.
 constexpr size_t kTimeSize = 20;
 
-// What follows the first `end` in `text`; "" where there is none. It is a
-// number away: no call finds it faster.
+// What follows the first `end` in `text`; "" where there is none.
 absl::string_view After(absl::string_view text, char end) {
-  size_t at = 0;
-  while (at < text.size() && text[at] != end) {
-    ++at;
-  }
-  text.remove_prefix(std::min(at + 1, text.size()));
-  return text;
+  const char* const past = text.data() + text.size();
+  const void* found = std::memchr(text.data(), end, text.size());
+  const char* at =
+      found == nullptr ? past : static_cast<const char*>(found) + 1;
+  return {at, static_cast<size_t>(past - at)};
 }
 
 // Tengine has the name of the server before OpenSSL's errors:

@@ -2,8 +2,9 @@
 
 #include "upstream_502/verdict/memo.h"
 
+#include <cstring>
+
 #include "upstream_502/words/shortcuts.h"
-#include "upstream_502/words/text.h"
 
 namespace upstream_502 {
 
@@ -11,7 +12,7 @@ const Line& LineMemo::Recognize(absl::string_view message) {
   const size_t size = message.size();
   for (const Entry& entry : entries_) {
     if (kShortcuts && entry.size == size &&
-        SameText(entry.text, message.data(), size)) {
+        std::memcmp(entry.text, message.data(), size) == 0) {
       return entry.line;
     }
   }

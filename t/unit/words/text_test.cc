@@ -36,6 +36,18 @@ TEST(SameText, ReadsNothingBeyondTheText) {
   EXPECT_TRUE(SameText("127.0.0.1:80|", "127.0.0.1:80?", 12));
 }
 
+TEST(LoadTail, HasWhatFillsNoWordAndZeroesBehindIt) {
+  for (size_t size = 9; size <= kLongest; ++size) {
+    const size_t left = size % 8;
+    if (left != 0) {
+      const std::string text = Sample(size);
+      EXPECT_EQ(LoadTail(text.data(), size),
+                LoadShort(text.data() + size - left, left))
+          << size << " bytes";
+    }
+  }
+}
+
 TEST(HashText, DependsOnEveryByteTheLengthAndTheSeed) {
   for (size_t size = 0; size <= kLongest; ++size) {
     const std::string text = Sample(size);
