@@ -2,9 +2,11 @@
 // nothing that is in use loses its row.
 
 #include <sched.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <new>
 #include <random>
@@ -100,6 +102,7 @@ class EvictProcesses : public testing::Test {
   // A worker. In a turn of its event loop it finds rows that it adds to at the
   // end, and counts others meanwhile.
   void Work(uint32_t worker) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // or it goes on when the test crashes
     const uint32_t place = JoinWriters(store_.arena(), worker + 2, 1);
     std::mt19937 random(worker);
     while (!books_.end) {
@@ -113,7 +116,7 @@ class EvictProcesses : public testing::Test {
         if (now == last) {
           sched_yield();
         }
-        for (int i = 0; i < 8 && now != last; ++i) {
+        for (int i = 0; i < 4 && now != last; ++i) {
           Count(Find(ChooseActive(&random), now), worker, now, i == 0);
         }
         last = now;
