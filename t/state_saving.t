@@ -31,8 +31,10 @@ sub manager () {
     return $pid;
 }
 
-# Of all its processes, the one that saves after the others.
+# Of all its processes, the one that saves after the others: when it has done
+# with what it was at, as it sets its timer then.
 sub let_pass ($seconds) {
+    Upstream502::Nginx::turn( manager() );
     $clock->pass($seconds);
     Upstream502::Nginx::turn($_) for $t->nginx->workers, manager();
 }
