@@ -2,8 +2,8 @@
  * Preloaded into nginx: how long a turn of its event loop takes at most, from
  * one epoll_wait() to the next, in nanoseconds of this thread's own CPU time:
  * what other processes do meanwhile does not count. The file that HOLD_FILE
- * names holds the maximum of each process, as a 64 bit integer at its pid modulo
- * 1024; writing zeroes starts anew.
+ * names holds the maximum of each process, as a 64 bit integer at its pid
+ * modulo 1024; writing zeroes starts anew.
  */
 
 #define _GNU_SOURCE
@@ -30,9 +30,8 @@ __attribute__((constructor)) static void map_file(void) {
   const char *path = getenv("HOLD_FILE");
   int fd = path == NULL ? -1 : open(path, O_RDWR);
   if (fd != -1) {
-    void *memory =
-        mmap(NULL, kProcesses * sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED,
-             fd, 0);
+    void *memory = mmap(NULL, kProcesses * sizeof(*all), PROT_READ | PROT_WRITE,
+                        MAP_SHARED, fd, 0);
     all = memory == MAP_FAILED ? NULL : memory;
     close(fd);
   }

@@ -1,6 +1,6 @@
 // Lets a test turn the clocks of a process forward: seconds to add, to the wall
-// clock and to the one that timers go by, are in the file that TEST_CLOCK names.
-// See Upstream502::Clock.
+// clock and to the one that timers go by, are in the file that TEST_CLOCK
+// names. See Upstream502::Clock.
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -35,8 +35,8 @@ __attribute__((visibility("default"))) int gettimeofday(
   return 0;
 }
 
-__attribute__((visibility("default"))) int clock_gettime(
-    clockid_t clock, struct timespec *now) {
+__attribute__((visibility("default"))) int clock_gettime(clockid_t clock,
+                                                         struct timespec *now) {
   const long result = syscall(SYS_clock_gettime, clock, now);
   if (result == 0 && ahead != NULL &&
       (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE)) {
