@@ -183,6 +183,80 @@ class Longest {
   double best_ = 1e12;
 };
 
+// A full zone of some 3,000 peers that come and go.
+class Turnover {
+ public:
+  Turnover()
+      : memory_(std::aligned_alloc(4096, kSize), std::free),
+        store_(Store::Create(memory_.get(), kSize, {16}, kNow)) {
+    store_.SetInactive(kHourMs);
+    upstream_ = store_.FindOrAddUpstream("u", Protocol::kHttp);
+    while (Evicted() == 0) {
+      Bring();
+    }
+  }
+
+  // Until so many have lost their rows.
+  void Evict(uint64_t count) {
+    for (const uint64_t most = Evicted() + count; Evicted() < most;) {
+      Bring();
+    }
+  }
+  // One of those that came last.
+  uint32_t FindKnown() {
+    known_ = (known_ + 1) % kKnown;
+    return store_.FindOrAddPeer(upstream_, names_[known_], now_);
+  }
+  // CPU time of one, in the best of many runs over all.
+  double FindUs() {
+    Longest longest;
+    for (int run = 0; run < 2000; ++run) {
+      longest.Time([this] {
+        for (uint32_t i = 0; i < kKnown; ++i) {
+          benchmark::DoNotOptimize(FindKnown());
+        }
+        return false;
+      });
+    }
+    return longest.us() / kKnown;
+  }
+
+ private:
+  static constexpr size_t kSize = size_t{9} << 20;
+  static constexpr uint32_t kKnown = 256;
+
+  uint64_t Evicted() const { return store_.arena().header->evicted.load(); }
+  // One that nobody has seen before.
+  void Bring() {
+    now_ += 2 * kHourMs / store_.arena().capacity.peers;
+    std::string& name = names_[++brought_ % kKnown];
+    name = absl::StrCat("10.0.0.1:", brought_);
+    store_.AddAttempt(store_.FindOrAddPeer(upstream_, name, now_), 0, now_,
+                      true);
+  }
+
+  std::unique_ptr<void, decltype(&std::free)> memory_;
+  Store store_;
+  std::vector<std::string> names_{kKnown};
+  int64_t now_ = kNow;
+  uint32_t upstream_ = 0;
+  uint32_t brought_ = 0;
+  uint32_t known_ = 0;
+};
+
+// What is gone from the index must not make the way to what is there longer.
+void BM_FindAfterEvictions(benchmark::State& state) {
+  Turnover zone;
+  const double before = zone.FindUs();
+  zone.Evict(100000);
+  const double after = zone.FindUs();
+  while (state.KeepRunning()) {
+    benchmark::DoNotOptimize(zone.FindKnown());
+  }
+  state.counters["ratio"] = after / before;
+}
+BENCHMARK(BM_FindAfterEvictions);
+
 // In steps of the size that the status location takes.
 void BM_Copy(benchmark::State& state) {
   Zone zone(static_cast<uint32_t>(state.range(0)));

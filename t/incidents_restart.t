@@ -9,7 +9,9 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use POSIX qw(floor strftime);
 use Test::More;
+use Time::HiRes qw(time);
 use Upstream502::Browser;
 use Upstream502::Clock;
 use Upstream502::Test;
@@ -29,15 +31,27 @@ $t->conf(
 );
 $t->start;
 
-my %failed;    # by incident
-my %began;
+# What happened, by incident: failures, and between which times the first and
+# the last of them were.
+my ( %failed, %first, %last );
 
 sub fails ( $incident, $uri, $times ) {
-    $began{$incident} //= time + $clock->ahead;
     for ( 1 .. $times ) {
+        my $before = time + $clock->ahead;
         ++$failed{$incident} if $t->get($uri)->{status} == 502;
+        $last{$incident} = [ $before, time + $clock->ahead ];
+        $first{$incident} //= $last{$incident};
     }
 }
+
+# nginx's clock is that of the beginning of the turn of its event loop.
+sub happened ( $time, $between, $name ) {
+    my ( $from, $to ) = @$between;
+    ok $time >= $from - 0.1 && $time <= $to, $name
+      or diag "$time, not between $from and $to";
+}
+
+sub utc ($ms) { return strftime '%Y-%m-%d %H:%M:%S', gmtime floor( $ms / 1000 ) }
 
 sub saved () { return ( stat "$kept/state" )[1] // 0 }
 
@@ -81,15 +95,15 @@ is_deeply \%logged,
 my %want = (
     1 => {
         upstream => 'shop', cause => 'connection_refused',
-        finding  => 'port_closed', seconds => 60
+        finding  => 'port_closed', peer => 'closed'
     },
     2 => {
         upstream => 'search', cause => 'reset_before_response',
-        finding  => 'still_listening', seconds => 100
+        finding  => 'still_listening', peer => 'rst'
     },
     3 => {
         upstream => 'shop', cause => 'connection_refused',
-        finding  => 'port_closed', seconds => 120
+        finding  => 'port_closed', peer => 'closed'
     },
 );
 my %found = map { $_->{id} => $_ } @{ $status->{incidents} };
@@ -103,16 +117,38 @@ for my $id ( 1 .. 3 ) {
         is_deeply $one->{causes}, { $want->{cause} => $failed{$id} }, 'their cause';
         is $one->{responses}{502}, $failed{$id},      'as many responses';
         is $one->{findings}[0]{name}, $want->{finding}, 'what was seen';
-        ok abs( $one->{start} / 1000 - $began{$id} ) < 10, 'when it began';
-        ok abs( $one->{duration_ms} / 1000 - $want->{seconds} ) < 20, 'how long it took'
-          or diag $one->{duration_ms};
+        is $one->{attempts}, $failed{$id}, 'as many attempts';
+        is $one->{findings}[0]{count}, $failed{$id}, 'as often as it failed';
+        is_deeply $one->{peers},
+          [ { addr => $t->address( $want->{peer} ), failures => $failed{$id} } ],
+          'their peer';
+        happened $one->{start} / 1000, $first{$id}, 'when it began';
+        happened $one->{end} / 1000,   $last{$id},  'when it ended';
+        is $one->{duration_ms}, $one->{end} - $one->{start}, 'how long it took';
         my $events = $t->status("incident=$id&limit=1000")->{events};
         is @$events, $failed{$id}, 'its events are on record';
-        my $text = $t->get("/status?format=text&incident=$id")->{body};
-        like $text, qr/^== incident $id: $want->{upstream} \(http\)/m, 'as text';
-        like $text, qr/$want->{cause}\s+$failed{$id}\s+100\.0%/, 'with its cause';
+        told_as_text( $one, $want, $failed{$id} );
     };
 }
+
+# The text of one incident against what JSON was found to tell rightly.
+sub told_as_text ( $one, $want, $failed ) {
+    my $text = $t->get("/status?format=text&incident=$one->{id}")->{body};
+    my $flat = $text =~ s/\s+/ /gr;
+    my ( $start, $end ) = map { utc( $one->{$_} ) } qw(start end);
+    my $seconds = floor( $one->{duration_ms} / 1000 );
+    my $lasted  = sprintf '%dm %ds', $seconds / 60, $seconds % 60;
+    like $text, qr/^== incident $one->{id}: $want->{upstream} \(http\)/m, 'as text';
+    like $flat, qr/ began $start UTC, last failure $end UTC, $lasted attempts /,
+      'with its times';
+    like $flat, qr/ attempts $failed, failures $failed, rescued 0; $failed x 502 /,
+      'with its counts';
+    like $text, qr/^ +$want->{cause} +$failed +100\.0%$/m, 'with its cause';
+    like $text, qr/^ +$want->{finding} +$failed$/m, 'with what was seen';
+    my $peer = $t->address( $want->{peer} );
+    like $text, qr/^ +\Q$peer\E +$failed +100\.0%$/m, 'with its peer';
+}
+
 is $status->{server}{restarts}, 2, 'two restarts';
 is $status->{totals}{failures}, $failed{1} + $failed{2} + $failed{3}, 'and all in all';
 
@@ -121,11 +157,58 @@ subtest 'on the page' => sub {
         plan skip_all => $reason;
     }
     my $browser = Upstream502::Browser->new;
-    my $page    = $browser->open( 'http://' . $t->address('http') . '/status' );
+    my $page    = $browser->open( 'http://' . $t->address('http') . '/status',
+        timezoneId => 'UTC' );
     $page->do( click => '[data-window="1d"]' );
     ok $page->wait('document.querySelectorAll("#incidents > li").length === 3'),
       'the three of the last day';
+    for my $id ( 1 .. 3 ) {
+        on_the_page( $page, $found{$id}, $want{$id}, $failed{$id} );
+    }
 };
+
+# An incident as the page shows it when it is opened: names and values of its
+# facts, and its findings with how often.
+sub facts_of ( $page, $id ) {
+    my $at = qq{#incidents > li:has(a[href="#incident-$id"])};
+    $page->do( click => qq{#incidents summary:has(.id:text-is("#$id"))} );
+    $page->do( waitForSelector => "$at .events > li" );
+    return $page->eval( <<'SCRIPT', $at );
+(at) => {
+  const node = document.querySelector(at);
+  const texts = (from, selector) =>
+      [...from.querySelectorAll(selector)].map((one) => one.textContent);
+  const names = texts(node, '.facts dt');
+  const values = texts(node, '.facts dd');
+  return {
+    badge: node.querySelector('.badge').textContent,
+    facts: Object.fromEntries(names.map((name, i) => [name, values[i]])),
+    findings: [...node.querySelector('.body > .findings').children].map(
+        (one) => [one.dataset.finding, one.querySelector('.times').textContent]),
+    events: node.querySelector('.body > .events').children.length,
+  };
+}
+SCRIPT
+}
+
+sub on_the_page ( $page, $one, $want, $failed ) {
+    my $seen  = facts_of( $page, $one->{id} );
+    my $facts = $seen->{facts};
+    my $name  = "incident $one->{id}";
+    my $cause = $want->{cause} =~ tr/_/ /r;
+    is $seen->{badge},       'Over',                "$name is over";
+    is $facts->{Upstream},   $want->{upstream},     "$name: upstream";
+    is $facts->{Began},      utc( $one->{start} ),  "$name: when it began";
+    is $facts->{Ended},      utc( $one->{end} ),    "$name: when it ended";
+    is $facts->{Attempts},   $failed,               "$name: attempts";
+    is $facts->{'Failed attempts'}, $failed,        "$name: failures";
+    is $facts->{Responses},  "502: $failed",        "$name: responses";
+    like $facts->{Causes}, qr/^$cause\D+$failed$/,  "$name: causes";
+    is $facts->{Peers}, $t->address( $want->{peer} ) . " $failed", "$name: peers";
+    is_deeply [ map { "@$_" } grep { $_->[0] eq $want->{finding} } @{ $seen->{findings} } ],
+      ["$want->{finding} $failed times"], "$name: what was seen";
+    is $seen->{events}, $failed, "$name: its events";
+}
 
 $t->finish;
 done_testing;

@@ -12,12 +12,14 @@ use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep);
 use Upstream502::Http qw(request);
+use Upstream502::Nginx;
 use Upstream502::Test;
 
 my $SIZE = '2m';
 
 sub new_test (%http) {
-    my $t = Upstream502::Test->new( allow => [] );
+    my $t = Upstream502::Test->new(
+        allow => [qr/bind\(\) to \S+ failed \(98: /] );
     mkdir $t->dir . '/kept';
     my $uid = ( getpwnam 'nobody' )[2];
     chown $uid, -1, $t->dir . '/kept' if $> == 0;
@@ -126,6 +128,26 @@ subtest 'everything is killed while it is written' => sub {
     cmp_ok $kept[-1], '>', $kept[0], 'some were written';
 };
 
+# The next nginx is started while the one before is ending: it waits for the
+# file, and for the port.
+subtest 'restarts that overlap' => sub {
+    my $restarts = $t->status->{server}{restarts};
+    my $rounds   = 8;
+    my $overlaps = 0;
+    for ( 1 .. $rounds ) {
+        ask( $t, 3 );
+        my $old = $t->nginx->pid;
+        kill QUIT => $old;
+        $overlaps++ if Upstream502::Nginx::alive($old);
+        $t->nginx->start;
+        ok !Upstream502::Nginx::alive($old), 'the one before has ended';
+    }
+    cmp_ok $overlaps, '>', 0, "$overlaps were started before";
+    is failures($t), $sent, "$sent failures";
+    is $t->status->{server}{restarts}, $restarts + $rounds, 'each is counted';
+    unlike $t->error_log, qr/it is left alone/, 'none went without the file';
+};
+
 subtest 'a write that was cut short' => sub {
     $t->write_raw( 'kept/state.tmp.99999', 'half' );
     restart($t);
@@ -164,6 +186,14 @@ sub flip ( $at, $t ) {
     $t->write_raw( 'kept/state', $bytes );
 }
 
+# A head as another version would write it: its layout is the version in the
+# lowest byte, and above it the sizes of what lies in the memory.
+sub layout ( $more, $t ) {
+    my $bytes = $image;
+    substr( $bytes, 8, 8 ) = pack 'Q', $more + unpack 'Q', substr $bytes, 8, 8;
+    $t->write_raw( 'kept/state', $bytes );
+}
+
 my @SPOILT = (
     [ 'missing' => sub { unlink path( $_[0] ) }, qr/is not there yet/ ],
     [ 'empty' => sub { truncate path( $_[0] ), 0 }, qr/is cut short, or of a smaller zone/ ],
@@ -177,6 +207,20 @@ my @SPOILT = (
         'another layout' => sub { flip( 8, @_ ) },
         qr/has another version's layout/
     ],
+    (
+        map {
+            my ( $name, $more ) = @$_;
+            [
+                "of $name" => sub { layout( $more, @_ ) },
+                qr/has another version's layout/
+            ]
+        } [ 'an older layout' => -1 ],
+        [ 'a newer layout'       => 1 ],
+        [ 'a longer header'      => 1 << 8 ],
+        [ 'shorter upstreams'    => -( 1 << 20 ) ],
+        [ 'longer peers'         => 1 << 32 ],
+        [ 'longer incidents'     => 1 << 52 ]
+    ),
     [ 'another size' => sub { flip( 16, @_ ) }, qr/zone of another size/ ],
     [ 'another sum'  => sub { flip( 24, @_ ) }, qr/is corrupt/ ],
     (
@@ -295,6 +339,35 @@ SKIP: {
         $t->nginx->stop;
         like $t->error_log, qr/\[warn\].*state ".*" cannot be \w+ \(30: /,
           'it is said';
+        system "umount $full";
+    };
+
+    # It cannot be locked there, and is left alone.
+    subtest 'a good file that is read-only' => sub {
+        system("mount -t tmpfs -o size=16m,mode=0777 none $full") == 0
+          or die "no tmpfs\n";
+        configure( $t, "$full/state", $SIZE );
+        $t->nginx->start;
+        ask( $t, 5 );
+        my $kept = failures($t);
+        $t->nginx->stop;
+        my $bytes = $t->slurp('full/state');
+        system "mount -o remount,ro $full";
+        my $log = length $t->error_log;
+        $t->nginx->start;
+        is $t->get('/')->{status}, 502, 'nginx serves';
+        is failures($t), 1, 'and counts afresh';
+        $t->nginx->stop;
+        my @said = grep { /\[(?:warn|error|crit|alert|emerg)\].*state/ } split /\n/,
+          substr $t->error_log, $log;
+        is scalar @said, 1, 'one line' or diag join "\n", @said;
+        like $said[0],
+          qr/\[warn\].*cannot be locked \(30: .*\), it is left alone$/, 'says so';
+        ok $t->slurp('full/state') eq $bytes, 'the file is as it was';
+        system "mount -o remount,rw $full";
+        $t->nginx->start;
+        is failures($t), $kept, 'and is read again when that may be written';
+        $t->nginx->stop;
         system "umount $full";
     };
 }

@@ -9,6 +9,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use List::Util qw(sum0);
 use Test::More;
 use Upstream502::Http qw(request);
 use Upstream502::Test;
@@ -120,6 +121,45 @@ subtest 'what it resolved to' => sub {
 # TEST_HOSTS=100000 tries more of them.
 my $HOSTS = $ENV{TEST_HOSTS} // 3000;
 
+# What the access log has of a configured upstream: requests that ended there,
+# and their failed attempts.
+sub logged ($name) {
+    my @of = grep {
+             $_->{upstream_502_upstream} eq $name
+          || $_->{uri} eq "/$name"
+    } $t->rows;
+    return {
+        requests      => scalar @of,
+        responses_502 => scalar( grep { $_->{status} == 502 } @of ),
+        failures => sum0( map { $_->{upstream_502_failures} =~ s/-/0/r } @of ),
+    };
+}
+
+# Its incident, its last event and its history by the minute, whoever else
+# failed meanwhile.
+sub keeps_its_memory ( $name, $status ) {
+    my $logged = logged($name);
+    my ($row)  = rows( $name, $status );
+    my $counted =
+      { map { $_ => sum0( @{ $row->{history}{$_} } ) } keys %$logged };
+    is_deeply $counted, $logged, "$name: the last minutes are all there";
+    is $row->{failures}, $logged->{failures}, "$name: and all failures";
+    return if $logged->{responses_502} == 0;
+    my @incidents =
+      grep { $_->{upstream} eq $name } @{ $status->{incidents} };
+    is scalar @incidents, 1, "$name: one incident";
+    my $one = $incidents[0];
+    is $one->{state}, 'open', "$name: which is open";
+    is $one->{failures}, $logged->{failures}, "$name: with all failures";
+    is_deeply [ map { @$_{qw(addr failures)} } @{ $one->{peers} } ],
+      [ $t->expand('%%closed%%'), $logged->{failures} ], "$name: of its peer";
+    my ($event) = grep { $_->{upstream} eq $name } @{ $status->{events} };
+    is $event->{id}, $one->{last_event}, "$name: its last event is on record";
+    is_deeply [ @$event{qw(incident cause peer uri)} ],
+      [ $one->{id}, 'connection_refused', $t->expand('%%closed%%'), "/$name" ],
+      "$name: word by word";
+}
+
 # Clients that try to fill the zone, beside two upstreams at work.
 sub attack ( $location, $from ) {
     my ( $wrong, %sent ) = (0);
@@ -154,8 +194,7 @@ for my $location ( '/api/', '/resolved/' ) {
             ok !( grep { $_->{addr} eq '(other)' } @{ $is->{peers} } ),
               "$name: its peers have rows";
         }
-        my @refused = grep { $_->{upstream} eq 'first' } @{ $after->{events} };
-        ok @refused > 0, 'events of a configured upstream';
+        keeps_its_memory( $_, $after ) for qw(first second);
         my $chosen =
           grep { $_->{name} =~ /^127\./ } @{ $after->{upstreams} };
         ok $chosen <= $max / 3 / 4, "$chosen names that clients chose"

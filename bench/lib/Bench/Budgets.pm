@@ -23,6 +23,7 @@ my @BUDGETS = (
     [ 'one probe, at most, us'                 => '<= 2000', '%.0f' ],
     [ 'worker held by a scrape, ms'            => '<= 10',   '%.1f' ],
     [ 'worker held by any readers, ms'         => '<= 15',   '%.1f' ],
+    [ 'worker held by saving, ms more'         => '<= 1',    '%+.1f' ],
     [ '600 readers, MiB more'                  => '<= 64',   '%.0f' ],
     [ '600 readers, MiB kept'                  => '<= 8',    '%+.0f' ],
     [ 'memory per peer, bytes'                 => '<= 1024', '%.0f' ],

@@ -16,7 +16,8 @@ use Upstream502::H2        ();
 use Upstream502::Http      ();
 use Upstream502::Net       qw(reserve_port wait_for);
 
-our @EXPORT_OK = qw(start_times scrapes crowds row_bytes @FORMATS @CROWDS);
+our @EXPORT_OK =
+  qw(start_times scrapes crowds saves row_bytes @FORMATS @CROWDS);
 
 use constant { UPSTREAMS => 1000, SERVERS => 10, STARTS => 7, SCRAPES => 5 };
 
@@ -119,7 +120,7 @@ sub scrapes ( $dir, $hold, $variant ) {
     for my $format (@FORMATS) {
         my ( $port, $held ) = reserve_port();
         my $file = "$dir/hold";
-        write_file( $file, pack 'Q', 0 );
+        hold_anew($file);
         my $server = Bench::Nginx->new(
             $dir,
             { %$variant, http => 'upstream_502_zone large:32m;' },
@@ -139,12 +140,12 @@ sub scrape ( $server, $file, $format ) {
     my %result = ( held => 1e9, ms => 1e9 );
     my $before = memory( $worker, 'RssAnon' );
     for my $n ( 1 .. SCRAPES ) {
-        write_file( $file, pack 'Q', 0 );
+        hold_anew($file);
         my $begin = time;
         my $r     = get( $server->port, "/status?format=$format&limit=1024" );
         my $ms    = 1000 * ( time - $begin );
         die "status: $r->{status}\n" if $r->{status} != 200;
-        my $held = unpack( 'Q', slurp($file) ) / 1e6;
+        my $held = held( $file, $worker );
         $result{bytes} = length $r->{body};
         $result{held}  = $held if $held < $result{held};
         $result{ms}    = $ms   if $ms < $result{ms};
@@ -163,20 +164,10 @@ sub crowds ( $dir, $hold, $variant ) {
     my ( $port, $held ) = reserve_port();
     my ( $h2, $reserved ) = reserve_port();
     my $file = "$dir/hold";
-    write_file( $file, pack 'Q', 0 );
-    my $upstreams = join '', map {
-        my $net = join '.', 127, 1 + ( $_ >> 8 ), $_ & 255;
-        "upstream backend-$_.example {"
-          . join( '', map { " server $net.$_:$port;" } 1 .. 3 ) . " }\n"
-    } 0 .. FULL - 1;
-    my $server = Bench::Nginx->new(
-        $dir,
-        { %$variant, http => 'upstream_502_zone full:64m;' },
-        workers => 1,
-        http    => "variables_hash_max_size 2048;\n$upstreams",
-        server  => "listen 127.0.0.1:$h2 http2 sndbuf=16k;
-            location = /fail { set \$target backend-\$arg_n.example;
-                proxy_pass http://\$target; }",
+    hold_anew($file);
+    my $server = full_zone(
+        $dir, $variant, $port, '',
+        "listen 127.0.0.1:$h2 http2 sndbuf=16k;"
     );
     undef $reserved;
     $server->start( 'env', "LD_PRELOAD=$hold", "HOLD_FILE=$file" );
@@ -187,11 +178,78 @@ sub crowds ( $dir, $hold, $variant ) {
     return %result;
 }
 
+# An nginx with as many upstreams as a zone of 64 MiB has room for.
+sub full_zone ( $dir, $variant, $port, $state = '', $listen = '' ) {
+    my $upstreams = join '', map {
+        my $net = join '.', 127, 1 + ( $_ >> 8 ), $_ & 255;
+        "upstream backend-$_.example {"
+          . join( '', map { " server $net.$_:$port;" } 1 .. 3 ) . " }\n"
+    } 0 .. FULL - 1;
+    return Bench::Nginx->new(
+        $dir,
+        { %$variant, http => "upstream_502_zone full:64m $state;" },
+        workers => 1,
+        http    => "variables_hash_max_size 2048;\n$upstreams",
+        server  => "$listen
+            location = /fail { set \$target backend-\$arg_n.example;
+                proxy_pass http://\$target; }",
+    );
+}
+
+# A worker that answers requests, each of which fails, without state= and with it,
+# while its file is written: milliseconds of CPU that the longest turn of the
+# event loop took, the least of a few rounds; bytes of the file.
+sub saves ( $dir, $hold, $clock, $variant ) {
+    my ( $file, $time, $kept ) = map { "$dir/$_" } qw(hold clock kept);
+    mkdir $kept;
+    chmod 0777, $kept;
+    my %result;
+    for my $name (qw(without with)) {
+        my ( $port, $held ) = reserve_port();
+        hold_anew($file);
+        write_file( $time, pack 'qq', 0, 0 );
+        my $state  = $name eq 'with' ? "state=$kept/state" : '';
+        my $server = full_zone( $dir, $variant, $port, $state );
+        $server->start( 'env', "LD_PRELOAD=$hold $clock", "HOLD_FILE=$file",
+            "TEST_CLOCK=$time" );
+        get( $server->port, "/fail?n=$_" ) for 0 .. FULL - 1;
+        $result{$name} = min( map { saved( $server, $file, $time, $state ) }
+              1 .. SCRAPES );
+        $server->stop;
+    }
+    $result{bytes} = ( stat "$kept/state" )[12] * 512;
+    return %result;
+}
+
+# A minute passes; the longest turn of the worker until the file is new.
+sub saved ( $server, $file, $time, $state ) {
+    my ($worker)  = $server->workers;
+    my ($manager) = grep { Upstream502::Nginx::title($_) =~ /cache manager/ }
+      Upstream502::Nginx::children( $server->pid );
+    my ($path) = $state =~ /state=(.+)/;
+    my $written = sub { return ( Time::HiRes::stat($path) )[9] };
+    my $before  = $path && wait_for 'a first file', $written;
+    wait_for 'the end of what is being saved',
+      sub { slurp("/proc/$manager/stat") =~ /\) S / }
+      if $manager;
+    my ($passed) = unpack 'q', slurp($time);
+    write_file( $time, pack 'qq', ( $passed + 61 ) x 2 );
+    get( $server->port, '/fail?n=0' );    # what waits for a new minute is done
+    hold_anew($file);
+    kill IO => $manager if $manager;      # it looks at the clock
+    my $n = 0;
+    while ( $n < 500 || ( $path && $written->() == $before ) ) {
+        get( $server->port, '/fail?n=' . $n++ % FULL );
+        die "$path is not written\n" if $n > 100_000;
+    }
+    return held( $file, $worker );
+}
+
 sub crowd ( $server, $h2, $file, $readers ) {
     my ($worker) = $server->workers;
     my $resident = sub { return memory( $worker, 'VmRSS' ) };
     my $before   = $resident->();
-    write_file( $file, pack 'Q', 0 );
+    hold_anew($file);
     my @clients;
     for ( my $left = $readers ; $left > 0 ; $left -= STREAMS ) {
         my $client = Upstream502::H2->new( $h2, window => 0 );
@@ -211,7 +269,7 @@ sub crowd ( $server, $h2, $file, $readers ) {
     close $_->{socket} for @clients;
     settle($worker);
     return {
-        held => unpack( 'Q', slurp($file) ) / 1e6,
+        held => held( $file, $worker ),
         more => $more,
         left => $resident->() - $before
     };
@@ -227,6 +285,13 @@ sub settle ($worker) {
         sleep 0.1;
         return $quiet > 10;
     }, 120;
+}
+
+# See hold.c.
+sub hold_anew ($file) { write_file( $file, "\0" x 8192 ) }
+
+sub held ( $file, $pid ) {
+    return unpack( 'Q', substr slurp($file), $pid % 1024 * 8, 8 ) / 1e6;
 }
 
 sub memory ( $pid, $field ) {

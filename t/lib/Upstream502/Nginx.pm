@@ -89,6 +89,20 @@ sub wait_idle ($self) {
       sub { slurp("/proc/$worker/stat") =~ /\) S / };
 }
 
+# Has a process of it look at the clock, and waits until it has done what is due:
+# it sleeps for nothing but events.
+sub turn ($pid) {
+    my $slept = sub {
+        return slurp("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m
+          ? $1 : 0;
+    };
+    my $asleep = sub { return slurp("/proc/$pid/stat") =~ /\) S / };
+    wait_for "a sleeping $pid", $asleep;
+    my $before = $slept->();
+    kill IO => $pid;    # which nginx ignores
+    wait_for "a turn of $pid", sub { $slept->() > $before && $asleep->() };
+}
+
 # Runs `action` while the only worker stands still: it sees all that happens
 # meanwhile at once.
 sub freeze ( $self, $action ) {
