@@ -230,6 +230,9 @@ absl::StatusOr<int> LockState(const std::string& path) {
     // No O_CLOEXEC: the binary of an upgrade goes on with it.
     fd = open(lock.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
   }
+  if (fd == -1 && errno == EROFS) {
+    fd = open(lock.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  }
   if (fd == -1) {
     return Failed("locked");
   }

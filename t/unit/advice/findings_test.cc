@@ -259,7 +259,12 @@ std::map<Finding, Scene> Situations() {
   late.response_time = 30004;
   Failed early = late;
   early.response_time = 12040;
-  with(Finding::kAlwaysAfter).Good(50).Bad(2, early).Bad(31, late).Good(1);
+  with(Finding::kAlwaysAfter)
+      .Good(50)
+      .Bad(2, early)
+      .At(kMinute + 5000)
+      .Bad(31, late)
+      .Good(1);
 
   Failed kept = Because(Cause::kClosedBeforeResponse);
   kept.reused = true;
