@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use Socket qw(getaddrinfo SOCK_STREAM);
 use Test::More;
+use Time::HiRes qw(sleep);
 use Upstream502::Diagnosis qw(edits usual_time);
 use Upstream502::Net qw(listen_tcp listen_unix);
 use Upstream502::Test;
@@ -192,7 +193,8 @@ subtest 'a port that speaks SSH' => sub {
 };
 
 subtest 'a limit on the other side' => sub {
-    ask( '/after', 6 );
+    my @sent = map { sleep 0.25; $t->send('/after') } 1 .. 6;
+    is $t->read($_)->{status}, 502, 'one after another' for @sent;
     my $d = $checks->of('after');
     my $time = usual_time( $t, 'after' );
     like $d->{summary}, qr/^nearly all failed after $time, .* no limit of nginx's/,

@@ -14,7 +14,7 @@ use Upstream502::Http qw(connect_to);
 use Upstream502::Readers;
 use Upstream502::Test;
 
-my $UPSTREAMS   = 7500;
+my $UPSTREAMS   = 7300;
 my $STREAMS     = 120;     # of a connection
 my $CONNECTIONS = 5;
 my $MIB         = 1024;    # in KiB

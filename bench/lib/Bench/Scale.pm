@@ -26,7 +26,7 @@ our @FORMATS = qw(text json html prometheus);
 # Readers at once, as many streams of one connection, and upstreams of three
 # servers that fill a zone of 64 MiB.
 our @CROWDS = ( 1, 16, 128, 600 );
-use constant { STREAMS => 120, FULL => 7500 };
+use constant { STREAMS => 120, FULL => 7300 };
 
 sub configuration ( $port, %more ) {
     my $upstreams = '';

@@ -145,15 +145,24 @@ void FindSilent(const FindingCase& c) {
   }
 }
 
-}  // namespace
-
-// A process that was killed while the connection stood may explain its end; one
-// that was killed before is another one.
-void FindEnded(const FindingCase& c) {
+// A process that was killed while the connection stood may explain its end.
+// When it was killed is known to some seconds; but who runs out of memory does
+// not within a moment.
+bool WasKilledMeanwhile(const FindingCase& c) {
   constexpr int64_t kSecondMs = 1000;
+  constexpr int64_t kMomentMs = 50;
+  constexpr int32_t kJustNow = 5;
   const int64_t stood = std::max<int64_t>(c.failure.response_time, 0) +
                         std::max<int64_t>(c.evidence.idle_ms, 0);
-  const bool just_now = c.evidence.oom_seconds * kSecondMs <= stood + kSecondMs;
+  const int32_t within = c.evidence.oom_seconds;
+  return (within <= kJustNow && stood >= kMomentMs) ||
+         within * kSecondMs <= stood + kSecondMs;
+}
+
+}  // namespace
+
+void FindEnded(const FindingCase& c) {
+  const bool just_now = WasKilledMeanwhile(c);
   FindEarly(c);
   if (just_now) {
     FindOom(c);

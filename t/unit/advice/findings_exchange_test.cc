@@ -168,19 +168,23 @@ TEST(FindingsExchangeTest, OomKillOfThisMachineLately) {
 
 // What was killed before the connection stood is another one.
 TEST(FindingsExchangeTest, OomKillComesFirstWhereItWasMeanwhile) {
-  const auto found = [](int32_t response_time, int32_t idle_ms) {
+  const auto found = [](int32_t seconds, int32_t response_time,
+                        int32_t idle_ms = -1) {
     FindingScene scene =
         Here(Cause::kClosedBeforeResponse, {.idle_ms = idle_ms,
                                             .oom_kills = 1,
-                                            .oom_seconds = 5,
+                                            .oom_seconds = seconds,
                                             .listening = Seen::kYes});
     scene.failure.response_time = response_time;
     return NamesOf(scene);
   };
-  EXPECT_EQ(found(4000, -1), "oom_kill still_listening");
-  EXPECT_EQ(found(3999, -1), "still_listening oom_kill");
-  EXPECT_EQ(found(-1, -1), "still_listening oom_kill");
-  EXPECT_EQ(found(10, 3990), "oom_kill still_listening");
+  EXPECT_EQ(found(5, 50), "oom_kill still_listening");
+  EXPECT_EQ(found(5, 49), "still_listening oom_kill");
+  EXPECT_EQ(found(5, -1), "still_listening oom_kill");
+  EXPECT_EQ(found(1, 0), "oom_kill still_listening");
+  EXPECT_EQ(found(6, 4999), "still_listening oom_kill");
+  EXPECT_EQ(found(6, 5000), "oom_kill still_listening");
+  EXPECT_EQ(found(6, 10, 4990), "oom_kill still_listening");
 }
 
 TEST(FindingsExchangeTest, AnsweredEarly) {
