@@ -40,6 +40,7 @@ proxy_cache_path %%DIR%%/cache keys_zone=c:1m;
 upstream app { server %%closed%%; server %%closed2%%; }
 upstream full { server %%ok%% down; }
 upstream pages { server %%once%%; }
+upstream fresh { server %%refuses%%; }
 upstream gone { server unix:%%DIR%%/gone.sock; }
 upstream closes { server %%closes%%; }
 upstream auth { server %%login%%; }
@@ -51,6 +52,7 @@ location /app { proxy_pass http://app; }
 location /full { proxy_pass http://full; }
 location /local { proxy_pass http://localhost:%%PORT_nobody%%; }
 location /pages { proxy_cache c; proxy_cache_valid any 1h; proxy_pass http://pages; }
+location /fresh { proxy_cache c; proxy_cache_valid 200 1h; proxy_pass http://fresh; }
 location /gone { proxy_pass http://gone; }
 location /closes { proxy_pass http://closes; }
 location /asked { auth_request /auth; proxy_pass http://many; }
@@ -150,6 +152,16 @@ subtest 'an error that the cache replays' => sub {
         ],
         repair => edits( 'valid any' => 'valid 200' ),
     );
+};
+
+subtest 'an error that the cache does not keep' => sub {
+    ask( '/fresh', 5 );
+    my ($d) = grep { $_->{upstream} eq 'fresh' } @{ $t->status->{diagnoses} };
+    is $d->{cause}, 'error_status', 'the upstream says it, each time';
+    is_deeply [ grep { $_->{name} eq 'from_cache' } @{ $d->{findings} } ], [],
+      'it is not replayed';
+    unlike $_, qr/proxy_cache_valid/, "no check of the cache: $_"
+      for @{ $d->{checks} };
 };
 
 subtest 'auth_request cannot use the answer' => sub {
