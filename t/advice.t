@@ -8,7 +8,6 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Socket qw(getaddrinfo SOCK_STREAM);
 use Test::More;
 use Upstream502::Diagnosis qw(edits usual_time);
 use Upstream502::Net qw(listen_tcp listen_unix);
@@ -34,7 +33,6 @@ $t->tcp(
     well => [ 'read', [ write => http_last() ], 'close' ]
 );
 $t->udp( dns => \&answer_query );
-$t->port('nobody');
 $t->conf( http => <<'CONF', server => <<'CONF2' );
 proxy_cache_path %%DIR%%/cache keys_zone=c:1m;
 upstream app { server %%closed%%; server %%closed2%%; }
@@ -50,7 +48,6 @@ upstream many { server %%refuses%%; server %%ok%%; }
 CONF
 location /app { proxy_pass http://app; }
 location /full { proxy_pass http://full; }
-location /local { proxy_pass http://localhost:%%PORT_nobody%%; }
 location /pages { proxy_cache c; proxy_cache_valid any 1h; proxy_pass http://pages; }
 location /fresh { proxy_cache c; proxy_cache_valid 200 1h; proxy_pass http://fresh; }
 location /gone { proxy_pass http://gone; }
@@ -103,13 +100,6 @@ subtest 'a group is no peer of its own' => sub {
     ask( '/app', 4 );
     my $d = is_no_peer( app => 'app' );
     is $d->{cause}, 'connection_refused', 'the cause is that of its servers';
-};
-
-subtest 'nor is localhost' => sub {
-    my ( undef, @addresses ) = getaddrinfo( 'localhost', undef, { socktype => SOCK_STREAM } );
-    plan skip_all => 'localhost has one address' if @addresses < 2;
-    ask( '/local', 4 );
-    is_no_peer( 'localhost:' . $t->port('nobody') => 'localhost' );
 };
 
 subtest 'servers that are marked down have not failed before' => sub {
