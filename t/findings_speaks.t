@@ -24,6 +24,9 @@ sub mysql ($packet) { return substr( pack( 'V', length $packet ), 0, 3 ) . "\0$p
 my $MYSQL = mysql("\x0a8.0.36\0\x08\0\0\0abcdefgh\0\xff\xf7\xff");
 my $BLOCKED = mysql("\xff\x69\x04Host '127.0.0.1' is not allowed to connect");
 
+# What it answers to whatever comes.
+sub says ($bytes) { return [ 'read_some', [ write => $bytes ], 'hold' ] }
+
 # What is no HTTP nginx passes on as HTTP/0.9.
 sub no_http ( $name, $bytes, %row ) {
     return {
@@ -67,6 +70,10 @@ my @http = (
         h2_settings(), says => '^%%b%% speaks HTTP/2: grpc_pass grpc:// fits it$'
     ),
     no_http(
+        'FastCGI, on an HTTP port',
+        fcgi( 6, "Status: 200\r\n\r\n" ), says => '^%%b%% speaks FastCGI: fastcgi_pass fits it$'
+    ),
+    no_http(
         'a status line of its own kind',
         "HTTP/1.1 OK 200\r\n\r\nok",
         finding => undef,
@@ -108,7 +115,7 @@ my @tls = (
     {
         name    => 'plain HTTP, on a TLS port',
         site    => 'C7b',
-        b       => [ 'read_some', [ write => http_status(400) ], 'hold' ],
+        b       => says( http_status(400) ),
         conf    => $TLS_PASS,
         finding => 'wrong_protocol',
         says    => '^%%b%% does not speak TLS, plain text came: proxy_pass http:// fits',
@@ -117,7 +124,7 @@ my @tls = (
     but_broken(
         name => 'TLS that does not agree',
         site => 'C7a',
-        b    => [ 'read_some', [ write => tls_alert(40) ], 'hold' ],
+        b    => says( tls_alert(40) ),
         conf => $TLS_PASS,
         finding => 'tls_alert',
     ),
@@ -129,13 +136,15 @@ my @tls = (
     ),
 );
 
-my $FASTCGI = 'fastcgi_pass %%b%%;';
+my $FASTCGI   = 'fastcgi_pass %%b%%;';
+my $GRPC      = 'grpc_pass grpc://%%b%%;';
+my $MEMCACHED = 'set $memcached_key k; memcached_pass %%b%%;';
 
 my @others = (
     {
         name    => 'HTTP, on a port for FastCGI',
         site    => 'F6',
-        b       => [ 'read_some', [ write => http_status(400) ], 'hold' ],
+        b       => says( http_status(400) ),
         conf    => $FASTCGI,
         cause   => 'protocol_error',
         phase   => 'header',
@@ -145,15 +154,58 @@ my @others = (
     but_broken(
         name => 'a record of FastCGI that is cut',
         site => 'E5c',
-        b    => [ 'read_some', [ write => substr fcgi( 6, "Status: 200\r\n\r\nok" ), 0, 12 ], 'close' ],
+        b    => [
+            'read_some',
+            [ write => substr fcgi( 6, "Status: 200\r\n\r\nok" ), 0, 12 ],
+            'close'
+        ],
         conf => $FASTCGI,
     ),
     but_broken(
         name  => 'a record of FastCGI of an unknown type',
         site  => 'F7',
-        b     => [ 'read_some', [ write => fcgi( 99, 'x' ) ], 'hold' ],
+        b     => says( fcgi( 99, 'x' ) ),
         conf  => $FASTCGI,
         phase => 'header',
+    ),
+    {
+        name    => 'HTTP/1, on a port for gRPC',
+        site    => 'J33',
+        b       => says( http_status(400) ),
+        conf    => $GRPC,
+        phase   => 'header',
+        finding => 'wrong_protocol',
+        says    => '^%%b%% speaks HTTP/1: proxy_pass http:// fits it$',
+    },
+    {
+        name    => 'TLS, on a port for gRPC',
+        site    => 'J33',
+        b       => [ 'read_some', [ write => tls_alert(10) ], 'close' ],
+        conf    => $GRPC,
+        phase   => 'header',
+        finding => 'wrong_protocol',
+        says    => '^%%b%% speaks TLS: grpc_pass grpcs:// fits it$',
+    },
+    but_broken(
+        name  => 'HTTP/2 with a frame that is too large',
+        site  => 'J33',
+        b     => says( h2_settings() . h2( 0, 0, 1, '', 20_000 ) ),
+        conf  => $GRPC,
+        phase => 'header',
+    ),
+    {
+        name    => 'HTTP, on a port for memcached',
+        site    => 'F17',
+        b       => says( http_status(400) ),
+        conf    => $MEMCACHED,
+        finding => 'wrong_protocol',
+        says    => '^%%b%% speaks HTTP/1: proxy_pass http:// fits it$',
+    },
+    but_broken(
+        name => 'memcached that says ERROR',
+        site => 'F17',
+        b    => says("ERROR\r\n"),
+        conf => $MEMCACHED,
     ),
 );
 
