@@ -30,6 +30,7 @@ my %FAILS = (
 my @SOCKETS = qw(accepted unread_bytes listening queue named);
 
 my @perl    = ( $^X, "-I$FindBin::Bin/lib" );
+my $asan    = $ENV{TEST_NGINX_ASAN} ? 'the sanitizer reads its options in /proc' : undef;
 my @no_proc = (
     qw(unshare -m sh -c),
     'mount -t tmpfs tmpfs /proc && exec "$@"', 'sh'
@@ -47,6 +48,7 @@ my @WAYS = (
     {
         name => 'there is no /proc',
         as     => \@no_proc,
+        skip   => $asan,
         sees   => 1,
         unseen => [qw(oom_kills oom_seconds)],
     },
@@ -69,6 +71,7 @@ for my $way (@WAYS) {
 for my $blind ( 0, 1 ) {
     subtest $blind ? 'limits, and there is no /proc' : 'limits' => sub {
         plan skip_all => 'the filter is for another processor' if !can_seccomp();
+        plan skip_all => $asan if $blind && $asan;
         play_limits($blind);
     };
 }
