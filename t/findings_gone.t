@@ -160,7 +160,7 @@ my @pairs = (
 
 # It keeps an idle connection for a second and a half.
 sub not_for_long ($c) {
-    Upstream502::Steps::fill($c);
+    Upstream502::Steps::fill($c) while $c->{in} !~ /\r\n\r\n/;
     Upstream502::Steps::put( $c, http_ok() );
     IO::Select->new( $c->{socket} )->can_read(1.5) and Upstream502::Steps::fill($c);
     Upstream502::Steps::leave( $c, 0 );
