@@ -8,7 +8,6 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Socket qw(getaddrinfo SOCK_STREAM);
 use Test::More;
 use Time::HiRes qw(sleep);
 use Upstream502::Diagnosis qw(edits usual_time);
@@ -35,12 +34,12 @@ $t->tcp(
     well => [ 'read', [ write => http_last() ], 'close' ]
 );
 $t->udp( dns => \&answer_query );
-$t->port('nobody');
 $t->conf( http => <<'CONF', server => <<'CONF2' );
 proxy_cache_path %%DIR%%/cache keys_zone=c:1m;
 upstream app { server %%closed%%; server %%closed2%%; }
 upstream full { server %%ok%% down; }
 upstream pages { server %%once%%; }
+upstream fresh { server %%refuses%%; }
 upstream gone { server unix:%%DIR%%/gone.sock; }
 upstream closes { server %%closes%%; }
 upstream auth { server %%login%%; }
@@ -50,8 +49,8 @@ upstream many { server %%refuses%%; server %%ok%%; }
 CONF
 location /app { proxy_pass http://app; }
 location /full { proxy_pass http://full; }
-location /local { proxy_pass http://localhost:%%PORT_nobody%%; }
 location /pages { proxy_cache c; proxy_cache_valid any 1h; proxy_pass http://pages; }
+location /fresh { proxy_cache c; proxy_cache_valid 200 1h; proxy_pass http://fresh; }
 location /gone { proxy_pass http://gone; }
 location /closes { proxy_pass http://closes; }
 location /asked { auth_request /auth; proxy_pass http://many; }
@@ -104,13 +103,6 @@ subtest 'a group is no peer of its own' => sub {
     is $d->{cause}, 'connection_refused', 'the cause is that of its servers';
 };
 
-subtest 'nor is localhost' => sub {
-    my ( undef, @addresses ) = getaddrinfo( 'localhost', undef, { socktype => SOCK_STREAM } );
-    plan skip_all => 'localhost has one address' if @addresses < 2;
-    ask( '/local', 4 );
-    is_no_peer( 'localhost:' . $t->port('nobody') => 'localhost' );
-};
-
 subtest 'servers that are marked down have not failed before' => sub {
     ask( '/full', 4 );
     my $d = is_no_peer( full => 'full' );
@@ -151,6 +143,16 @@ subtest 'an error that the cache replays' => sub {
         ],
         repair => edits( 'valid any' => 'valid 200' ),
     );
+};
+
+subtest 'an error that the cache does not keep' => sub {
+    ask( '/fresh', 5 );
+    my ($d) = grep { $_->{upstream} eq 'fresh' } @{ $t->status->{diagnoses} };
+    is $d->{cause}, 'error_status', 'the upstream says it, each time';
+    is_deeply [ grep { $_->{name} eq 'from_cache' } @{ $d->{findings} } ], [],
+      'it is not replayed';
+    unlike $_, qr/proxy_cache_valid/, "no check of the cache: $_"
+      for @{ $d->{checks} };
 };
 
 subtest 'auth_request cannot use the answer' => sub {

@@ -226,7 +226,24 @@ my @uploads = (
     upload(
         'reset while the client uploads',
         sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
-        site => 'D1a',
+        site     => 'D1a',
+        unsaid   => 'answered_early',
+        evidence => { early_status => undef },
+    ),
+    upload(
+        'garbage that nginx has not read, then a reset',
+        sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
+        site     => 'D1a',
+        early    => "500 Internal Server Error\r\n\r\n",
+        unsaid   => 'answered_early',
+        evidence => { early_status => undef },
+    ),
+    upload(
+        'a word that it goes on, then a reset',
+        sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
+        site   => 'D1a',
+        early  => "HTTP/1.1 100 Continue\r\n\r\n",
+        unsaid => 'answered_early',
     ),
     upload(
         'an answer that nginx has not read, then a reset',

@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Upstream502::Http qw(connect_to);
 use Upstream502::Namespace;
 use Upstream502::Net     qw(listen_tcp listen_unix);
 use Upstream502::Seccomp qw(can_seccomp);
@@ -28,7 +29,12 @@ my %FAILS = (
 );
 my @SOCKETS = qw(accepted unread_bytes listening queue named);
 
-my @perl = ( $^X, "-I$FindBin::Bin/lib" );
+my @perl    = ( $^X, "-I$FindBin::Bin/lib" );
+my $asan    = $ENV{TEST_NGINX_ASAN} ? 'the sanitizer reads its options in /proc' : undef;
+my @no_proc = (
+    qw(unshare -m sh -c),
+    'mount -t tmpfs tmpfs /proc && exec "$@"', 'sh'
+);
 my @WAYS = (
     {
         name => 'nothing is in the way',
@@ -41,10 +47,8 @@ my @WAYS = (
     },
     {
         name => 'there is no /proc',
-        as   => [
-            qw(unshare -m sh -c),
-            'mount -t tmpfs tmpfs /proc && exec "$@"', 'sh'
-        ],
+        as     => \@no_proc,
+        skip   => $asan,
         sees   => 1,
         unseen => [qw(oom_kills oom_seconds)],
     },
@@ -63,7 +67,73 @@ for my $way (@WAYS) {
         play($way);
     };
 }
+# What this machine ran out of, and forbids: only /proc tells.
+for my $blind ( 0, 1 ) {
+    subtest $blind ? 'limits, and there is no /proc' : 'limits' => sub {
+        plan skip_all => 'the filter is for another processor' if !can_seccomp();
+        plan skip_all => $asan if $blind && $asan;
+        play_limits($blind);
+    };
+}
 done_testing;
+
+sub play_limits ($blind) {
+    my $t = Upstream502::Test->new( allow => [qr/socket\(\) failed \(23: /] );
+    $t->tcp( ports => [ 'read', 'hold' ] );
+    $t->conf( server => <<'CONF' );
+location /files { proxy_pass http://unix:%%DIR%%/app.sock; }
+location /ports { proxy_pass http://%%ports%%; }
+location /forbidden { proxy_pass http://198.51.100.4; }
+CONF
+    quietly('ip route replace prohibit 198.51.100.4') or die "ip route\n";
+    $t->nginx->{as} =
+      [ $blind ? @no_proc : (), @perl, qw(-MUpstream502::Seccomp -e without_files) ];
+    $t->start;
+    confine($t);
+    my %found = ( files => 'files_used', ports => 'ports_used', forbidden => 'confined' );
+    for my $name ( sort keys %found ) {
+        my $held   = $name eq 'ports' ? use_up( $t->{ports}{ports} ) : undef;
+        my $object = $t->object( $t->get("/$name") );
+        port_range( 32768, 60999 );
+        my @names = map { $_->{name} } @{ $object->{findings} };
+        is $object->{cause},
+          $name eq 'forbidden' ? 'permission_denied' : 'local_exhausted', "$name: cause";
+        is_deeply [ grep { /_used$|^confined$/ } @names ], [ $blind ? () : $found{$name} ],
+          "$name: found is what is seen"
+          or diag explain $object;
+    }
+    is_deeply [ complaints($t) ], [], 'nothing more is in the error log';
+    quietly('umount /proc/*/attr/current');
+    $t->finish;
+}
+
+# Where /proc is seen, a profile of AppArmor is, too: netns.t.
+sub confine ($t) {
+    my $profile = $t->write( 'profile', "/usr/sbin/nginx (enforce)\n" );
+    quietly("mount --bind $profile /proc/$_/attr/current") or die "mount fails\n"
+      for $t->nginx->workers;
+}
+
+# Every port of a small range is connected to it already.
+sub use_up ($port) {
+    port_range( 50_000, 50_031 );
+    my @held;
+    while ( @held < 64 ) {
+        push @held, eval { connect_to($port) } // last;
+    }
+    return \@held;
+}
+
+sub port_range ( $low, $high ) {
+    quietly("sysctl -w net.ipv4.ip_local_port_range='$low $high'") or die "sysctl\n";
+}
+
+# What the error log has beside nginx's own lines of the attempts.
+sub complaints ($t) {
+    return grep { !/ while (?:connecting to|reading response header from) upstream/ }
+      grep { /\[(?:warn|error|crit|alert|emerg)\]/ && !/"user" directive/ }
+      split /\n/, $t->error_log;
+}
 
 sub play ($way) {
     my $t = Upstream502::Test->new;
@@ -90,10 +160,7 @@ sub play ($way) {
     $t->nginx->{as} = $way->{as} if $way->{as};
     $t->start;
     fails( $t, $way, $_ ) for sort keys %FAILS;
-    my @more = grep { !/ while (?:connecting to|reading response header from) upstream/ }
-      grep { /\[(?:warn|error|crit|alert|emerg)\]/ && !/"user" directive/ }
-      split /\n/, $t->error_log;
-    is "@more", '', 'nothing more is in the error log';
+    is_deeply [ complaints($t) ], [], 'nothing more is in the error log';
     $t->finish;
 }
 

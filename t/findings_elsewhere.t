@@ -18,8 +18,9 @@ use Upstream502::Wire;
 enter_namespace();
 
 my $FAR = '10.77.0.2';
-my ( $CLOSES, $HANGS, $REFUSES ) = ( 8001 .. 8003 );
+my ( $CLOSES, $HANGS, $REFUSES, $REJECTS ) = ( 8001 .. 8004 );
 my $there;
+my $iptables = firewall('OUTPUT -d 127.0.9.9 -j DROP');
 
 # Accepts at one port and closes when it has read; never accepts at another.
 my $SERVICE = <<'PERL';
@@ -44,7 +45,10 @@ sub setup ($t) {
       for "ip link set u502b netns $pid",
       'ip address add 10.77.0.1/24 dev u502a', 'ip link set u502a up',
       inside("ip address add $FAR/24 dev u502b"),
-      inside('ip link set u502b up');
+      inside('ip link set u502b up'),
+      "ip route add 10.88.0.0/16 via $FAR",
+      inside('sysctl -w net.ipv4.ip_forward=1'),
+      inside('ip route add unreachable 10.88.0.1');
 }
 
 sub inside ($command) { return 'nsenter -n -t ' . $there->pid . " $command" }
@@ -67,6 +71,18 @@ sub far ( $port, %row ) {
         %row,
     };
 }
+
+# A machine that the other one is the router to.
+sub behind ( $address, %row ) {
+    return {
+        conf => "proxy_pass http://$address:80;",
+        peer => "$address:80",
+        evidence => { where => 'elsewhere' },
+        %row,
+    };
+}
+
+my @UNREACHABLE = ( site => 'B11e', errno => 113 );
 
 play(
     [
@@ -122,9 +138,44 @@ play(
             finding => 'unacknowledged',
             says    => "^$FAR:$HANGS never acknowledged \\d+ bytes, sent \\d times",
             unsaid  => [qw(no_answer not_accepted not_read)],
-            skip    => firewall('OUTPUT -d 127.0.9.9 -j DROP') ? undef
-            : 'iptables cannot be used',
+            skip    => $iptables ? undef : 'iptables cannot be used',
         ),
+        far(
+            $REJECTS,
+            name   => 'a rule there says that it is unreachable',
+            @UNREACHABLE,
+            before => sub (@) {
+                quietly( inside("iptables -A INPUT -p tcp --dport $REJECTS"
+                    . ' -j REJECT --reject-with icmp-host-unreachable') ) or die "iptables\n";
+                return;
+            },
+            after   => sub (@) { quietly( inside('iptables -F INPUT') ) },
+            finding => 'rejected',
+            says    => "^that $FAR:$REJECTS is unreachable was said after \\d+ ms: ",
+            unsaid  => [qw(syn_unanswered port_closed)],
+            skip    => $iptables ? undef : 'iptables cannot be used',
+        ),
+        behind(
+            '10.88.0.1',
+            name    => 'a router there says that it is unreachable',
+            @UNREACHABLE,
+            finding => 'rejected',
+            says    => '^that 10\.88\.0\.1:80 is unreachable was said after \d+ ms: ',
+            unsaid  => 'syn_unanswered',
+        ),
+        behind(
+            '10.88.0.2',
+            name  => 'a router there has no route to it',
+            site  => 'B11e',
+            errno => 101,
+        ),
+        {
+            name   => 'a machine is missing, which is said in the end',
+            @UNREACHABLE,
+            conf   => 'proxy_connect_timeout 20s; proxy_pass http://10.77.0.8:80;',
+            peer   => '10.77.0.8:80',
+            unsaid => 'rejected',
+        },
         {
             name => 'nobody answers there at all',
             site => 'B13',

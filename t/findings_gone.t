@@ -8,10 +8,11 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Select  ();
 use Time::HiRes qw(sleep);
 use Upstream502::Diagnosis qw(edits);
 use Upstream502::Namespace;
-use Upstream502::Net qw(accept_from listen_tcp wait_for);
+use Upstream502::Net qw(accept_from listen_tcp reset_close wait_for PATIENCE);
 use Upstream502::Runner;
 use Upstream502::Service;
 use Upstream502::Wire;
@@ -27,9 +28,139 @@ sub die_of ( $t, $row ) {
     close $socket;
 }
 
+# Listens from now on: no other process of the test has it.
+sub begin ( $t, $row ) {
+    $row->{service} = listen_tcp( port => $row->{port} );
+    return;
+}
+
+# Says this much, then its connection ends: with its listener, or that one alone.
+sub says_and_ends ( $bytes, $goes ) {
+    return sub ( $t, $row ) {
+        my $socket = accept_from( $row->{service} );
+        sysread $socket, my $request, 65536;
+        syswrite $socket, $bytes;
+        close $row->{service} if $goes;
+        close $socket;
+    };
+}
+
+# nginx stands still, so that it finds both at once.
+sub resets ($goes) {
+    return sub ( $t, $row ) {
+        my $socket = accept_from( $row->{service} );
+        IO::Select->new($socket)->can_read(PATIENCE) or die "no request\n";
+        $t->nginx->wait_idle;
+        $t->nginx->freeze(
+            sub {
+                close $row->{service} if $goes;
+                reset_close($socket);
+            }
+        );
+    };
+}
+
+# A kept connection ends with the next request.
+sub ends_kept ($goes) {
+    return sub ( $t, $row, $uri, %send ) {
+        my $sent   = $t->send( $uri, %send );
+        my $socket = $row->{held};
+        sysread $socket, my $request, 65536;
+        close $row->{service} if $goes;
+        close $socket;
+        return $t->read($sent);
+    };
+}
+
+sub keep_one ( $t, $row ) {
+    begin( $t, $row );
+    my $sent   = $t->send("/r$row->{number}");
+    my $socket = accept_from( $row->{service} );
+    sysread $socket, my $request, 65536;
+    syswrite $socket, http_ok();
+    $t->read($sent);
+    $t->nginx->wait_idle;
+    return $socket;
+}
+
+# Each failure of a service that is gone, and of one that is not.
+sub pair ( $name, $row ) {
+    state $port = 8100;
+    return map {
+        my ( $goes, $end, @says ) = @$_;
+        ++$port;
+        {
+            name   => "$name, $end",
+            port   => $port,
+            conf   => "proxy_pass http://127.0.0.1:$port;",
+            before => \&begin,
+            @says,
+            $row->( $goes, $port )
+        }
+      } (
+        [
+            1,
+            'and the service is gone',
+            finding  => 'service_gone',
+            says     => '^nobody listens on 127\.0\.0\.1:81\d\d any more',
+            unsaid   => 'still_listening',
+            evidence => { listening => 0 },
+        ],
+        [
+            0,
+            'and the service listens',
+            finding  => 'still_listening',
+            says     => '^a service still listens on 127\.0\.0\.1:81\d\d',
+            unsaid   => 'service_gone',
+            evidence => { listening => 1 },
+        ],
+      );
+}
+
+my @LARGE = ( method => 'POST', body => 'x' x ( 16 * 1024 * 1024 ) );
+my @pairs = (
+    pair(
+        'a header is cut',
+        sub ( $goes, $ ) {
+            return (
+                site   => 'E5c',
+                during => says_and_ends( "HTTP/1.1 200 OK\r\nX: y\r\n", $goes ),
+            );
+        }
+    ),
+    pair(
+        'a body is cut',
+        sub ( $goes, $ ) {
+            return (
+                site   => 'I1',
+                during => says_and_ends( "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", $goes ),
+            );
+        }
+    ),
+    pair(
+        'an upload is reset',
+        sub ( $goes, $ ) { return ( site => 'D1d', during => resets($goes), @LARGE ) }
+    ),
+    pair(
+        'a kept connection ends',
+        sub ( $goes, $port ) {
+            return (
+                site   => 'E5b',
+                http   => "upstream %%u%% { server 127.0.0.1:$port; keepalive 1; }",
+                conf   => "$KEEPALIVE proxy_pass http://%%u%%;",
+                method => 'POST',
+                body   => 'order',
+                before => \&keep_one,
+                ask    => ends_kept($goes),
+                reused => 1,
+            );
+        }
+    ),
+);
+
 # It keeps an idle connection for a second and a half.
 sub not_for_long ($c) {
-    Upstream502::Steps::fill($c);
+    Upstream502::Steps::fill($c) while $c->{in} !~ /\r\n\r\n/;
     Upstream502::Steps::put( $c, http_ok() );
     IO::Select->new( $c->{socket} )->can_read(1.5) and Upstream502::Steps::fill($c);
     Upstream502::Steps::leave( $c, 0 );
@@ -131,5 +262,7 @@ play(
             well => [ 'read', [ write => http_ok() ], 'hold' ],
             evidence => { idle_ms => qr/^\d{4,}$/ },
         ),
-    ]
+        @pairs,
+    ],
+    http => 'client_max_body_size 0;'
 );

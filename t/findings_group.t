@@ -8,11 +8,13 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Upstream502::Backend qw(sequence);
 use Upstream502::Runner;
 use Upstream502::Wire;
 
 my $OK    = answer( http_ok() );
 my $CLOSE = [ 'read', 'close' ];
+my $ONCE  = sequence( [ 'read', [ write => http_ok() ], 'read', 'close' ] );
 
 # Two servers: the first, which nginx asks first, closes.
 sub pair ( $conf, %row ) {
@@ -23,6 +25,16 @@ sub pair ( $conf, %row ) {
         http    => 'upstream %%u%% { server %%b%% weight=9; server %%b2%%; }',
         conf    => "$conf proxy_pass http://%%u%%;",
         finding => 'not_retried',
+        %row,
+    };
+}
+
+# Whose kept connections end with the next request, which then has nobody.
+sub over_kept ( $servers, %row ) {
+    return {
+        b    => $ONCE,
+        http => "upstream %%u%% { $servers keepalive 4; }",
+        conf => "$KEEPALIVE proxy_pass http://%%u%%;",
         %row,
     };
 }
@@ -109,6 +121,43 @@ play(
             conf  => 'proxy_pass http://%%u%%;',
             saved => 1,
             unsaid => 'not_retried',
+        },
+        over_kept(
+            'server %%b%% max_fails=0; server %%b2%% max_fails=0;',
+            name    => 'each server was tried',
+            sites   => [qw(E5b E5b B1d)],
+            b2      => $ONCE,
+            warmup  => 2,
+            finding => 'peers_down',
+            says    => [
+                '%%b%% was tried by this request',
+                '%%b2%% was tried by this request'
+            ],
+            lacks => 'failed|down',
+        ),
+        over_kept(
+            'server %%b%% max_fails=0; server %%b2%% down;',
+            name    => 'one was tried, one is down',
+            sites   => [qw(E5b B1d)],
+            b2      => $OK,
+            warmup  => 1,
+            finding => 'peers_down',
+            says    => '^%%b%% was tried by this request, %%b2%% is marked down$',
+        ),
+        {
+            name   => 'each server failed just now, and the last one says how',
+            sites  => [qw(B11a B11a)],
+            http   => 'upstream %%u%% { server 127.0.0.1:%%PORT_gone1%%;
+                server 127.0.0.1:%%PORT_gone2%%; }',
+            conf   => 'proxy_pass http://%%u%%;',
+            unsaid => 'peers_down',
+        },
+        {
+            name   => 'the group is not looked at where evidence is off',
+            site   => 'B1a',
+            http   => 'upstream %%u%% { server %%closed%% down; }',
+            conf   => 'upstream_502_evidence off; proxy_pass http://%%u%%;',
+            unsaid => 'peers_down',
         },
     ]
 );

@@ -8,11 +8,14 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use POSIX qw(SIGKILL WNOHANG);
 use Test::More;
 use Time::HiRes qw(sleep);
 use Upstream502::Diagnosis;
 use Upstream502::Namespace;
+use Upstream502::Net qw(wait_for);
 use Upstream502::Runner;
+use Upstream502::Service;
 
 my $group = memory_group()
   // plan skip_all => 'no memory cgroup can be made here';
@@ -52,7 +55,7 @@ my $listener = IO::Socket::IP->new( LocalHost => '127.0.0.1',
     LocalPort => $port, Listen => 4 ) or die $@;
 while ( my $client = $listener->accept ) {
     fork and next;
-    sysread $client, my $request, 65536;
+    sysread $client, my $request, 65536 or exit;
     kill KILL => $$ if $request =~ /killed/;
     open my $file, '>', "$group/cgroup.procs" or die $!;
     print $file $$;
@@ -60,6 +63,33 @@ while ( my $client = $listener->accept ) {
     my $memory = 'x' x ( 200 << 20 );
 }
 PERL
+
+# A service of one process, which ends by itself and is not begun again: killed
+# for want of memory, or by somebody.
+my $ALONE = <<'PERL';
+use IO::Socket::IP;
+my ( $group, $port, $end ) = @ARGV;
+my $listener = IO::Socket::IP->new( LocalHost => '127.0.0.1',
+    LocalPort => $port, Listen => 4 ) or die $@;
+kill KILL => $$ if $end eq 'killed';
+open my $file, '>', "$group/cgroup.procs" or die $!;
+print $file $$;
+close $file;
+my $memory = 'x' x ( 200 << 20 );
+PERL
+
+sub dies ( $port, $end ) {
+    return sub ( $t, @ ) {
+        sleep 1.1;    # counted once a second
+        my $service = Upstream502::Service->new( "$t->{dir}/alone.log",
+            $^X, '-e', $ALONE, $group, $port, $end );
+        wait_for 'it to be killed', sub { waitpid( $service->pid, WNOHANG ) > 0 };
+        is $? & 127, SIGKILL, 'it was killed' or diag $service->log;
+        return;
+    };
+}
+
+my @REFUSED = ( site => 'B11a', finding => 'port_closed' );
 
 # A minute later another one was killed; `sleep` tells when.
 sub killed_again ( $t, @ ) {
@@ -79,6 +109,14 @@ my @KILLED = (
 
 play(
     [
+        {
+            name => 'all of it is killed, and nobody listens',
+            conf => 'proxy_pass http://127.0.0.1:8098;',
+            @REFUSED,
+            before   => dies( 8098, 'killed' ),
+            unsaid   => 'oom_kill',
+            evidence => { oom_kills => 0 },
+        },
         {
             name => 'a worker is killed',
             conf => 'proxy_pass http://127.0.0.1:8097/killed;',
@@ -103,6 +141,15 @@ play(
                 [ qr/MemAvailable/ => qr/^1 processes of \d+ MB/, \'as much memory as before' ],
             ],
             repair => \&enough_memory,
+        },
+        {
+            name => 'all of it is killed for want of memory',
+            conf => 'proxy_pass http://127.0.0.1:8099;',
+            site => 'B11a',
+            before   => dies( 8099, 'wants' ),
+            finding  => 'oom_kill',
+            says     => '^the kernel killed \d+ process(?:es)? of this machine',
+            evidence => { oom_kills => qr/^[1-9]/, listening => 0 },
         },
     ],
     setup => sub ($t) {

@@ -53,6 +53,7 @@ sub listening ( $directory, $mode = 0755, $socket_mode = 0777 ) {
 sub listening_elsewhere ( $t, @ ) {
     my $private = $t->dir . '/private';
     mkdir $private;
+    unlink $t->dir . '/private.log';
     my $service = Upstream502::Service->new(
         $t->dir . '/private.log',
         qw(unshare -m sh -c),
@@ -66,6 +67,14 @@ sub listening_elsewhere ( $t, @ ) {
     my $log = eval {
         wait_for 'the hidden service', sub { $service->log =~ /listening/ };
     };
+    return $service;
+}
+
+# The same, and what it was before is still seen here.
+sub replaced ( $t, @ ) {
+    my $path    = $t->dir . '/private/app.sock';
+    my $service = listening_elsewhere($t);
+    close listen_unix( $path, mode => 0640 );
     return $service;
 }
 
@@ -139,6 +148,16 @@ play(
               'may not write to \S+/open/app\.sock: mode 0640, owner uid 0',
             unsaid   => [qw(confined socket_hidden)],
             evidence => { path => qr{/app\.sock$}, path_mode => '0640' },
+        ),
+        forbidden(
+            'private/app.sock',
+            name     => 'a socket that may not be written to, and the service has another',
+            before   => \&replaced,
+            finding  => 'socket_hidden',
+            says     => '^a service listens on \S+/private/app\.sock, but not on the file',
+            unsaid   => [qw(confined socket_absent)],
+            evidence => { listening_hidden => 1, path_mode => '0640' },
+            skip     => can_mount(),
         ),
         to(
             'open/app.sock',

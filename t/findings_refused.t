@@ -33,6 +33,26 @@ sub absent ( $t, $row ) {
     return IO::Socket::UNIX->new( Local => $path, Listen => 1 );
 }
 
+# Ports that a rule of routing forbids: the local ones come after it.
+sub forbid (@ports) {
+    quietly('ip rule add pref 10 lookup local') && quietly('ip rule del pref 0') or return 0;
+    return !grep { !quietly("ip rule add pref 5 ipproto tcp dport $_ prohibit") } @ports;
+}
+
+my $forbidden = forbid( 8101, 8102 );
+
+sub forbidden ( $port, $listens, %row ) {
+    return {
+        site     => 'B10e',
+        errno    => 13,
+        conf     => "proxy_pass http://127.0.7.5:$port;",
+        before   => sub (@) { $listens && listen_tcp( host => '127.0.7.5', port => $port ) },
+        skip     => $forbidden ? undef : 'no rules of routing for ports',
+        evidence => { where => 'this_machine', listening => $listens },
+        %row,
+    };
+}
+
 play(
     [
         {
@@ -130,6 +150,32 @@ play(
             repair => sub (@) { quietly('iptables -F OUTPUT') },
             skip    => $firewall ? undef : 'iptables cannot be used',
         },
+        {
+            name   => 'a firewall says unreachable though a service listens',
+            site   => 'B11e',
+            errno  => 113,
+            conf   => 'proxy_pass http://127.0.7.3:8080;',
+            before => sub (@) {
+                firewall( 'OUTPUT -d 127.0.7.3 -j REJECT'
+                      . ' --reject-with icmp-host-unreachable' );
+                return listen_tcp( host => '127.0.7.3', port => 8080 );
+            },
+            finding => 'rejected',
+            says    => 'listens on 127\.0\.7\.3:8080, and .* does not let nginx connect',
+            skip    => $firewall ? undef : 'iptables cannot be used',
+        },
+        forbidden(
+            8101, 1,
+            name    => 'a route is forbidden though a service listens',
+            finding => 'rejected',
+            says    => 'listens on 127\.0\.7\.5:8101, and .* does not let nginx connect',
+            unsaid  => [qw(confined no_permission)],
+        ),
+        forbidden(
+            8102, 0,
+            name   => 'a route is forbidden, and nothing listens',
+            unsaid => [qw(rejected confined)],
+        ),
         {
             name    => 'the socket has another name',
             site    => 'B10d',

@@ -79,7 +79,7 @@ my @rows = (
         repair => reached( prohibit => '198.51.100.2' ),
         site   => 'B10e',
         errno  => 13,
-        unsaid => 'confined',
+        unsaid => [qw(confined no_permission rejected)],
     ),
     to(
         '198.51.100.4',
@@ -88,6 +88,7 @@ my @rows = (
         errno   => 13,
         before  => \&confine,
         finding => 'confined',
+        unsaid  => [qw(no_permission rejected)],
         says    => '^nginx is confined by AppArmor \(/usr/sbin/nginx \(enforce\)\)',
         checks  => [
             [ qr{/attr/current} => qr{^/usr/sbin/nginx \(enforce\)$}m, qr/^unconfined$/ ],

@@ -59,6 +59,17 @@ sub stop_all ( $t, @ ) {
     } );
 }
 
+# A header above --limit-request-field_size: its own answer, and no failure.
+sub cookies ($size) {
+    return row(
+        "cookies of $size bytes",
+        conf     => 'proxy_pass http://%%sync%%/well;',
+        headers  => [ 'Cookie: a=' . 'x' x $size ],
+        status   => 400,
+        protocol => undef,
+    );
+}
+
 my @rows = (
     row(
         'all is well',
@@ -66,6 +77,8 @@ my @rows = (
         status   => 200,
         protocol => undef,
     ),
+    cookies(9_000),
+    cookies(20_000),
     row(
         '--timeout',
         conf  => 'proxy_pass http://%%sync%%/hang;',
@@ -182,4 +195,8 @@ my @rows = (
     ),
 );
 
-play( \@rows, setup => \&setup );
+play(
+    \@rows,
+    setup => \&setup,
+    http  => 'large_client_header_buffers 4 32k;'
+);

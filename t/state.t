@@ -323,7 +323,7 @@ SKIP: {
     mkdir $full;
     skip 'no file system of its own here', 1
       if $> != 0
-      || system("mount -t tmpfs -o size=64k,mode=0777 none $full 2>/dev/null");
+      || system("mount -t tmpfs -o size=16k,mode=0777 none $full 2>/dev/null");
     subtest 'a disk that is full, then read-only' => sub {
         configure( $t, "$full/state", $SIZE );
         restart($t);

@@ -27,6 +27,8 @@ sub quietly ($command) {
 }
 
 # Adds a rule; false where there is no iptables, or no module for it.
-sub firewall ($rule) { return quietly("iptables -A $rule") }
+sub firewall ( $rule, $iptables = 'iptables' ) {
+    return quietly("$iptables -A $rule");
+}
 
 1;

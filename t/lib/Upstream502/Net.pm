@@ -103,11 +103,11 @@ sub accept_from ($listener) {
 
 # Connects until the accept queue of `port` is full and further SYNs are
 # dropped. The queue stays full while the returned sockets live.
-sub fill_tcp_queue ($port) {
+sub fill_tcp_queue ( $port, $host = '127.0.0.1' ) {
     my @held;
     for ( 1 .. 8 ) {
         my $socket = IO::Socket::IP->new(
-            PeerHost => '127.0.0.1',
+            PeerHost => $host,
             PeerPort => $port,
             Type     => SOCK_STREAM,
             Blocking => 0,
