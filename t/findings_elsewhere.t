@@ -166,8 +166,10 @@ play(
         behind(
             '10.88.0.2',
             name  => 'a router there has no route to it',
-            site  => 'B11e',
-            errno => 101,
+            site    => 'B11e',
+            errno   => 101,
+            finding => 'rejected',
+            says    => '^that 10\.88\.0\.2:80 is unreachable was said after \d+ ms: by a router',
         ),
         {
             name   => 'a machine is missing, which is said in the end',

@@ -360,8 +360,8 @@ SKIP: {
         $t->nginx->stop;
         my @said = grep { /\[(?:warn|error|crit|alert|emerg)\].*state/ } split /\n/,
           substr $t->error_log, $log;
-        is scalar @said, 1, 'one line' or diag join "\n", @said;
-        like $said[0], qr/\[warn\].*cannot be written \(30: /, 'says so';
+        ok @said, 'it is said';
+        like $_, qr/\[warn\].*cannot be written \(30: /, 'by one who saves' for @said;
         ok $t->slurp('full/state') eq $bytes, 'the file is as it was';
         system "mount -o remount,rw $full";
         $t->nginx->start;

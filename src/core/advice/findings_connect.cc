@@ -65,8 +65,10 @@ void FindRejected(const FindingCase& c) {
   constexpr int kEnetunreach = 101;
   constexpr int kEhostunreach = 113;
   const int32_t took = c.failure.response_time;
-  // Where this machine itself has no route, it says so before any time passes.
-  const bool network = c.failure.errno_number == kEnetunreach && took > 0;
+  // Where this machine itself has no route, connect() does not even begin:
+  // nginx's line is "connect() to ADDRESS failed" then.
+  const bool network = c.failure.errno_number == kEnetunreach && took >= 0 &&
+                       absl::StartsWith(c.text.message, "connect() failed");
   const bool host =
       c.failure.errno_number == kEhostunreach && took >= 0 && took < kAtOnceMs;
   if (network || host) {

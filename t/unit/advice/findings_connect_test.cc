@@ -101,6 +101,9 @@ TEST(FindingsConnectTest, UnreachableAtOnceWasSaidByARule) {
   scene.failure.response_time = 0;
   scene.failure.errno_number = 101;  // no route at all
   EXPECT_EQ(NamesOf(scene), "");
+  scene.text.message = "connect() to 198.51.100.7:80 failed (101: Network is";
+  EXPECT_EQ(NamesOf(scene), "");
+  scene.text.message = "connect() failed (101: Network is unreachable)";
   scene.failure.response_time = 3;  // not of this machine's
   EXPECT_EQ(Says(scene, Finding::kRejected),
             "that 198.51.100.7:80 is unreachable was said after 3 ms: by a "
