@@ -3,6 +3,8 @@
 ROOT := $(CURDIR)
 BUILD ?= $(ROOT)/build
 JOBS ?= $(shell nproc)
+# Tests of t/ mostly wait.
+TEST_JOBS ?= $(shell expr $(JOBS) + 1)
 PREFIX_MODULES ?= /usr/lib/nginx/modules
 SANITIZERS := -fsanitize=address,undefined
 
@@ -54,19 +56,19 @@ test-unit-asan: deps-test  ## unit tests under ASan and UBSan
 
 test-nginx: deps-test module  ## the module in a real nginx (T=t/some.t)
 	@$(if $(T),,rm -rf $(BUILD)/sites)
-	prove -I t/lib -j $(JOBS) -r $(or $(T),t)
+	prove -I t/lib -j $(TEST_JOBS) -r $(or $(T),t)
 
 test-asan: deps-test  ## the same with module and sanitizers in one (T=...)
 	@BUILD=$(BUILD)/asan CC_OPT="-g -O1 -fno-omit-frame-pointer $(SANITIZERS)" \
 	  LD_OPT="$(SANITIZERS)" tools/build-module.sh
 	tools/with-asan.sh $(BUILD)/asan/$(notdir $(MODULE)) \
-	  prove -I t/lib -j $(JOBS) -r $(or $(T),t)
+	  prove -I t/lib -j $(TEST_JOBS) -r $(or $(T),t)
 
 test-long-way: deps-test  ## t/ with a module that takes no shortcut (T=...)
 	@UPSTREAM_502_LONG_WAY=1 BUILD=$(BUILD)/long CC_OPT="-g -O0 -fPIC" \
 	  tools/build-module.sh
 	TEST_MODULE=$(BUILD)/long/$(notdir $(MODULE)) \
-	  prove -I t/lib -j $(JOBS) $(or $(T),$(filter-out t/success.t,$(wildcard t/*.t)))
+	  prove -I t/lib -j $(TEST_JOBS) $(or $(T),$(filter-out t/success.t,$(wildcard t/*.t)))
 
 test-versions:  ## against other nginx: of Debian releases, source trees (VERSIONS=, T=)
 	@tools/test-versions.sh
