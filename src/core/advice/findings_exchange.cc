@@ -150,7 +150,7 @@ void FindSilent(const FindingCase& c) {
 // not within a moment.
 bool WasKilledMeanwhile(const FindingCase& c) {
   constexpr int64_t kSecondMs = 1000;
-  constexpr int64_t kMomentMs = 50;
+  constexpr int64_t kMomentMs = 5;
   constexpr int32_t kJustNow = 5;
   const int64_t stood = std::max<int64_t>(c.failure.response_time, 0) +
                         std::max<int64_t>(c.evidence.idle_ms, 0);
