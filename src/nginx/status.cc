@@ -96,7 +96,7 @@ ngx_int_t SendPieces(ngx_http_request_t* r, absl::string_view type,
     }
   }
   const ngx_int_t rc = ngx_http_send_header(r);
-  if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+  if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || outlet == nullptr) {
     return rc;
   }
   return outlet->Serve();

@@ -255,15 +255,14 @@ IncidentSlot* Incidents::Prepare(const IncidentFailure& failure, int64_t first,
                                  const EarlyFailure& early, int64_t now_ms,
                                  uint64_t* id) {
   const UpstreamRow& row = arena_.upstreams[failure.upstream];
-  IncidentSlot* slot = nullptr;
-  for (uint32_t i = 0; i < arena_.capacity.incidents; ++i) {
+  IncidentSlot* slot;
+  uint32_t tries = 0;
+  do {
     *id = arena_.header->incidents.fetch_add(1, kRelaxed) + 1;
     slot = &SlotOf(*id);
-    if (slot->id.load(kRelaxed) == 0 ||
-        IsOver(slot->end.load(kRelaxed), now_ms)) {
-      break;
-    }
-  }
+  } while (++tries < arena_.capacity.incidents &&
+           slot->id.load(kRelaxed) != 0 &&
+           !IsOver(slot->end.load(kRelaxed), now_ms));
   slot->id.store(0, kRelaxed);
   std::atomic_thread_fence(std::memory_order_release);
   Begin(slot);
