@@ -63,16 +63,15 @@ printf '%s\n' "${sources[@]}" | grep -v '^src/nginx/' |
     2>/dev/null || fail "clang-tidy"
 
 # The adapter is compiled by nginx's build, which leaves no database: the
-# folders of its headers are known. One file is made of others. What nginx promises never to be NULL, the
-# analyzer cannot know.
+# folders of its headers are known. One file is made of others. What nginx
+# promises never to be NULL, the analyzer cannot know.
 flags=(-std=c++20 -Iinclude -Isrc -isystem "$build/objs" -Wall -Wextra -Wpedantic
   -Wshadow -Wconversion -Wsign-conversion -DUPSTREAM_502_VERSION='"0"')
 for path in core event event/modules os/unix http http/modules http/v2; do
   flags+=(-isystem "$build/nginx/src/$path")
 done
 echo "clang-tidy: the adapter"
-printf '%s
-' src/nginx/*.cc | grep -v /failing.cc |
+printf '%s\n' src/nginx/*.cc | grep -v /failing.cc |
   xargs -P "${JOBS:-$(nproc)}" -I{} clang-tidy -quiet "${analyzer[@]}" \
     -checks=-clang-analyzer-core.NullDereference {} -- "${flags[@]}" \
     2>/dev/null || fail "clang-tidy"

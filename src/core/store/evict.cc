@@ -103,7 +103,7 @@ void Store::MakeRoom(bool chosen, int64_t now_ms) {
   const size_t wanted = WantedOf(FreeRows(&waits), reserve, share_used, kSweep);
   Oldest oldest(wanted);
   uint32_t chosen_peers = 0;
-  for (uint32_t i = 0; i < arena_.capacity.peer_index; ++i) {
+  for (uint32_t i = 0; i < arena_.capacity.peer_index && wanted > 0; ++i) {
     const uint32_t row = arena_.IndexedPeer(i);
     if (row == kNoPeer) {
       continue;
@@ -122,14 +122,15 @@ void Store::MakeRoom(bool chosen, int64_t now_ms) {
       continue;
     }
     const bool idle = now_ms - minute >= inactive + kMinuteMs;
-    if (wanted == 0 || (!idle && (!by_client || chosen)) ||
-        (share_used && !by_client)) {
+    if ((!idle && (!by_client || chosen)) || (share_used && !by_client)) {
       continue;
     }
     oldest.Offer({!by_client, minute, row, i});
   }
   // Those that come and go beside this are few.
-  header.chosen_peers.store(chosen_peers, kRelaxed);
+  if (wanted > 0) {
+    header.chosen_peers.store(chosen_peers, kRelaxed);
+  }
   for (const Candidate& candidate : oldest.rows()) {
     waits = Retire(candidate.slot, candidate.row) || waits;
   }

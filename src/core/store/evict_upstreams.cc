@@ -68,7 +68,10 @@ void Store::MakeUpstreamRoom(bool chosen, int64_t now_ms) {
     UpstreamRow& upstream = arena_.upstreams[row];
     const uint32_t round = upstream.retired.load();
     if (!IsRetired(upstream)) {
-      KeepBehind(now_ms, {&upstream.named, &upstream.minute});
+      KeepBehind(now_ms, {&upstream.named});
+      if (LiesAhead(upstream.minute.load(kRelaxed), now_ms)) {
+        OpenMinute(&upstream, now_ms);
+      }
     } else if (round == kLeaving) {
       gone.push_back(row);  // who began with it was killed
       ++free;

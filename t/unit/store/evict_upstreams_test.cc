@@ -145,6 +145,22 @@ TEST_F(EvictUpstreamsTest, WhatWasUsedWithinTheTimeStays) {
   EXPECT_FALSE(Has(Name(4), snapshot));
 }
 
+// By a clock that was years ahead.
+TEST_F(EvictUpstreamsTest, WhatLiesAheadIsUsedFromNowOn) {
+  Load(0, rows_, kStart);
+  for (uint32_t row = 0; row < rows_ + 2; ++row) {
+    UpstreamRow& upstream = store_.arena().upstreams[row];
+    upstream.named.store(kStart + 1000 * kDay);
+    upstream.minute.store(kStart + 1000 * kDay);
+  }
+  Load(1000, 3, kStart + kHourMs);
+  EXPECT_TRUE(Has(Name(0), Take(kStart + kHourMs)));
+  Load(1000, 3, kStart + 3 * kDay);
+  const Snapshot snapshot = Take(kStart + 3 * kDay);
+  EXPECT_TRUE(Has(Name(1000), snapshot));
+  EXPECT_FALSE(Has(Name(0), snapshot));
+}
+
 TEST_F(EvictUpstreamsTest, AReturningOneFindsItsRowAgain) {
   Load(0, 3, kStart);
   Fail(Name(2), kStart);
