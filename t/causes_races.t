@@ -222,33 +222,27 @@ sub read_until ( $socket, $end ) {
     }
 }
 
+# What came after the first chunk, `early`, nginx has not read when the reset comes.
+sub unread ( $name, %row ) {
+    my $read = sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket };
+    return upload( $name, $read, site => 'D1a', %row );
+}
+my @NO_ANSWER = ( unsaid => 'answered_early', evidence => { early_status => undef } );
+
 my @uploads = (
-    upload(
-        'reset while the client uploads',
-        sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
-        site     => 'D1a',
-        unsaid   => 'answered_early',
-        evidence => { early_status => undef },
-    ),
-    upload(
+    unread( 'reset while the client uploads', @NO_ANSWER ),
+    unread(
         'garbage that nginx has not read, then a reset',
-        sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
-        site     => 'D1a',
-        early    => "500 Internal Server Error\r\n\r\n",
-        unsaid   => 'answered_early',
-        evidence => { early_status => undef },
+        @NO_ANSWER,
+        early => "500 Internal Server Error\r\n\r\n",
     ),
-    upload(
+    unread(
         'a word that it goes on, then a reset',
-        sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
-        site   => 'D1a',
         early  => "HTTP/1.1 100 Continue\r\n\r\n",
         unsaid => 'answered_early',
     ),
-    upload(
+    unread(
         'an answer that nginx has not read, then a reset',
-        sub ( $t, $socket ) { read_until( $socket, qr/x\r\n$/ ); $socket },
-        site     => 'D1a',
         early    => "HTTP/1.1 413 Too Large\r\n\r\n",
         finding  => 'answered_early',
         says     => 'had answered 413',

@@ -117,26 +117,16 @@ sub pair ( $name, $row ) {
       );
 }
 
+# After so much of the answer.
+sub cut ( $what, $site, $answer ) {
+    return pair( "$what is cut",
+        sub ( $goes, $ ) { return ( site => $site, during => says_and_ends( $answer, $goes ) ) } );
+}
+
 my @LARGE = ( method => 'POST', body => 'x' x ( 16 * 1024 * 1024 ) );
 my @pairs = (
-    pair(
-        'a header is cut',
-        sub ( $goes, $ ) {
-            return (
-                site   => 'E5c',
-                during => says_and_ends( "HTTP/1.1 200 OK\r\nX: y\r\n", $goes ),
-            );
-        }
-    ),
-    pair(
-        'a body is cut',
-        sub ( $goes, $ ) {
-            return (
-                site   => 'I1',
-                during => says_and_ends( "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", $goes ),
-            );
-        }
-    ),
+    cut( 'a header', E5c => "HTTP/1.1 200 OK\r\nX: y\r\n" ),
+    cut( 'a body', I1 => "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc" ),
     pair(
         'an upload is reset',
         sub ( $goes, $ ) { return ( site => 'D1d', during => resets($goes), @LARGE ) }
