@@ -168,7 +168,7 @@ class Store {
   bool IsFree(const UpstreamRow& row, uint32_t passed) const;
   uint32_t ReuseUpstream(int64_t now_ms);
   void MoveUpstream(uint32_t row, int64_t now_ms);
-  static void MoveCounts(UpstreamRow* from, UpstreamRow* to, int64_t now_ms);
+  static void EmptyUpstream(UpstreamRow* from, UpstreamRow* to, int64_t now_ms);
   void Claim(uint32_t upstream, int64_t now_ms);
   // Whether a client may have chosen the peers of `upstream`.
   bool IsChosen(uint32_t upstream) const {

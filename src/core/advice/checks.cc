@@ -73,6 +73,7 @@ class Advisor {
   }
 
   void Fill();
+  void Ended();
   void Resolving();
   void NoneLive();
   void Listening();
@@ -150,12 +151,7 @@ void Advisor::Fill() {
     case Cause::kResetBeforeResponse:
     case Cause::kHeaderIncomplete:
     case Cause::kBodyIncomplete:
-      ServiceLog();
-      if (fastcgi()) {
-        Add(PhpConfigWith(address_,
-                          "(request_terminate_timeout|pm\\.max_requests)"));
-      }
-      return Fetch("-v -o /dev/null");
+      return Ended();
     case Cause::kHeaderInvalid:
     case Cause::kProtocolError:
       Fetch("-i --raw");
@@ -167,6 +163,15 @@ void Advisor::Fill() {
     case Cause::kUnknown:
       return ErrorLog();
   }
+}
+
+void Advisor::Ended() {
+  ServiceLog();
+  if (fastcgi()) {
+    Add(PhpConfigWith(address_,
+                      "(request_terminate_timeout|pm\\.max_requests)"));
+  }
+  Fetch("-v -o /dev/null");
 }
 
 void Advisor::Resolving() {

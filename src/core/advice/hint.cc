@@ -163,9 +163,9 @@ std::string Client(const Failure& failure) {
 
 // Servers' own limits on a request's header: some answer with a status.
 absl::string_view HeaderLimits(absl::string_view family) {
-  return family == "proxy"   ? " (uWSGI: buffer-size; gunicorn's "
-                               "--limit-request-field_size and "
-                               "Node's --max-http-header-size mostly answer 4xx)"
+  return family == "proxy"   ? " (uWSGI: buffer-size; with 4xx "
+                               "gunicorn --limit-request-field_size, "
+                               "Node --max-http-header-size)"
          : family == "uwsgi" ? "; uWSGI: buffer-size (4096 unless changed)"
                              : "";
 }

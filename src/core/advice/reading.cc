@@ -180,8 +180,9 @@ constexpr absl::string_view kHints[] = {
     // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): it is all one hint.
     "an event stream (text/event-stream) was silent for that long: a comment "
     "line now and then (\":\"), or a longer time, keeps it",
-    "the backend closed on a request with a large header: its own limit is "
-    "the first suspect",
+    "the backend closed on a request with a large header: suspect its own "
+    "limit "
+    "first",
     "nginx could not write its temporary file: the message names it; see "
     "space, inodes and permissions there (df, df -i, namei -l)",
 };

@@ -75,11 +75,9 @@ void Store::FinishPeers() {
   const uint32_t used = arena_.header->peers.load(kRelaxed);
   for (uint32_t row = 0; row < used; ++row) {
     PeerRow& peer = arena_.peers[row];
-    uint32_t leaving = peer.retired.load(kRelaxed);
-    if (leaving == kLeaving && IsRetired(peer) &&
+    if (peer.retired.load(kRelaxed) == kLeaving && IsRetired(peer) &&
         SlotOf(PeerIndex(arena_), peer.hash.load(kRelaxed), row) == kNoRow) {
-      peer.retired.compare_exchange_strong(leaving,
-                                           arena_.header->round.load() + 1);
+      HaveLeft(arena_.header, &peer.retired);
     }
   }
 }
@@ -156,9 +154,7 @@ bool Store::Retire(uint32_t slot, uint32_t row) {
     arena_.header->chosen_peers.fetch_sub(1, kRelaxed);
   }
   Add(&arena_.header->evicted);
-  uint32_t leaving = kLeaving;
-  peer.retired.compare_exchange_strong(leaving,
-                                       arena_.header->round.load() + 1);
+  HaveLeft(arena_.header, &peer.retired);
   return true;
 }
 

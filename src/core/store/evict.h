@@ -11,6 +11,7 @@
 
 #include "upstream_502/store/history.h"
 #include "upstream_502/store/layout.h"
+#include "upstream_502/store/writers.h"
 
 namespace upstream_502 {
 
@@ -102,6 +103,13 @@ void MoveCounts(std::atomic<T> (*from)[N], std::atomic<T> (*to)[N]) {
   for (size_t i = 0; i < N; ++i) {
     MoveCount(*from + i, *to + i);
   }
+}
+
+// The last step of taking a row out of use, in the round that comes; one
+// process does it.
+inline void HaveLeft(Header* header, Word* retired) {
+  uint32_t leaving = kLeaving;
+  retired->compare_exchange_strong(leaving, header->round.load() + 1);
 }
 
 // All that `from` counted; what `to` says of the last minutes stays.

@@ -139,9 +139,7 @@ void Store::FinishUpstreams(const std::vector<uint32_t>& rows) {
         static_cast<uint8_t>(UpstreamKind::kResolved)) {
       arena_.header->resolved.fetch_sub(1, kRelaxed);
     }
-    uint32_t leaving = kLeaving;
-    upstream.retired.compare_exchange_strong(leaving,
-                                             arena_.header->round.load() + 1);
+    HaveLeft(arena_.header, &upstream.retired);
   }
 }
 
@@ -216,7 +214,7 @@ void Store::MoveUpstream(uint32_t row, int64_t now_ms) {
   UpstreamRow* to = arena_.upstreams + kOtherUpstream;
   const Moving moving(&to->moves);
   if (from->seen.load(kRelaxed) != 0) {
-    MoveCounts(from, to, now_ms);
+    EmptyUpstream(from, to, now_ms);
     Empty(arena_.peers + arena_.OtherPeer(row),
           arena_.peers + arena_.OtherPeer(kOtherUpstream));
   }
@@ -224,7 +222,7 @@ void Store::MoveUpstream(uint32_t row, int64_t now_ms) {
 }
 
 // Counts before spans: who is killed in between leaves a leap, and no hole.
-void Store::MoveCounts(UpstreamRow* from, UpstreamRow* to, int64_t now_ms) {
+void Store::EmptyUpstream(UpstreamRow* from, UpstreamRow* to, int64_t now_ms) {
   for (UpstreamRow* each : {from, to}) {
     OpenMinute(each, now_ms);
     OpenRecent(each, now_ms);
@@ -235,12 +233,12 @@ void Store::MoveCounts(UpstreamRow* from, UpstreamRow* to, int64_t now_ms) {
     MoveShard(from->shards + i, to->shards + i);
   }
   for (size_t i = 0; i < kResponseCodeCount; ++i) {
-    upstream_502::MoveCounts(from->responses + i, to->responses + i);
+    MoveCounts(from->responses + i, to->responses + i);
   }
-  upstream_502::MoveCounts(&from->causes, &to->causes);
-  upstream_502::MoveCounts(&from->errno_classes, &to->errno_classes);
-  upstream_502::MoveCounts(&from->findings, &to->findings);
-  upstream_502::MoveCounts(&from->time_buckets, &to->time_buckets);
+  MoveCounts(&from->causes, &to->causes);
+  MoveCounts(&from->errno_classes, &to->errno_classes);
+  MoveCounts(&from->findings, &to->findings);
+  MoveCounts(&from->time_buckets, &to->time_buckets);
   MoveCount(&from->time_sum, &to->time_sum);
   MoveCount(&from->rescued, &to->rescued);
   MoveCount(&from->incidents, &to->incidents);

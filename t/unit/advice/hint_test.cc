@@ -258,7 +258,7 @@ TEST(HintTest, NamesTheServersOwnLimitsOnALargeHeader) {
   EXPECT_TRUE(absl::StrContains(hint, "--limit-request-field_size")) << hint;
   EXPECT_TRUE(absl::StrContains(hint, "--max-http-header-size")) << hint;
   EXPECT_TRUE(absl::StrContains(hint, "WORKER TIMEOUT")) << hint;
-  EXPECT_LE(hint.size(), 350u) << hint;
+  EXPECT_LE(hint.size(), 300u) << hint;
   // Whoever refuses it for its size does so at once.
   failure.response_time = 1500;
   EXPECT_FALSE(absl::StrContains(Hint(failure, {.method = "GET"}), "header"));
