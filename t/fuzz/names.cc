@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "advice/shell.h"
 #include "input.h"
 #include "read_all.h"
 #include "upstream_502/advice/address.h"
@@ -22,22 +23,6 @@
 
 namespace upstream_502 {
 namespace {
-
-// Whether a shell finds an end to every quote of `command`.
-bool IsClosed(absl::string_view command) {
-  char quote = 0;
-  for (size_t i = 0; i < command.size(); ++i) {
-    const char c = command[i];
-    if (c == '\\' && quote != '\'') {
-      ++i;
-    } else if (quote == 0 && (c == '\'' || c == '"')) {
-      quote = c;
-    } else if (c == quote) {
-      quote = 0;
-    }
-  }
-  return quote == 0;
-}
 
 void Advise(const Failure& failure, const FailureText& text,
             const Evidence* evidence) {

@@ -233,7 +233,7 @@ std::string CapacityOf(const PeerAddress& address) {
           "for %d, a fifth kept back\\n\", n, s / n / 1024, a / 1024, n + 0.8 "
           "* a "
           "* n / s }'"),
-      "a limit of its own (MemoryMax=, a container's) is lower");
+      "a limit of its own (MemoryMax=, of the container) is lower");
 }
 
 std::string ConfigWith(const std::vector<absl::string_view>& words,

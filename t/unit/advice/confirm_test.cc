@@ -1,11 +1,14 @@
 #include "upstream_502/advice/confirm.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "advice/shell.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "upstream_502/advice/checks.h"
 
 namespace upstream_502 {
 namespace {
@@ -138,6 +141,39 @@ TEST(Confirm, QuotesForTheShell) {
   for (const std::string& check :
        Of(Finding::kSocketAbsent, "unix:/run/$(reboot)/x.sock")) {
     EXPECT_THAT(check, HasSubstr("'/run/$(reboot)/'"));
+  }
+}
+
+TEST(Confirm, EndsEveryQuoteItBegins) {
+  for (size_t i = 0; i < kProtocolCount; ++i) {
+    const Protocol protocol = static_cast<Protocol>(i);
+    for (const absl::string_view peer :
+         {"127.0.0.1:9000", "[2001:db8::1]:80", "api.example:443",
+          "unix:/run/it's \"here\".sock"}) {
+      const FailureText text = {.upstream = "it's",
+                                .peer = peer,
+                                .method = "POST",
+                                .host = "it's.example",
+                                .uri = "/it's?\"a\"=b"};
+      std::vector<std::string> commands;
+      for (size_t cause = 0; cause < kCauseCount; ++cause) {
+        for (std::string& command :
+             Checks({.cause = static_cast<Cause>(cause), .protocol = protocol},
+                    text, nullptr)) {
+          commands.push_back(std::move(command));
+        }
+      }
+      for (size_t finding = 0; finding < kFindingCount; ++finding) {
+        for (std::string& command :
+             Confirm(static_cast<Finding>(finding), {.protocol = protocol},
+                     text, nullptr)) {
+          commands.push_back(std::move(command));
+        }
+      }
+      for (const std::string& command : commands) {
+        EXPECT_TRUE(IsClosed(command)) << command;
+      }
+    }
   }
 }
 
