@@ -80,8 +80,8 @@ bench: deps-bench module  ## what the module costs, beside its budgets (minutes)
 bench-core: deps-bench  ## what the core takes, in time
 	@BUILD=$(BUILD) bench/core.sh core_bench
 
-fuzz: deps-fuzz  ## hostile bytes into the core (FUZZ=log_line, SECONDS=60 each)
-	@SECONDS_EACH=$(or $(SECONDS),60) tools/fuzz.sh $(BUILD)/fuzz $(FUZZ)
+fuzz: deps-fuzz  ## hostile bytes into the core (FUZZ=log_line, SECONDS=60 each, SEED=)
+	@SECONDS_EACH=$(or $(SECONDS),60) SEED=$(SEED) tools/fuzz.sh $(BUILD)/fuzz $(FUZZ)
 
 soak: deps-test module  ## all kinds of traffic and accidents at once (MINUTES=30)
 	@perl -I t/lib t/soak.pl $(or $(MINUTES),30)

@@ -2,6 +2,8 @@
 # Builds the fuzzers and runs them, one per processor: fuzz.sh FOLDER [NAME...]
 #
 #   SECONDS_EACH  how long each runs (default 60)
+#   SEED          of what it makes up (default: another one each time). With one,
+#                 and no corpus of its own yet, inputs come in the same order.
 #
 # Seeds are in t/fuzz/corpus/NAME. What a fuzzer finds on its way is kept in
 # FOLDER/corpus/NAME for the next time, what breaks something in
@@ -30,7 +32,7 @@ fuzz() {
   local name=$1 seeds=$root/t/fuzz/corpus/$1
   mkdir -p "$folder/corpus/$name" "$folder/found"
   if ! "$folder/fuzz_$name" -max_total_time="$seconds" -timeout=20 \
-    -rss_limit_mb=2048 -max_len=4096 -use_value_profile=1 -verbosity=1 \
+    -seed="${SEED:-0}" -rss_limit_mb=2048 -max_len=4096 -use_value_profile=1 -verbosity=1 \
     -print_final_stats=1 -artifact_prefix="$folder/found/$name-" \
     "$folder/corpus/$name" "$seeds" >"$folder/$name.log" 2>&1; then
     grep -vE '^#|^(INFO|NEW_FUNC)' "$folder/$name.log" | tail -60

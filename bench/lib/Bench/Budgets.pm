@@ -19,6 +19,7 @@ my @BUDGETS = (
     [ 'refused 502: instructions, %'           => '<= 12',   '%.1f' ],
     [ 'success: throughput, ratio'             => '>= 0.99', '%.3f' ],
     [ 'refused, evidence on: ratio'            => '>= 0.98', '%.3f' ],
+    [ 'refused, evidence forbidden: ratio'     => '>= 0.98', '%.3f' ],
     [ 'one probe, median of a flood, us'       => '<= 50',   '%.1f' ],
     [ 'one probe, at most, us'                 => '<= 2000', '%.0f' ],
     [ 'worker held by a scrape, ms'            => '<= 10',   '%.1f' ],

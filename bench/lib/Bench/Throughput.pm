@@ -51,7 +51,7 @@ sub servers ( $dir, $workers, @variants ) {
                 location = /refused { proxy_pass http://refused; }',
         )
     } @variants;
-    $_->start for @servers;
+    $servers[$_]->start( @{ $variants[$_]{wrapper} // [] } ) for 0 .. $#servers;
     return { backend => $backend, held => $held, servers => \@servers };
 }
 
