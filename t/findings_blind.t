@@ -101,6 +101,9 @@ CONF
         is_deeply [ grep { /_used$|^confined$/ } @names ], [ $blind ? () : $found{$name} ],
           "$name: found is what is seen"
           or diag explain $object;
+        is $object->{evidence}{confinement}, $blind ? undef : 'apparmor',
+          'who confines nginx'
+          if $name eq 'forbidden';
     }
     is_deeply [ complaints($t) ], [], 'nothing more is in the error log';
     quietly('umount /proc/*/attr/current');

@@ -22,11 +22,14 @@ Confinement ConfinementOf(absl::string_view enforce,
     return Confinement::kAppArmor;
   }
   // user:role:type:level
-  if (Trimmed(enforce) == "1" && absl::StrContains(context, ":") &&
-      !absl::StrContains(context, ":unconfined_t")) {
-    return Confinement::kSelinux;
+  if (!absl::StrContains(context, ":") || absl::EndsWith(context, ")") ||
+      absl::StrContains(context, ":unconfined_t")) {
+    return Confinement::kNone;
   }
-  return Confinement::kNone;
+  const absl::string_view enforced = Trimmed(enforce);
+  return enforced == "1"    ? Confinement::kSelinux
+         : enforced.empty() ? Confinement::kNotAsked
+                            : Confinement::kNone;
 }
 
 Confinement Confined::Kind() {
@@ -36,9 +39,14 @@ Confinement Confined::Kind() {
   char enforce[8];
   const absl::string_view context =
       Trimmed(ReadFile("/proc/self/attr/current", context_, sizeof(context_)));
+  char stat[8];
+  if (context.empty() &&
+      ReadFile("/proc/self/stat", stat, sizeof(stat)).empty()) {
+    return kind_;  // nobody can say: there is no /proc
+  }
   kind_ = ConfinementOf(
       ReadFile("/sys/fs/selinux/enforce", enforce, sizeof(enforce)), context);
-  size_ = kind_ == Confinement::kNone ? 0 : context.size();
+  size_ = kind_ > Confinement::kNone ? context.size() : 0;
   return kind_;
 }
 

@@ -11,16 +11,17 @@
 
 namespace upstream_502 {
 
-// From what /sys/fs/selinux/enforce ("1", "" where there is none) and
+// From what /sys/fs/selinux/enforce ("1", "" where it cannot be read) and
 // /proc/self/attr/current hold. kNone where rules are only logged, or there
-// are none for this process.
+// are none for this process; kNotAsked where SELinux has a context for it, and
+// nobody says whether it is enforced.
 Confinement ConfinementOf(absl::string_view enforce, absl::string_view context);
 
 // Asked once: neither changes while a worker lives.
 class Confined {
  public:
   Confinement Kind();
-  // AppArmor's profile and mode, SELinux's context; "" for kNone.
+  // AppArmor's profile and mode, SELinux's context; "" where there is none.
   absl::string_view context() const { return {context_, size_}; }
 
  private:

@@ -16,6 +16,9 @@ TEST(Confined, ByWhom) {
             Confinement::kSelinux);
   EXPECT_EQ(ConfinementOf("0", "system_u:system_r:httpd_t:s0"),
             Confinement::kNone);
+  EXPECT_EQ(ConfinementOf("", "system_u:system_r:container_t:s0:c1,c2"),
+            Confinement::kNotAsked);
+  EXPECT_EQ(ConfinementOf("", ":lxd://nginx (complain)"), Confinement::kNone);
   EXPECT_EQ(ConfinementOf("1", "u:unconfined_r:unconfined_t:s0"),
             Confinement::kNone);
   Confined confined;
