@@ -208,7 +208,9 @@ subtest 'history by the hour' => sub {
         is_deeply \%total,
           { requests => $shop->{requests}, failures => $shop->{failures},
             responses_502 => $shop->{responses}{502} }, "$window: its sums";
-        is $status->{totals}{history}{causes}{connection_refused}[-1] > 0, 1,
+        # The one before where an hour has ended meanwhile.
+        my @refused = @{ $status->{totals}{history}{causes}{connection_refused} };
+        ok $refused[-1] + $refused[-2] > 0,
           "$window: the last hour is the running one";
     }
 };
