@@ -105,6 +105,9 @@ void Wake(MainConf* conf) {
 void Expire(ngx_event_t* event) {
   auto* conf = static_cast<MainConf*>(event->data);
   Desk* desk = &conf->desk;
+  if (ngx_queue_empty(&desk->waiting)) {
+    return;  // who waited has gone
+  }
   const SharedReport* oldest = desk->oldest;
   if (oldest != nullptr) {
     ngx_log_error(NGX_LOG_WARN, event->log, 0,

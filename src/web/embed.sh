@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts the page together and writes it as C++ to standard output. Both builds
-# run it: config.make for the module, cmake for the tests. Needs coreutils (for
-# the hashes of the content security policy) and awk.
+# run it: config.make for the module, cmake for the tests. Needs sha256sum,
+# base64 (for the content security policy) and awk.
 
 set -eu
 LC_ALL=C
@@ -13,10 +13,27 @@ script=$(cat dom.js chart.js view.js events.js incidents.js follow.js main.js; p
 style=${style%.}
 script=${script%.}
 
+# Its bytes by printf: not every base64 is coreutils', which reads hexadecimal.
 hash() {
-    printf %s "$1" | sha256sum | cut -c 1-64 | tr a-f A-F |
-        basenc --base16 -d | base64 | tr -d '\n'
+    bytes=$(printf %s "$1" | sha256sum | awk '
+        function digit(at) {
+            return index("0123456789abcdef", substr($1, at, 1)) - 1
+        }
+        { for (i = 1; i < 64; i += 2) {
+            printf "\\%03o", 16 * digit(i) + digit(i + 1)
+        } }')
+    printf "$bytes" | base64 | tr -d '\n'
 }
+
+style_hash=$(hash "$style")
+script_hash=$(hash "$script")
+# A browser would run nothing of a page whose hashes are wrong.
+for each in "$style_hash" "$script_hash"; do
+    if [ ${#each} -ne 44 ]; then
+        echo "$0: no hash of the page: sha256sum and base64 are needed" >&2
+        exit 1
+    fi
+done
 
 cat <<END
 // Made by src/web/embed.sh out of the files beside it: edit those.
@@ -30,8 +47,8 @@ namespace upstream_502 {
 
 inline constexpr absl::string_view kPageCsp =
     "default-src 'none'; "
-    "style-src 'sha256-$(hash "$style")'; "
-    "script-src 'sha256-$(hash "$script")'; "
+    "style-src 'sha256-$style_hash'; "
+    "script-src 'sha256-$script_hash'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
 

@@ -106,6 +106,11 @@ struct CauseInfo {
 
 const CauseInfo& Info(Cause cause);
 
+// Whether it fails while nginx looks for a server: there is no attempt then.
+inline bool IsBeforeAttempt(Cause cause) {
+  return Info(cause).phases == "resolve";
+}
+
 absl::string_view CauseName(Cause cause);
 absl::string_view PhaseName(Phase phase);
 absl::string_view OriginName(Origin origin);

@@ -79,8 +79,13 @@ std::string Reason(const Situation& e) {
       e.no_live ? ", until no server of the group was left to try" : "");
 }
 
+// What is counted: nothing was tried where every failure came before that.
+absl::string_view Counted(const Situation& e) {
+  return e.share >= 1 && IsBeforeAttempt(e.cause) ? "request" : "attempt";
+}
+
 std::string Tally(const Situation& e) {
-  return absl::StrCat(e.failures, " of ", e.attempts, " attempts");
+  return absl::StrCat(e.failures, " of ", e.attempts, " ", Counted(e), "s");
 }
 
 // The attempts of the others count as good ones only.
@@ -118,8 +123,9 @@ std::string IntermittentSummary(const Situation& e) {
 std::string OutageSummary(const Situation& e) {
   const uint64_t row = FailuresInARow(e);
   const uint64_t count = row >= kTellsPattern ? row : e.failures;
-  return absl::StrCat(count == 1 ? "The only attempt"
-                                 : absl::StrCat("All ", count, " attempts"),
+  return absl::StrCat(count == 1
+                          ? absl::StrCat("The only ", Counted(e))
+                          : absl::StrCat("All ", count, " ", Counted(e), "s"),
                       " of the last ", DurationWords(e.now() - e.since),
                       " failed: ", Reason(e));
 }

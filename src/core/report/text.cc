@@ -36,12 +36,21 @@ std::string Count(uint64_t count) {
   return text;
 }
 
-std::string Volume(uint64_t requests, uint64_t attempts, uint64_t failures,
-                   uint64_t rescued) {
-  return absl::StrCat("requests ", requests, ", attempts ", attempts,
-                      ", failures ", failures, " (",
-                      FormatPercent(failures, attempts),
-                      " of attempts), rescued ", rescued);
+// Of all upstreams or of one.
+template <typename Stats>
+std::string Volume(const Stats& stats) {
+  uint64_t before = 0;
+  for (size_t i = 0; i < kCauseCount; ++i) {
+    before += IsBeforeAttempt(static_cast<Cause>(i)) ? stats.causes[i] : 0;
+  }
+  before = std::min(before, stats.failures);
+  const std::string without =
+      before == 0 ? "" : absl::StrCat(before, " before any attempt, ");
+  return absl::StrCat("requests ", stats.requests, ", attempts ",
+                      stats.attempts, ", failures ", stats.failures, " (",
+                      without,
+                      FormatPercent(stats.failures - before, stats.attempts),
+                      " of attempts), rescued ", stats.rescued);
 }
 
 void AppendHeader(const Snapshot& snapshot, std::string* out) {
@@ -82,10 +91,7 @@ void AppendHeader(const Snapshot& snapshot, std::string* out) {
 
 void AppendTotals(const Totals& totals, std::string* out) {
   out->push_back('\n');
-  AppendWrapped(
-      "", 2,
-      Volume(totals.requests, totals.attempts, totals.failures, totals.rescued),
-      out);
+  AppendWrapped("", 2, Volume(totals), out);
   if (SumResponses(totals.responses) == 0) {
     out->append("no response was a 502, a 504 or nginx's own 500\n");
     return;
@@ -289,8 +295,7 @@ void AppendTroubled(const Excerpt& excerpt, const UpstreamStats& upstream,
   }
   AppendWrapped(
       "", 2,
-      absl::StrCat(Volume(upstream.requests, upstream.attempts,
-                          upstream.failures, upstream.rescued),
+      absl::StrCat(Volume(upstream),
                    "; 502: ", ResponsesWithCode(upstream.responses, 502),
                    ", 504: ", ResponsesWithCode(upstream.responses, 504),
                    ", 500: ", ResponsesWithCode(upstream.responses, 500)),

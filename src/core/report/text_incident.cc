@@ -36,13 +36,12 @@ std::string Responses(const Incident& incident) {
 }
 
 std::string When(const Incident& incident) {
-  const std::string duration = FormatDuration(incident.end - incident.start);
+  const std::string start = FormatDateTime(incident.start);
+  const std::string last = FormatDateTime(incident.end).substr(11);
   return incident.open
-             ? absl::StrCat("open since ", FormatDateTime(incident.start), " (",
-                            duration, ")")
-             : absl::StrCat(FormatDateTime(incident.start), " to ",
-                            FormatDateTime(incident.end).substr(11), " (",
-                            duration, ")");
+             ? absl::StrCat("open since ", start, ", last failure ", last)
+             : absl::StrCat(start, " to ", last, " (",
+                            FormatDuration(incident.end - incident.start), ")");
 }
 
 void AppendFacts(const Incident& incident, std::string* out) {

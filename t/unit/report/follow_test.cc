@@ -328,8 +328,8 @@ TEST_F(FollowingTest, ReadsAsTheReport) {
   Fail(app_);
   Look(&tail);
   EXPECT_THAT(All(&following),
-              HasSubstr("\n\nincident #1 app  open since 2025-11-20 21:43:31 "
-                        "(0s), 3 failures, "));
+              HasSubstr("\n\nincident #1 app  open since 2025-11-20 21:43:31, "
+                        "last failure 21:43:31, 3 failures, "));
 }
 
 }  // namespace

@@ -55,6 +55,18 @@ TEST(TextRenderer, SaysWhatIsCountedAndSinceWhen) {
                               "(1.1% of attempts), rescued 4\n"));
 }
 
+TEST(TextRenderer, TakesNoFailureBeforeAnAttemptForOne) {
+  Report report = SampleReport();
+  Totals& totals = report.snapshot.totals;
+  totals.attempts = 2;
+  totals.failures = 9;
+  totals.causes = {};
+  totals.causes[static_cast<size_t>(Cause::kResolverMissing)] = 8;
+  EXPECT_THAT(Text(report),
+              HasSubstr("attempts 2, failures 9 (8 before any attempt, 50.0% "
+                        "of attempts)"));
+}
+
 TEST(TextRenderer, TabulatesResponsesByOrigin) {
   const std::string text = Text(SampleReport());
   EXPECT_EQ(LineWith(text, "responses"),
