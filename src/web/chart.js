@@ -47,6 +47,11 @@ function chartData(history) {
   };
 }
 
+// The window that a history is of.
+function windowOf({interval_ms, requests}) {
+  return interval_ms === 60000 ? '1h' : requests.length > 24 ? '7d' : '1d';
+}
+
 function drawChart() {
   const node = $('chart');
   const {data, box} = chart;
@@ -221,15 +226,16 @@ function listenToChart() {
   $('minutes').addEventListener('toggle', renderMinutes);
 }
 
-// A row of small bars; one path, so that a thousand rows stay light.
-function sparkline(node, counts) {
+// A row of small bars; one path, so that a thousand rows stay light. `most`
+// says what the highest one is of.
+function sparkline(node, counts, most) {
   const top = Math.max(...counts, 1);
   const d = counts.map((n, i) => n === 0 ? '' :
       `M${i * 2} 24V${(24 - Math.max(2, 24 * n / top)).toFixed(1)}h1.6V24Z`)
       .join('');
   setAttribute(node.lastElementChild, 'd', d);
-  setAttribute(node, 'aria-label', sum(counts) === 0 ? 'none' :
-      `at most ${count(top)} a minute`);
+  setAttribute(node, 'aria-label', counts.length === 0 ? 'not known' :
+      sum(counts) === 0 ? 'none' : most(count(top)));
 }
 
 function makeSparkline() {

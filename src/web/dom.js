@@ -122,15 +122,23 @@ function plural(n, noun) {
   return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
 }
 
-function percent(part, whole) {
-  if (!whole) {
+// A response out of nginx's cache comes without a request to the upstream, a
+// failure may come without an attempt: there may be more of them than of the
+// whole. null where there is neither.
+function shareOf(part, whole) {
+  const all = Math.max(part, whole);
+  return all === 0 ? null : part / all;
+}
+
+function percent(share) {
+  if (share === null) {
     return '–';
   }
-  const value = 100 * part / whole;
-  if (part > 0 && value < 0.1) {
+  const value = 100 * share;
+  if (share > 0 && value < 0.1) {
     return '<0.1%';
   }
-  if (part < whole && value > 99.9) {
+  if (share < 1 && value > 99.9) {
     return '>99.9%';
   }
   return `${value.toFixed(value === 0 || value === 100 ? 0 : 1)}%`;

@@ -9,7 +9,7 @@ export LC_ALL
 cd "$(dirname "$0")"
 
 style=$(cat page.css; printf .)
-script=$(cat dom.js chart.js view.js events.js incidents.js follow.js main.js; printf .)
+script=$(cat dom.js chart.js ask.js view.js events.js incidents.js follow.js main.js; printf .)
 style=${style%.}
 script=${script%.}
 

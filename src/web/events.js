@@ -10,10 +10,13 @@ function matches(event, filter) {
     return true;
   }
   if (event.haystack === undefined) {
+    const plain = Object.values(event)
+        .filter((value) => ['string', 'number'].includes(typeof value));
     const found = event.findings.flatMap(
         ({name, text}) => [name, words(name), text]);
-    event.haystack = [...Object.values(event), words(event.cause), ...found]
-        .join('\n').toLowerCase();
+    event.haystack =
+        [...plain, words(event.cause), ...found, evidenceOf(event)]
+            .join('\n').toLowerCase();
   }
   return filter.q.toLowerCase().split(/\s+/)
       .every((word) => event.haystack.includes(word));
@@ -132,16 +135,32 @@ function options(node, all, names, chosen) {
   }
 }
 
+// What the server is asked for.
+const isChosen = ({cause, only}) => cause !== '' || only !== '';
+
+// The newest of all, or of the chosen cause and upstream once they are there.
+function loadedFor({events, chosen}, {cause, only}) {
+  return chosen && chosen.cause === cause && chosen.only === only ?
+      chosen.events : events;
+}
+
+// Newest first. An event that is open stays, even if newer ones have pushed it
+// out.
+function withPinned(events, pinned) {
+  const byId = new Map(
+      [...pinned, ...events].map((event) => [event.id, event]));
+  return [...byId.values()].sort((a, b) => b.id - a.id);
+}
+
 function renderEvents(data, now, view) {
   const {filter} = view;
   options($('filter-cause'), 'any', Object.keys(data.totals.causes),
           filter.cause);
   options($('filter-upstream'), 'any', data.upstreams
       .filter((u) => u.failures > 0).map((u) => u.name), filter.only);
-  // An event that is open stays, even if newer ones have pushed it out.
-  const known = new Set(data.events.map((event) => event.id));
-  const events = [...data.events, ...[...view.pinned.values()]
-      .filter((event) => !known.has(event.id))].sort((a, b) => b.id - a.id);
+  const loaded = loadedFor(data, filter);
+  const events = withPinned([...data.events, ...loaded],
+                            [...view.pinned.values()]);
   const shown = events.filter((event) => matches(event, filter));
   keyed($('events'), shown, (event) => event.id,
         (event) => makeEvent(event, now, view),
@@ -153,11 +172,11 @@ function renderEvents(data, now, view) {
           count(data.zone.events)} on record`);
   $('clear').hidden = !filtered;
   $('no-events').hidden = shown.length > 0;
-  setText($('no-events'), filtered ? 'No event fits.' :
-      'No failed attempt is on record.');
+  const all = loaded.length < view.limit || view.limit >= data.zone.events_max;
+  setText($('no-events'), !filtered ? 'No failed attempt is on record.' :
+      all ? 'No event fits.' : 'None of those loaded fits.');
   const more = $('more-events');
-  more.hidden = data.events.length < view.limit ||
-      view.limit >= data.zone.events_max;
+  more.hidden = all || view.limit >= kLimitMax;
   setText(more, 'Load more');
 }
 

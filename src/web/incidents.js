@@ -92,17 +92,34 @@ function fillIncident(body, one, now, view) {
   ]);
   fillFindings(findings, one.findings.map((found) => (
       {...found, text: found.text || words(found.name)})));
-  sparkline(spark, one.timeline.map((part) => part.failures));
+  sparkline(spark, one.timeline.map((part) => part.failures),
+            (top) => mostOf(one.timeline, top));
   const fine = one.timeline.filter((part) => part.width_ms === 60000).length;
   setText(note, `Failures, ${one.timeline.length === fine ? 'by minute' :
       `by minute for the first ${fine}, then coarser`}`);
-  const {events} = view.incidentEvents.get(one.id) || {};
-  keyed(body.querySelector('.events'), events || [], (event) => event.id,
+  fillIncidentEvents(body, one, now, view);
+}
+
+function fillIncidentEvents(body, one, now, view) {
+  const {events, problem} = view.incidentEvents.get(one.id) || {};
+  const shown = withPinned(events || [], [...view.pinned.values()]
+      .filter((event) => event.incident === one.id));
+  keyed(body.querySelector('.events'), shown, (event) => event.id,
         (event) => makeEvent(event, now, view),
         (node, event) => updateEvent(node, event, now, view));
   const empty = body.lastElementChild;
-  empty.hidden = events === undefined || events.length > 0;
-  setText(empty, 'Newer ones have taken their place.');
+  empty.hidden = !problem && (!events || shown.length > 0);
+  setText(empty, problem ? `The events could not be loaded: ${problem}` :
+      'Newer ones have taken their place.');
+}
+
+// Later parts are wider: of one of them nobody knows what a minute was like.
+function mostOf(timeline, top) {
+  const {width_ms, start} = timeline.reduce(
+      (most, part) => part.failures > most.failures ? part : most);
+  return width_ms === 60000 ? `at most ${top} a minute` :
+      `the highest bar is ${top} ${width_ms === null ?
+          `since ${dateTime(start)}` : `in ${duration(width_ms)}`}`;
 }
 
 function updateIncident(node, one, now, view) {
@@ -122,24 +139,33 @@ function updateIncident(node, one, now, view) {
   }
 }
 
-async function askIncident(id, format) {
-  const response = await fetch(
-      `${location.pathname}?incident=${id}&format=${format}&limit=20`,
-      {cache: 'no-store'});
-  if (!response.ok) {
-    throw new Error(`the server answered ${response.status}`);
+// Those that are open on the page, with all data that comes.
+function loadIncidents({incidents}, view) {
+  for (const {id} of incidents || []) {
+    if (view.openIncidents.has(id)) {
+      loadIncident(id, view);
+    }
   }
-  return response.text();
 }
 
+// Keeps {events, over, problem, loading}. One that is over gets no more events.
 async function loadIncident(id, view) {
-  try {
-    const {events} = JSON.parse(await askIncident(id, 'json'));
-    view.incidentEvents.set(id, {events});
-  } catch {  // a location that answers with the page only
-    view.incidentEvents.set(id, {});
+  const had = view.incidentEvents.get(id) || {};
+  if (had.loading || (had.over && !had.problem)) {
+    return;
   }
-  renderAll();
+  view.incidentEvents.set(id, {...had, loading: true});
+  let got;
+  try {
+    const {events, incidents} = JSON.parse(await askIncident(id, 'json'));
+    got = {events, over: incidents.every(({state}) => state === 'over')};
+  } catch (error) {
+    got = {...had, problem: whyNot(error)};
+  }
+  if (view.openIncidents.has(id)) {
+    view.incidentEvents.set(id, got);
+    renderAll();
+  }
 }
 
 async function copyIncident(id, node) {

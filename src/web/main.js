@@ -4,7 +4,6 @@ const kInterval = 5000;
 // While what is new is told, only rates and the time that passes are asked for.
 const kSlowInterval = 3 * kInterval;
 const kStale = 4 * kInterval;
-const kLimit = 100;  // as the server's own default
 
 const view = {
   sort: '',
@@ -12,7 +11,7 @@ const view = {
   openEvents: new Set(),  // ids
   pinned: new Map(),      // open events by id
   openIncidents: new Set(),   // ids
-  incidentEvents: new Map(),  // of open incidents, by id
+  incidentEvents: new Map(),  // of open incidents, by id: see loadIncident
   window: '1h',
   peersShown: new Map(),  // by upstream
   upstreamsShown: kUpstreamsAtOnce,
@@ -42,13 +41,14 @@ function readHash() {
   const [, one] = location.hash.match(/^#incident-(\d+)$/) || [];
   view.openIncidents =
       new Set([...all('incident'), ...(one ? [one] : [])].map(Number));
-  view.openIncidents.forEach((id) => loadIncident(id, view));
   const wanted = params.get('window') ||
       new URLSearchParams(location.search).get('window');
-  view.window = kWindows[wanted] ? wanted : one ? '7d' : '1h';
+  view.window = Object.hasOwn(kWindows, wanted) ? wanted : one ? '7d' : '1h';
   view.filter = {q: params.get('q') || '', cause: params.get('cause') || '',
                  only: params.get('in') || '', seen: params.has('seen')};
-  view.sort = params.get('sort') || '';
+  const sort = params.get('sort');
+  view.sort = [...$('upstreams').tHead.rows[0].cells]
+      .some((th) => th.dataset.sort === sort) ? sort : '';
   $('search').value = view.filter.q;
   $('filter-seen').checked = view.filter.seen;
 }
@@ -78,6 +78,11 @@ function writeHash() {
 
 // ---- drawing
 
+// That of the chosen window, or what there is until it is loaded.
+function historyOf({shown, totals: {history}}) {
+  return shown && windowOf(shown) === view.window ? shown : history;
+}
+
 // The server's time now: its clock counts, not this machine's.
 function serverNow() {
   return feed.data.server.time + performance.now() - feed.loadedAt;
@@ -89,14 +94,14 @@ function renderAll() {
     const now = serverNow();
     renderVerdict(data, now);
     renderCards(data, now, view);
-    const [note, span] = kWindows[view.window];
+    const history = historyOf(data);
+    const [note, span] = kWindows[windowOf(history)];
     setText($('chart-note'), note);
     for (const node of document.querySelectorAll('[data-window]')) {
       setAttribute(node, 'aria-pressed',
                    String(node.dataset.window === view.window));
     }
-    renderChart(data.shown || data.totals.history, span, view.filter.cause,
-                chooseCause);
+    renderChart(history, span, view.filter.cause, chooseCause);
     renderIncidents(data, now, view);
     renderUpstreams(data, now, view);
     renderEvents(data, now, view);
@@ -160,7 +165,7 @@ view.incidentToggled = (id, open) => {
   }
   if (!open) {
     view.incidentEvents.delete(id);
-  } else if (!view.incidentEvents.has(id)) {
+  } else if (!view.incidentEvents.has(id)) {  // others with the next data
     loadIncident(id, view);
   }
 };
@@ -185,7 +190,6 @@ view.reveal = (name) => {
   }
 };
 
-// A cause's events may be rare: the server is asked for them by name.
 function chooseCause(name) {
   view.filter.cause = view.filter.cause === name ? '' : name;
   changed();
@@ -194,56 +198,10 @@ function chooseCause(name) {
 
 // ---- loading
 
-function source(wanted) {
-  const params = new URLSearchParams(location.search);
-  params.set('format', 'json');
-  params.set('limit', view.limit);
-  params.delete('window');
-  for (const [name, value] of Object.entries(wanted)) {
-    params.set(name, value);
-  }
-  return `${location.pathname}?${params}`;
-}
-
-async function request(signal, wanted = {}) {
-  const response = await fetch(source(wanted), {
-    signal, cache: 'no-store', headers: {Accept: 'application/json'}});
-  if (!response.ok) {
-    throw new Error(`the server answered ${response.status} ${
-        sentence((await response.text()).slice(0, 200))}`);
-  }
-  const body = await response.text();
-  // A location may be set to answer with this page only: it brings the data.
-  const json = (response.headers.get('Content-Type') || '').includes('json');
-  return JSON.parse(json ? body : dataIn(
-      new DOMParser().parseFromString(body, 'text/html')));
-}
-
-// A filter is for the events alone, a window for the chart: the verdict stays
-// that of everything in the last hour.
-async function requestAll(signal) {
-  const {filter: {cause}, window} = view;
-  const [data, chosen, longer] = await Promise.all([
-    request(signal), cause ? request(signal, {cause}) : null,
-    window === '1h' ? null : request(signal, {window, limit: 0})]);
-  return {...data, ...(chosen ? {events: chosen.events} : {}),
-          ...(longer ? {shown: longer.totals.history} : {})};
-}
-
-function dataIn(page) {
-  const node = page.getElementById('data');
-  if (!node) {
-    throw new Error('the answer is not the status page\'s');
-  }
-  return node.textContent;
-}
-
 function failed(error) {
   feed.failedAt = feed.failedAt || Date.now();
-  const why = error.name === 'TypeError' || error.name === 'TimeoutError' ?
-      'the server does not answer' : error.message;
   feed.problem = `Not up to date since ${clock(feed.failedAt, true)}: ${
-      sentence(why).replace(/^T/, 't')} Trying again.`;
+      whyNot(error)} Trying again.`;
 }
 
 function accept(data) {
@@ -251,6 +209,7 @@ function accept(data) {
   Object.assign(feed, {data, loadedAt: performance.now(), failedAt: 0,
                        problem: ''});
   renderAll();
+  loadIncidents(data, view);
   if (first) {
     goToTarget();
   }
@@ -310,16 +269,17 @@ function listenToFilters() {
     changed();
   };
   $('search').addEventListener('input', (e) => set('q', e.target.value.trim()));
-  $('filter-upstream').addEventListener(
-      'change', (e) => set('only', e.target.value));
   $('filter-seen').addEventListener(
       'change', (e) => set('seen', e.target.checked));
-  $('filter-cause').addEventListener('change', (e) => {
-    set('cause', e.target.value);
-    load();
-  });
+  for (const [id, name] of [['filter-cause', 'cause'],
+                            ['filter-upstream', 'only']]) {
+    $(id).addEventListener('change', (e) => {
+      set(name, e.target.value);
+      load();
+    });
+  }
   $('clear').addEventListener('click', () => {
-    const reload = view.filter.cause !== '';
+    const reload = isChosen(view.filter);
     view.filter = {q: '', cause: '', only: '', seen: false};
     $('search').value = '';
     $('filter-seen').checked = false;
@@ -365,7 +325,7 @@ function listenToLists() {
   }
   new ResizeObserver(renderAll).observe($('strip'));
   $('more-events').addEventListener('click', () => {
-    view.limit *= 5;
+    view.limit = Math.min(5 * view.limit, kLimitMax);
     load();
   });
 }
@@ -413,9 +373,9 @@ document.addEventListener('DOMContentLoaded', () => {
   listenToFilters();
   listenToLists();
   listenToFeed();
-  accept(JSON.parse(dataIn(document)));
+  accept(JSON.parse(partOf(document, 'data')));
   follow();
-  if (view.filter.cause || view.window !== '1h') {
+  if (isChosen(view.filter) || view.window !== '1h' || !hasHour(feed.data)) {
     load();
   } else {
     schedule();

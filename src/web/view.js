@@ -15,6 +15,10 @@ function causeTag(cause) {
             words(cause));
 }
 
+// A page that was opened for a longer window begins with that one's history:
+// what the last minutes were like is not known then.
+const hasHour = ({totals: {history}}) => windowOf(history) === '1h';
+
 // What was seen, the most telling first; a diagnosis counts it.
 function fillFindings(list, findings) {
   list.hidden = findings.length === 0;
@@ -107,10 +111,11 @@ function renderVerdict(data, now) {
   const requests = sum(history.requests);
   const failed = sum(Object.values(history.causes).flat());
   const seen = sum(data.upstreams.map((u) => sum(u.history.responses_502)));
+  const ofHour = (n) => hasHour(data) ? count(n) : undefined;
   definitions($('numbers'), [
-    ['Requests, 1 h', count(requests)],
-    ['Failed attempts, 1 h', count(failed)],
-    ['502s to clients, 1 h', count(seen)],
+    ['Requests, 1 h', ofHour(requests)],
+    ['Failed attempts, 1 h', ofHour(failed)],
+    ['502s to clients, 1 h', ofHour(seen)],
     ['Rescued, all time', count(data.totals.rescued)],
   ]);
   renderTab(state, headline, data.server.hostname);
@@ -180,7 +185,7 @@ function updateCard(node, d, now, reveal) {
         button(d.upstream, () => reveal(d.upstream), {class: 'link'}));
   }
   const tags = [words(d.cause) +
-      (d.share < 0.995 ? ` (${percent(d.share, 1)} of failures)` : '')];
+      (d.share < 0.995 ? ` (${percent(d.share)} of failures)` : '')];
   // Too few failures make no pattern.
   if (d.severity === 'info' ? d.pattern === 'recovered' :
       d.pattern !== d.severity) {
@@ -211,6 +216,18 @@ function renderCards(data, now, view) {
 // ---- upstreams
 
 const minutes5 = (list) => last(list, 5);
+const kUnknown = {requests: null, failures: null, now: null, hour: null,
+                  trend: []};
+
+function numbersOf({requests, failures, responses_502}) {
+  return {
+    requests: sum(requests),
+    failures: sum(failures),
+    now: shareOf(minutes5(responses_502), minutes5(requests)),
+    hour: shareOf(sum(responses_502), sum(requests)),
+    trend: failures,
+  };
+}
 
 function upstreamRows(data) {
   const state = new Map(data.diagnoses.map((d) => [d.upstream, d.severity]));
@@ -218,12 +235,8 @@ function upstreamRows(data) {
     u,
     name: u.name,
     state: state.get(u.name) || 'ok',
-    requests: sum(u.history.requests),
-    failures: sum(u.history.failures),
-    now: minutes5(u.history.responses_502) /
-        (minutes5(u.history.requests) || 1),
-    hour: sum(u.history.responses_502) / (sum(u.history.requests) || 1),
     cause: (byCount(u.causes)[0] || [])[0],
+    ...(hasHour(data) ? numbersOf(u.history) : kUnknown),
   }));
 }
 
@@ -259,18 +272,18 @@ function updateUpstream(node, row, open) {
   setText(opener.firstElementChild, row.name);
   setText(about, (row.state === 'ok' ? '' : `${kStates[row.state].label} · `) +
       `${u.protocol} · ${plural(u.peers.length, 'peer')}`);
-  setText(requests, count(row.requests));
-  setText(failures, count(row.failures));
-  setText(now, percent(minutes5(u.history.responses_502),
-                       minutes5(u.history.requests)));
-  setText(hour, percent(sum(u.history.responses_502), row.requests));
+  setText(requests, row.requests === null ? '–' : count(row.requests));
+  setText(failures, row.failures === null ? '–' : count(row.failures));
+  setText(now, percent(row.now));
+  setText(hour, percent(row.hour));
   setAttribute(failures, 'data-hot', row.state === 'outage' || null);
   setAttribute(now, 'data-hot', row.now > 0 || null);
   if (cause.dataset.cause !== (row.cause || '')) {
     cause.dataset.cause = row.cause || '';
     cause.replaceChildren(row.cause ? causeTag(row.cause) : '–');
   }
-  sparkline(trend.firstElementChild, u.history.failures);
+  sparkline(trend.firstElementChild, row.trend,
+            (top) => `at most ${top} a minute`);
 }
 
 // The bounds of the bucket that holds the given part of all failures.
@@ -357,7 +370,7 @@ function updatePeer(node, peer, now) {
   setAttribute(node, 'data-failing', failing || null);
   setText(cells[1], count(peer.attempts));
   setText(cells[2], count(peer.failures));
-  setText(cells[3], percent(peer.failures, peer.attempts));
+  setText(cells[3], percent(shareOf(peer.failures, peer.attempts)));
   setText(cells[4], peer.failures === 0 ? '–' : listCounts(peer.causes));
   setText(cells[5], ago(peer.last_failure, now));
   setText(cells[6], ago(peer.last_success, now));
