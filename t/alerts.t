@@ -52,11 +52,13 @@ $t->tcp(
     good => by_path(
         '/big' => http_ok( 'ok', 'X-Long: ' . 'x' x 9000 ),
         '/cut' => "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+        '/kept' => http_status( 502, 'theirs' ),
     )
 );
 $t->tcp( tls  => [ [ tls => sub { return %certificate } ], 'hold' ] );
 $t->tcp( race => [ 'read', [ write => http_ok() ], 'read', 'close' ] );
 $t->conf( http => <<'CONF', server => <<'CONF2' );
+proxy_cache_path %%DIR%%/cache keys_zone=cache:1m;
 upstream fine { server %%good%%; }
 upstream down { server %%closed%%; }
 upstream pair { server %%good%%; server %%closed2%% max_fails=0; }
@@ -66,6 +68,7 @@ upstream big { server %%good%%; }
 upstream cut { server %%good%%; }
 upstream secure { server %%tls%%; }
 upstream first { server %%closed5%%; }
+upstream kept { server %%good%%; }
 CONF
 location /fine { proxy_pass http://fine; }
 location /down { proxy_pass http://down; }
@@ -84,6 +87,10 @@ location /secure {
     proxy_ssl_trusted_certificate %%DIR%%/ca.pem;
 }
 location /first { proxy_pass http://first; }
+location /kept {
+    proxy_pass http://kept; proxy_cache cache; proxy_cache_valid 502 1h;
+}
+location = /kept/fine { proxy_pass http://kept/fine; }
 location = /metrics { access_log off; upstream_502_status prometheus; }
 location = /fpm { access_log off; default_type text/plain; return 200
 "phpfpm_active_processes{pool=\"www\"} 9
@@ -178,6 +185,7 @@ subtest 'the first failure is seen' => sub {
 sub traffic () {
     $t->get($_)
       for qw(/fine /down /nobody /race /big /big/fine /cut /cut/fine /secure),
+      qw(/kept/fine /kept /kept),
       ('/pair') x 2;
     $t->post('/race');
 }
@@ -210,6 +218,7 @@ my %expected = map { join( ' ', @$_[ 0, 1 ] ) => [ @$_[ 2, 3 ] ] } (
     [ big       => 'HeaderTooBig',        'header_too_big', 'header_size' ],
     [ cut       => 'ResponsesCutShort',   'body_incomplete', 'still_listening' ],
     [ secure => 'CertificateInvalid', 'tls_certificate_invalid', 'certificate_untrusted' ],
+    [ kept      => 'FromCache',       '', 'from_cache' ],
     [ exhausted => 'LocalExhaustion', 'local_exhausted', 'connections_used' ],
     [ down      => 'Incident',        '' ],
     [ ''        => 'ZoneFull',        '' ],
@@ -281,11 +290,12 @@ subtest 'the right alerts fire' => sub {
 
 subtest 'no alert fires elsewhere' => sub {
     is_deeply [ grep { /^fine / } sort keys %fired ], [], 'nor where all is well';
+    ok !$fired{'kept Outage'}, 'what the cache replays is no outage';
     my %named;
     push @{ $named{ ( split / / )[1] } }, ( split / / )[0] for sort keys %fired;
     for my $name (
         qw(PeerDead NoLivePeers KeepaliveRace HeaderTooBig ResponsesCutShort
-        CertificateInvalid LocalExhaustion ZoneFull)
+        CertificateInvalid LocalExhaustion FromCache ZoneFull)
       )
     {
         my @where = map { ( split / / )[0] // '' }

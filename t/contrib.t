@@ -124,6 +124,22 @@ subtest 'rules and dashboard name metrics that exist' => sub {
     }
 };
 
+subtest 'a part of the requests has nothing that is no request' => sub {
+    my $page = Upstream502::Nginx::slurp("$FindBin::Bin/../docs/metrics.md");
+    my %parts;
+    for my $named ( [ rules => $all_rules ], [ page => $page ], @expressions ) {
+        my ( $name, $text ) = @$named;
+        push @{ $parts{$name} }, $1
+          while $text =~ m~_502_responses_total\{([^}]*)\}[^/#]*/\s*sum[^/#]*_502_requests_total~g;
+    }
+    is( scalar @{ $parts{rules} }, 5, 'rules have such a part' );
+    is( keys %parts,               4, 'the page and two panels too' );
+    for my $name ( sort keys %parts ) {
+        my @bad = grep { !/\borigin!~"config\|cache"/ } @{ $parts{$name} };
+        is_deeply( \@bad, [], $name );
+    }
+};
+
 my $prometheus = Upstream502::Prometheus->new($t);
 $prometheus->start(<<"END");
 global:
