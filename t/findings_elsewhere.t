@@ -151,7 +151,7 @@ play(
             },
             after   => sub (@) { quietly( inside('iptables -F INPUT') ) },
             finding => 'rejected',
-            says    => "^that $FAR:$REJECTS is unreachable was said after \\d+ ms: ",
+            says    => "^a router or a firewall's rule said after \\d+ ms that $FAR:$REJECTS is unreachable",
             unsaid  => [qw(syn_unanswered port_closed)],
             skip    => $iptables ? undef : 'iptables cannot be used',
         ),
@@ -160,7 +160,7 @@ play(
             name    => 'a router there says that it is unreachable',
             @UNREACHABLE,
             finding => 'rejected',
-            says    => '^that 10\.88\.0\.1:80 is unreachable was said after \d+ ms: ',
+            says    => '^a router or a firewall.s rule said after \d+ ms that 10\.88\.0\.1:80 is unreachable',
             unsaid  => 'syn_unanswered',
         ),
         behind(
@@ -169,7 +169,7 @@ play(
             site    => 'B11e',
             errno   => 101,
             finding => 'rejected',
-            says    => '^that 10\.88\.0\.2:80 is unreachable was said after \d+ ms: by a router',
+            says    => '^a router or a firewall.s rule said after \d+ ms that 10\.88\.0\.2:80 is unreachable',
         ),
         {
             name   => 'a machine is missing, which is said in the end',

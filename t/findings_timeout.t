@@ -159,7 +159,7 @@ play(
             unsaid  => 'queue_full',
             checks  => [
                 [ qr/^nc -vz/ => qr/\A(?!.*refused)/s, qr/refused/ ],
-                @WAY,
+                [ qr/^nft list/ => qr/DROP/, qr/\A(?!.*DROP)/s ],
             ],
             repair => sub (@) { quietly('iptables -F OUTPUT') },
             skip    => $can_drop ? undef : 'iptables cannot be used',

@@ -113,6 +113,13 @@ Note* NoteFor(ngx_http_request_t* r, bool failure, size_t room) {
   return note;
 }
 
+// A file could not be opened that is used before any attempt: one for the
+// request's body, or a cached answer. It may be what ends the request.
+bool MissesOwnFile(const ngx_http_request_t& r, const Line& line) {
+  return line.says == Says::kOpenFailed && r.upstream->cleanup == nullptr &&
+         r.upstream_states == nullptr;
+}
+
 // What nginx said about `sr`, whose upstream is at work. The first line that is
 // understood is the cause; until it comes, the last of the others is kept.
 void CaptureLine(ngx_http_request_t* sr, absl::string_view message,
@@ -127,7 +134,7 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message,
     NoteLateLine(sr, message, line);
     return;
   }
-  const bool failure = TellsFailure(line);
+  const bool failure = TellsFailure(line) || MissesOwnFile(*sr, line);
   Note* note = NoteFor(sr, failure, message.size());
   if (note == nullptr || note->recognized) {
     return;

@@ -4,6 +4,7 @@
 
 #include "directives.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "absl/types/span.h"
@@ -329,6 +330,13 @@ char* InitMainConf(ngx_conf_t* cf, void* data) {
     zone.rings = kDefaultRings;
     zone.inactive = kDefaultInactiveMs;
   }
+  // Names as long as this module's hardly share a bucket of 64 bytes: nginx's
+  // own 1024 may be too few for them and for those of another module. It is
+  // only how far nginx looks.
+  auto* core = static_cast<ngx_http_core_main_conf_t*>(
+      ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  core->variables_hash_max_size =
+      std::max<ngx_uint_t>(core->variables_hash_max_size, 2048);
   return Guarded(cf->log, kConfError, [cf, &zone] {
     return DeclareZone(cf, &zone) ? kConfOk : kConfError;
   });

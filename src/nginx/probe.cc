@@ -140,6 +140,7 @@ ProbeRequest Question(const ngx_http_request_t* r, const Failure& failure,
       .fd = c == nullptr ? -1 : c->fd,
       .peer = peer,
       .received = Received(r, note.attempt),
+      .records = absl::StartsWith(View(u.schema), "fastcgi"),
       .own = asker->own,
       .now_ms = Ticks(),
   };

@@ -102,6 +102,9 @@ void AskSpeaks(const ProbeRequest& request, Evidence* evidence) {
 
 void AskHeader(const ProbeRequest& request, Evidence* evidence) {
   evidence->waiting_bytes = WaitingBytes(request.fd);
+  if (request.records && HoldsErrors(request.received)) {
+    return;  // whatever of the buffer they took is not of the header
+  }
   HeaderEnd end;
   bool found = end.Find(request.received);
   if (!found && !request.tls) {

@@ -43,6 +43,7 @@ struct ProbeRequest {
   absl::string_view host = "";
   // What nginx has read of the response, from its first byte on.
   absl::string_view received = "";
+  bool records = false;  // … in records of FastCGI
   // Where nginx itself listens, to be left out of what is found.
   absl::Span<const Address> own = {};
   int64_t now_ms = 0;  // of a clock that never falls

@@ -22,6 +22,12 @@ std::vector<std::string> Confirm(Finding finding, const Failure& failure,
                                  const FailureText& text,
                                  const Evidence* evidence);
 
+// Those that tell whether a server that never answers speaks something else
+// than it is asked in.
+std::vector<std::string> ConfirmSilence(const Failure& failure,
+                                        const FailureText& text,
+                                        const Evidence* evidence);
+
 }  // namespace upstream_502
 
 #endif  // UPSTREAM_502_ADVICE_CONFIRM_H_

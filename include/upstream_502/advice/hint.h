@@ -25,9 +25,10 @@ std::string Hint(const Failure& failure, const FailureText& text);
 std::string HintOf(Finding finding, const Failure& failure,
                    const FailureText& text);
 
-// What to look at where a server has ended every connection so far without a
-// word: "" where nginx's message tells more than that.
-std::string HintOfSilence(const Failure& failure, const FailureText& text);
+// What `hint` becomes where a server has never answered so far: it stays where
+// nginx's message tells more than that.
+std::string HintOfSilence(const Failure& failure, const FailureText& text,
+                          const std::string& hint);
 
 inline std::string Hint(const Event& event) {
   return Hint(event.failure, TextOf(event));

@@ -64,13 +64,14 @@ enum class Reading : uint8_t {
   kCoding,        // no gzip
   kAuthStatus,    // which auth_request cannot use
   kKeptWhole,     // a subrequest's, larger than nginx keeps
+  kNoScript,      // PHP-FPM's "Primary script unknown"
 
   kUpgraded,     // idle after a 101
   kEventStream,  // silent
   kLargeHeader,  // the request's, and the server closed
   kTemporaryFile,
 };
-inline constexpr size_t kReadingCount = 40;
+inline constexpr size_t kReadingCount = 41;
 
 Reading ReadingOf(const Failure& failure, const FailureText& text);
 

@@ -46,7 +46,11 @@ struct Situation {
   uint64_t failures = 0;
   Cause cause = Cause::kUnknown;
   double share = 0;
-  bool no_live = false;  // a consequence: no server was left in the end
+  // Failures without a server to try, where others are told: a consequence of
+  // those, unless servers were kept out by max_conns.
+  uint64_t no_live = 0;
+  bool kept_out = false;
+  bool answered = false;  // something came of an attempt since counting began
   // Ends of idle connections after a 101, or of silent event streams: no fault,
   // and in no other number here. Where there is nothing else the events and the
   // cause are theirs.
@@ -55,6 +59,9 @@ struct Situation {
   int64_t last_success = 0;
   int64_t since = 0;  // when the present spell of failures began
 };
+
+// Its URI without arguments.
+absl::string_view PathOf(const Event& event);
 
 // How much of the last minutes has been counted: ms, at least a second.
 int64_t WindowOf(const Situation& situation);

@@ -17,8 +17,6 @@ void AppendGrpc(const UpstreamStats& upstream, std::string* out);
 // The same of those that have no failed attempt.
 Part GrpcAnswers(const Excerpt& excerpt);
 
-bool HasGrpcFailures(const Excerpt& excerpt);
-
 }  // namespace upstream_502
 
 #endif  // UPSTREAM_502_REPORT_TEXT_GRPC_H_

@@ -2,6 +2,8 @@
 
 #include "upstream_502/advice/answer_checks.h"
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
 #include "upstream_502/advice/commands.h"
 #include "upstream_502/advice/reading.h"
@@ -23,13 +25,18 @@ absl::string_view QuotedPath(absl::string_view message) {
   return path.size() < message.size() && IsPrintable(path) ? path : "";
 }
 
-std::vector<std::string> Writable(absl::string_view path) {
+// A file without room is gone with its request; one that is forbidden may be
+// there.
+std::vector<std::string> Writable(absl::string_view path, int errno_number) {
   if (path.empty()) {
     return {};
   }
   const std::string folder = ShellQuote(path.substr(0, path.rfind('/')));
-  return {absl::StrCat("df -h ", folder), absl::StrCat("df -i ", folder),
-          absl::StrCat("namei -l ", ShellQuote(path))};
+  return {absl::StrCat("df -h ", folder,
+                       "  # it is free again once the request has ended"),
+          absl::StrCat("df -i ", folder),
+          absl::StrCat("namei -l ",
+                       errno_number == EACCES ? ShellQuote(path) : folder)};
 }
 
 }  // namespace
@@ -65,7 +72,7 @@ std::vector<std::string> AnswerChecks(const Failure& failure,
       checks.push_back(ConfigWith({"subrequest_output_buffer_size"}));
       break;
     case Reading::kTemporaryFile:
-      return Writable(QuotedPath(text.message));
+      return Writable(QuotedPath(text.message), failure.errno_number);
     default:
       break;
   }

@@ -28,6 +28,11 @@ class Confirmer {
     }
   }
 
+  std::vector<std::string> OfSilence() {
+    Silence();
+    return std::move(checks_);
+  }
+
   std::vector<std::string> Of(Finding finding) {
     if (!Connecting(finding) && !Path(finding) && !Waiting(finding)) {
       Others(finding);
@@ -57,6 +62,7 @@ class Confirmer {
     Add(FetchFrom(address_, failure_, text_, flags));
   }
   void AsHttp();
+  void Silence();
   bool fastcgi() const { return failure_.protocol == Protocol::kFastcgi; }
 
   const Failure& failure_;
@@ -110,6 +116,19 @@ void Confirmer::AsHttp() {
   }
 }
 
+// What else might be spoken there. TLS is tried where there was none.
+void Confirmer::Silence() {
+  AsHttp();
+  const bool tls = failure_.protocol == Protocol::kHttps ||
+                   failure_.protocol == Protocol::kGrpcs ||
+                   failure_.protocol == Protocol::kSuwsgi;
+  const std::string shown = CertificateOf(address_, "", "");
+  if (!tls && !shown.empty()) {
+    Add("timeout 5 ", shown,
+        " 2>&1 | grep -c 'Cipher is [A-Z]'  # 1: it speaks TLS");
+  }
+}
+
 void Confirmer::Moved() {
   const std::string name =
       evidence_ == nullptr ? "" : HostName(MovedOf(*evidence_).name);
@@ -139,7 +158,15 @@ bool Confirmer::Connecting(Finding finding) {
       Add(kFirewall);
       return true;
     case Finding::kSynUnanswered:
-      Reach();
+      if (address_.loopback) {
+        Add(ConnectTo(address_));
+        if (evidence_ != nullptr && evidence_->listening == Seen::kYes) {
+          Add(QueueOf(address_));
+        }
+      } else {
+        Reach();
+      }
+      Add(kFirewall);
       return true;
     case Finding::kSynRepeated:
       Add(QueueOf(address_));
@@ -297,6 +324,12 @@ std::vector<std::string> Confirm(Finding finding, const Failure& failure,
                                  const FailureText& text,
                                  const Evidence* evidence) {
   return Confirmer(failure, text, evidence).Of(finding);
+}
+
+std::vector<std::string> ConfirmSilence(const Failure& failure,
+                                        const FailureText& text,
+                                        const Evidence* evidence) {
+  return Confirmer(failure, text, evidence).OfSilence();
 }
 
 }  // namespace upstream_502

@@ -8,13 +8,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "findings_case.h"
+#include "summary.h"
 #include "upstream_502/advice/checks.h"
 #include "upstream_502/advice/confirm.h"
 #include "upstream_502/advice/gather.h"
 #include "upstream_502/advice/hint.h"
-#include "upstream_502/advice/limit.h"
 #include "upstream_502/advice/situation.h"
 #include "upstream_502/words/format.h"
 
@@ -28,113 +27,6 @@ constexpr size_t kMaxQuote = 160;
 constexpr size_t kUpstreamWork = 20;
 constexpr size_t kDiagnosisWork = 2000;
 constexpr size_t kFindingsWork = 50;  // of one event
-constexpr double kMostly = 0.9;       // below it other causes matter, too
-
-std::string Words(Cause cause) {
-  return absl::StrReplaceAll(CauseName(cause), {{"_", " "}});
-}
-
-std::string Window(const Situation& e) {
-  return absl::StrCat("in the last ", DurationWords(WindowOf(e)));
-}
-
-// What is known beyond the cause's name.
-std::string Detail(const Situation& e) {
-  const Protocol protocol = e.upstream.protocol;
-  const int64_t limit = e.example == nullptr ? -1 : e.example->failure.limit;
-  const std::string directive = LimitDirective(LimitOf(e.cause), protocol);
-  if (e.cause == Cause::kNoLiveUpstreams) {
-    return absl::StrCat(", and nothing else failed ", Window(e),
-                        ": its servers are marked down, at max_conns, or out "
-                        "since before that");
-  }
-  if (e.cause == Cause::kHeaderTooBig && limit > 0) {
-    // A single field may be too large for it, before all of that has come.
-    const uint64_t received = e.example->failure.bytes_received;
-    return absl::StrCat(", ", directive, " (", ConfigSize(limit), ")",
-                        received >= static_cast<uint64_t>(limit)
-                            ? absl::StrCat(" was full after ", received,
-                                           " bytes, before the header's end")
-                            : "");
-  }
-  // There where it was nginx's own, and was reached.
-  if (!directive.empty() && limit > 0) {
-    return absl::StrCat(", ", directive, " (", ConfigTime(limit), ") ran out");
-  }
-  if (e.cause == Cause::kErrorStatus && e.example != nullptr &&
-      e.example->failure.received_status > 0) {
-    return absl::StrCat(", the backend itself answered ",
-                        e.example->failure.received_status);
-  }
-  if (e.cause == Cause::kBacklogFull) {
-    return ", the backend does not accept connections fast enough";
-  }
-  return "";
-}
-
-std::string Reason(const Situation& e) {
-  return absl::StrCat(
-      e.share < kMostly && !e.no_live ? "mostly " : "", Words(e.cause),
-      Detail(e),
-      e.no_live ? ", until no server of the group was left to try" : "");
-}
-
-// What is counted: nothing was tried where every failure came before that.
-absl::string_view Counted(const Situation& e) {
-  return e.share >= 1 && IsBeforeAttempt(e.cause) ? "request" : "attempt";
-}
-
-std::string Tally(const Situation& e) {
-  return absl::StrCat(e.failures, " of ", e.attempts, " ", Counted(e), "s");
-}
-
-// The attempts of the others count as good ones only.
-std::string PartialSummary(const Situation& e, size_t failing) {
-  uint64_t failures = 0;
-  uint64_t attempts = 0;
-  for (size_t i = 0; i < failing; ++i) {
-    failures += e.servers[i].failures;
-    attempts += e.servers[i].attempts;
-  }
-  const std::string who =
-      failing == 1
-          ? std::string(e.servers[0].stats->addr)
-          : absl::StrCat(failing, " of ", e.servers.size(), " servers");
-  return absl::StrCat(
-      who, " failed ", failures, " of ", attempts, " attempts ", Window(e),
-      " while other servers answer: ", Reason(e),
-      AllRescued(e) ? "; clients saw none of it, nginx asked another one" : "");
-}
-
-std::string IntermittentSummary(const Situation& e) {
-  const size_t bursts = Bursts(e);
-  const bool flapping =
-      bursts >= kTellsPattern && e.cause != Cause::kKeepaliveRace;
-  return absl::StrCat(
-      Tally(e), " failed ", Window(e),
-      flapping ? absl::StrCat(", in ", bursts,
-                              " bursts over the last hour as if it restarts")
-      : e.cause == Cause::kErrorStatus
-          ? ", the others are not counted as failed"
-          : ", the others went well",
-      ": ", Reason(e));
-}
-
-std::string OutageSummary(const Situation& e) {
-  const uint64_t row = FailuresInARow(e);
-  const uint64_t count = row >= kTellsPattern ? row : e.failures;
-  return absl::StrCat(count == 1
-                          ? absl::StrCat("The only ", Counted(e))
-                          : absl::StrCat("All ", count, " ", Counted(e), "s"),
-                      " of the last ", DurationWords(e.now() - e.since),
-                      " failed: ", Reason(e));
-}
-
-std::string RecoveredSummary(const Situation& e) {
-  return absl::StrCat("Well again: ", Tally(e), " failed, the last one ",
-                      DurationWords(e.now() - e.last_failure),
-                      " ago: ", Reason(e));
-}
 
 void NamePeers(const Situation& e, size_t most, Diagnosis* d) {
   for (const Server& server : e.servers) {
@@ -163,7 +55,7 @@ void TellIdleEnds(const Situation& e, Diagnosis* d) {
   d->pattern = Pattern::kIntermittent;
   d->summary = absl::StrCat(
       e.idle_ends, e.idle_ends == 1 ? " idle connection" : " idle connections",
-      " ended ", Window(e),
+      " ended ", LastMinutes(e),
       e.example != nullptr && e.example->failure.event_stream != 0
           ? ", of event streams (text/event-stream)"
           : ", after the switch to another protocol (101)",
@@ -174,7 +66,7 @@ void TellIdleEnds(const Situation& e, Diagnosis* d) {
 void TellReplays(const Situation& e, Diagnosis* d) {
   d->severity = Severity::kDegraded;
   d->pattern = Pattern::kIntermittent;
-  d->summary = absl::StrCat("no attempt failed ", Window(e));
+  d->summary = absl::StrCat("no attempt failed ", LastMinutes(e));
   const CauseCounts& causes = e.upstream.causes;
   d->cause = static_cast<Cause>(std::max_element(causes.begin(), causes.end()) -
                                 causes.begin());
@@ -198,12 +90,12 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
   } else if (e.failures < kTellsPattern) {
     d->severity = Severity::kInfo;
     d->pattern = outage ? Pattern::kOutage : Pattern::kIntermittent;
-    d->summary = absl::StrCat(Tally(e), " failed ", Window(e),
+    d->summary = absl::StrCat(FailedOf(e), " failed ", LastMinutes(e),
                               ", too few to tell a pattern: ", Reason(e));
   } else if (before >= kTellsPattern) {
     d->pattern = Pattern::kSinceReload;
     d->summary = absl::StrCat(
-        outage ? "Every attempt fails" : absl::StrCat(Tally(e), " failed"),
+        outage ? "Every attempt fails" : absl::StrCat(FailedOf(e), " failed"),
         " since the configuration was loaded ",
         DurationWords(e.now() - e.snapshot.server.load_time), " ago, the ",
         before, " requests before went well: ", Reason(e));
@@ -216,14 +108,18 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
     peers = failing;
   } else if (!path.empty() && e.attempts - e.failures >= kTellsPattern) {
     d->pattern = Pattern::kSingleUri;
-    d->summary =
-        absl::StrCat("All failures on record are on ", path.substr(0, kMaxPath),
-                     " (", Tally(e), " failed ", Window(e), "): ", Reason(e));
+    d->summary = absl::StrCat("All failures on record are on ",
+                              path.substr(0, kMaxPath), " (", FailedOf(e),
+                              " failed ", LastMinutes(e), "): ", Reason(e));
   } else {
     d->pattern = Pattern::kIntermittent;
     d->summary = IntermittentSummary(e);
   }
   NamePeers(e, peers, d);
+  if (d->severity == Severity::kOutage && AllRescued(e)) {
+    d->severity = Severity::kDegraded;
+    d->summary += "; clients saw none of it";
+  }
   if (d->severity != Severity::kInfo && OnlyPosts(e)) {
     d->summary +=
         "; only requests that nginx does not repeat (POST) reach the client "
@@ -240,7 +136,12 @@ bool IsVague(Cause cause) {
 }
 
 void Quote(const Situation& e, Diagnosis* d) {
-  if (e.example != nullptr && !e.example->message.empty() && IsVague(e.cause)) {
+  if (e.example == nullptr || e.example->message.empty()) {
+    return;
+  }
+  const bool caught =
+      e.cause == Cause::kErrorStatus && e.example->failure.received_status == 0;
+  if (caught || IsVague(e.cause)) {
     d->summary +=
         absl::StrCat("; nginx's words: ", Plain(e.example->message, kMaxQuote));
   }
@@ -268,22 +169,22 @@ void Lead(const Situation& e, const Gathered& gathered, Diagnosis* d) {
 // A server that has never answered may be none that nginx could talk to; what
 // ends the requests of one that has is another matter.
 bool IsSilent(const Situation& e, const Gathered& gathered) {
-  return e.last_success == 0 &&
-         (e.cause == Cause::kClosedBeforeResponse ||
-          e.cause == Cause::kResetBeforeResponse) &&
-         gathered.lead.value_or(Finding::kStillListening) ==
-             Finding::kStillListening;
+  if (e.last_success != 0 || e.answered ||
+      (e.cause != Cause::kClosedBeforeResponse &&
+       e.cause != Cause::kResetBeforeResponse &&
+       e.cause != Cause::kReadTimeout)) {
+    return false;
+  }
+  const Finding lead = gathered.lead.value_or(Finding::kStillListening);
+  return lead == Finding::kStillListening || lead == Finding::kNoAnswer ||
+         lead == Finding::kAlwaysAfter;
 }
 
 std::string HintFor(const Situation& e, const Gathered& gathered,
                     const Failure& failure, const FailureText& text) {
-  std::string hint =
-      IsSilent(e, gathered) ? HintOfSilence(failure, text) : std::string();
-  if (!hint.empty()) {
-    return hint;
-  }
-  return gathered.lead ? HintOf(*gathered.lead, failure, text)
-                       : Hint(failure, text);
+  const std::string hint = gathered.lead ? HintOf(*gathered.lead, failure, text)
+                                         : Hint(failure, text);
+  return IsSilent(e, gathered) ? HintOfSilence(failure, text, hint) : hint;
 }
 
 void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
@@ -303,7 +204,7 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
 
   const std::string uri = CommonPath(e);
   text.upstream = e.upstream.name;
-  text.uri = uri;
+  text.uri = uri.empty() && example != nullptr ? PathOf(*example) : uri;
   if (gathered.example == nullptr && !d->peers.empty()) {
     text.peer = d->peers[0];
   }
@@ -317,6 +218,11 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   }
   if (checks.empty()) {
     checks = Checks(failure, text, evidence);
+  }
+  if (IsSilent(e, gathered)) {
+    const std::vector<std::string> first =
+        ConfirmSilence(failure, text, evidence);
+    checks.insert(checks.begin(), first.begin(), first.end());
   }
   d->checks.assign(checks.begin(), checks.end());
 }

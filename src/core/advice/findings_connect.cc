@@ -72,8 +72,8 @@ void FindRejected(const FindingCase& c) {
   const bool host =
       c.failure.errno_number == kEhostunreach && took >= 0 && took < kAtOnceMs;
   if (network || host) {
-    c.Say(Finding::kRejected, "that ", c.Peer(), " is unreachable was said ",
-          "after ", took, " ms: by a router or a firewall's rule",
+    c.Say(Finding::kRejected, "a router or a firewall's rule said after ", took,
+          " ms that ", c.Peer(), " is unreachable",
           host ? ", unless others were waiting already for a machine that is "
                  "missing (ip neigh)"
                : "");
@@ -101,15 +101,17 @@ void FindUnanswered(const FindingCase& c) {
     return;
   }
   const bool listens = c.IsHere() && e.listening == Seen::kYes;
-  c.Say(Finding::kSynUnanswered,
-        Counted(e.requests_to_connect, "connection request",
-                "connection requests"),
-        " to ", c.Peer(), " had no answer",
-        c.IsHere()
-            ? ": dropped on this machine, by a firewall's rule or a queue that "
-              "was full"
-            : ": dropped on the way, or there is no such machine",
-        listens ? ", where a service does listen" : "");
+  c.Say(
+      Finding::kSynUnanswered,
+      Counted(e.requests_to_connect, "connection request",
+              "connection requests"),
+      " to ", c.Peer(), " had no answer",
+      c.IsHere()
+          ? ": dropped on this machine, by a firewall's rule or a queue that "
+            "was full"
+          : ": dropped on the way or by a full accept queue there, or there is "
+            "no such machine",
+      listens ? ", where a service does listen" : "");
 }
 
 // A request to connect is sent again a second after the first one, then 2, 4

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "findings_case.h"
+#include "upstream_502/advice/address.h"
 #include "upstream_502/advice/limit.h"
 #include "upstream_502/words/format.h"
 
@@ -140,8 +141,17 @@ void FindSilent(const FindingCase& c) {
     c.Say(Finding::kNoAnswer, "the service on ", c.Peer(),
           " has read all of the request, and ", what, Within(c));
   } else if (!c.IsHere() && e.unacknowledged_bytes == 0) {
-    c.Say(Finding::kNoAnswer, "the machine of ", c.Peer(),
-          " has acknowledged all of the request, and ", what, Within(c));
+    // Of this machine's own address: a rule leads it elsewhere, or a service
+    // has dropped the connection without a word.
+    const bool own = ParsePeer(c.text.peer).loopback;
+    c.Say(Finding::kNoAnswer,
+          own ? "nobody in this network namespace holds the other end of the "
+                "connection to "
+              : "the machine of ",
+          c.Peer(),
+          own ? ", all of the request was acknowledged, and "
+              : " has acknowledged all of the request, and ",
+          what, Within(c));
   }
 }
 

@@ -39,7 +39,8 @@ void FindResolver(const FindingCase& c) {
         asked,
         code == kNoAnswer   ? " did not answer within resolver_timeout"
         : code == kServfail ? " answered SERVFAIL: the name server failed"
-                            : " answered REFUSED: it does not answer nginx");
+                            : " answered REFUSED: it looks up nothing for this "
+                              "machine");
 }
 
 void FindHosts(const FindingCase& c) {

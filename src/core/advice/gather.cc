@@ -36,6 +36,12 @@ bool IsOfTheGroup(Finding finding) {
          finding == Finding::kResolverUnanswered;
 }
 
+// Whether it says that the service is not there.
+bool TellsNobody(Finding finding) {
+  return finding == Finding::kPortClosed || finding == Finding::kSocketStale ||
+         finding == Finding::kSocketAbsent || finding == Finding::kServiceGone;
+}
+
 class Gatherer {
  public:
   Gatherer(const Situation& situation, FindingsOf findings_of)
@@ -55,6 +61,7 @@ class Gatherer {
   void FromCache();
   void LeastIdle(Gathered* gathered) const;
   bool IsCommon(Finding finding) const;
+  const Kind* Leader() const;
   void Lead(Gathered* gathered) const;
   void Add(Finding finding, std::string text, bool first);
   std::vector<const Event*> Dominant() const;
@@ -63,8 +70,10 @@ class Gatherer {
   const FindingsOf findings_of_;
   std::vector<Kind> kinds_;
   std::map<std::pair<Finding, std::string>, size_t> places_;
-  uint64_t asked_ = 0;  // failures of the dominant cause, of which more than
-                        // the cause could be known
+  // Failures of which more than the cause could be known, and those among them
+  // that are of the dominant one.
+  uint64_t asked_ = 0;
+  uint64_t dominant_ = 0;
 };
 
 void Gatherer::Count(const Event& event) {
@@ -73,7 +82,8 @@ void Gatherer::Count(const Event& event) {
   const bool told =
       std::any_of(found.begin(), found.end(),
                   [](const Found& one) { return !IsConsequence(one.finding); });
-  asked_ += dominant && (event.evidence || told) ? 1U : 0U;
+  asked_ += event.evidence || told ? 1U : 0U;
+  dominant_ += dominant && (event.evidence || told) ? 1U : 0U;
   bool first = dominant;
   for (const Found& one : found) {
     const std::string peer(IsOfTheGroup(one.finding) ? "" : event.peer.c_str());
@@ -285,14 +295,33 @@ bool Gatherer::IsCommon(Finding finding) const {
   for (const Kind& kind : kinds_) {
     count += kind.finding == finding ? kind.count : 0;
   }
-  return count * 4 >= asked_ || finding == Finding::kFromCache;
+  return count * 4 >= dominant_ || finding == Finding::kFromCache;
 }
 
-void Gatherer::Lead(Gathered* gathered) const {
+// The finding that leads. That a service still listens is no news where it has
+// ceased to since.
+const Kind* Gatherer::Leader() const {
   const auto kind = std::find_if(
       kinds_.begin(), kinds_.end(),
       [](const Kind& k) { return k.first > 0 && !IsConsequence(k.finding); });
   if (kind == kinds_.end() || !IsCommon(kind->finding)) {
+    return nullptr;
+  }
+  if (kind->finding == Finding::kStillListening) {
+    const auto ceased =
+        std::find_if(kinds_.begin(), kinds_.end(), [&kind](const Kind& other) {
+          return TellsNobody(other.finding) &&
+                 other.newest->peer == kind->newest->peer &&
+                 other.newest->failure.time_ms > kind->newest->failure.time_ms;
+        });
+    return ceased != kinds_.end() ? &*ceased : &*kind;
+  }
+  return &*kind;
+}
+
+void Gatherer::Lead(Gathered* gathered) const {
+  const Kind* kind = Leader();
+  if (kind == nullptr) {
     return;
   }
   gathered->lead = kind->finding;
@@ -301,14 +330,14 @@ void Gatherer::Lead(Gathered* gathered) const {
     gathered->evidence = kind->newest->evidence;
   }
   LeastIdle(gathered);
-  const auto at = static_cast<size_t>(kind - kinds_.begin());
+  const auto at = static_cast<size_t>(kind - kinds_.data());
   gathered->sentence = gathered->findings[at].text;
   if (kind->finding == Finding::kFromCache) {
     return;  // it has its numbers in it
   }
   const auto alike =
       std::count_if(kinds_.begin(), kinds_.end(), [&kind](const Kind& other) {
-        return other.finding == kind->finding && &other != &*kind;
+        return other.finding == kind->finding && &other != kind;
       });
   const uint64_t whole = std::max(asked_, kind->count);
   absl::StrAppend(&gathered->sentence, " (", kind->count, " of ", whole,

@@ -21,6 +21,9 @@ struct Detail {
   absl::string_view text;
 };
 
+constexpr size_t kHintMax = 300;
+constexpr int32_t kLongMs = 500;  // for a request that nobody answers
+
 // What ends a request of theirs.
 constexpr absl::string_view kHttpServers =
     "gunicorn: --timeout (WORKER TIMEOUT); uWSGI: harakiri, socket instead "
@@ -35,8 +38,6 @@ constexpr Detail kDetails[] = {
      "PHP-FPM: pm.max_children, listen.backlog"},
     {Cause::kConnectionTimeout, "uwsgi", "uWSGI: processes, listen"},
     {Cause::kConnectionRefused, "uwsgi", "uWSGI: socket in its file"},
-    {Cause::kConnectionUnreachable, "proxy",
-     "for an IPv6 address: resolver ... ipv6=off where only IPv4 works"},
     {Cause::kSocketMissing, "proxy", "gunicorn: --bind"},
     {Cause::kSocketMissing, "uwsgi", "uWSGI: socket in its file"},
     {Cause::kSocketMissing, "fastcgi",
@@ -48,7 +49,8 @@ constexpr Detail kDetails[] = {
      "PHP-FPM: pm.max_children, listen.backlog"},
     {Cause::kBacklogFull, "uwsgi", "uWSGI: processes, listen"},
     {Cause::kBacklogFull, "proxy",
-     "gunicorn: --workers, --backlog; uWSGI: processes, listen"},
+     "gunicorn: --workers, --backlog; uWSGI: processes, listen; Apache: "
+     "MaxRequestWorkers"},
 
     {Cause::kTlsProtocolError, "",
      "see $0_ssl_protocols, $0_ssl_ciphers, $0_ssl_server_name, "
@@ -85,6 +87,7 @@ constexpr Detail kDetails[] = {
     {Cause::kHeaderTooBig, "fastcgi", "$0_buffers must grow along"},
     {Cause::kHeaderTooBig, "uwsgi", "$0_buffers must grow along"},
     {Cause::kHeaderTooBig, "scgi", "$0_buffers must grow along"},
+    {Cause::kHeaderTooBig, "grpc", "gRPC: large metadata"},
     {Cause::kProtocolError, "fastcgi",
      "an HTTP server wants proxy_pass, not fastcgi_pass"},
     {Cause::kProtocolError, "uwsgi",
@@ -95,9 +98,10 @@ constexpr Detail kDetails[] = {
     {Cause::kReadTimeout, "fastcgi",
      "PHP-FPM: pm.max_children, request_terminate_timeout, "
      "request_slowlog_timeout"},
-    {Cause::kReadTimeout, "uwsgi", "uWSGI: harakiri, processes"},
+    {Cause::kReadTimeout, "uwsgi", "uWSGI: harakiri, processes, listen"},
     {Cause::kReadTimeout, "proxy",
-     "gunicorn: --workers, --timeout; uWSGI: processes, harakiri"},
+     "gunicorn: --workers, --timeout; uWSGI: processes, harakiri; Apache: "
+     "MaxRequestWorkers"},
     {Cause::kReadTimeout, "grpc",
      "gRPC: a stream may be silent no longer than that"},
     {Cause::kErrorStatus, "fastcgi",
@@ -234,7 +238,8 @@ std::string Hint(const Failure& failure, const FailureText& text) {
   if (reading == Reading::kLargeHeader) {
     absl::StrAppend(&hint, HeaderLimits(family));
   }
-  if (TakesDetails(reading)) {
+  if (TakesDetails(reading) &&
+      (reading != Reading::kLargeHeader || family != "uwsgi")) {
     AppendDetails(failure.cause, family, &hint);
   }
   absl::StrAppend(&hint, GoesOn(failure, family), Client(failure));
@@ -257,16 +262,25 @@ std::string HintOf(Finding finding, const Failure& failure,
   return hint;
 }
 
-std::string HintOfSilence(const Failure& failure, const FailureText& text) {
-  return TakesDetails(ReadingOf(failure, text))
-             ? absl::StrCat(
-                   "it has not answered once since counting began: "
-                   "does it speak what ",
-                   DirectivePrefix(failure.protocol),
-                   "_pass speaks, is it a relay (docker-proxy, "
-                   "HAProxy in TCP mode) whose own target refuses; "
-                   "else see the service's log")
-             : "";
+std::string HintOfSilence(const Failure& failure, const FailureText& text,
+                          const std::string& hint) {
+  if (!TakesDetails(ReadingOf(failure, text))) {
+    return hint;
+  }
+  const std::string asks = absl::StrCat(
+      "it has not answered once since counting began: does it "
+      "speak what ",
+      DirectivePrefix(failure.protocol), "_pass speaks");
+  // Something ran there for a while, or still does: what it was goes first.
+  if (failure.cause == Cause::kReadTimeout ||
+      failure.response_time >= kLongMs) {
+    const std::string both = absl::StrCat(hint, "; ", asks);
+    return both.size() <= kHintMax ? both : hint;
+  }
+  return absl::StrCat(asks,
+                      ", without TLS and the PROXY protocol; is it a relay "
+                      "(docker-proxy, HAProxy in TCP mode) whose own target "
+                      "refuses; else see the service's log");
 }
 
 }  // namespace upstream_502

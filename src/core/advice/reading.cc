@@ -41,6 +41,7 @@ constexpr Row kRows[] = {
     {kTls, "unsupported protocol", Reading::kTlsVersionHere},
     {kTls, "version too low", Reading::kTlsVersionHere},
     {kTls, "no protocols available", Reading::kTlsVersionHere},
+    {kTls, "legacy sigalg", Reading::kTlsVersionHere},
     {kTls, "legacy renegotiation", Reading::kTlsRenegotiation},
     {kTls, "too small", Reading::kTlsWeakHere},
     {kTls, "wrong signature type", Reading::kTlsWeakHere},
@@ -80,6 +81,7 @@ constexpr Row kRows[] = {
     {Cause::kHeaderInvalid, "slice response", Reading::kSliceMisfit},
     {Cause::kErrorStatus, "in slice response", Reading::kSliceStatus},
     {Cause::kErrorStatus, "missing slice", Reading::kSliceMissing},
+    {Cause::kErrorStatus, "Primary script unknown", Reading::kNoScript},
     {Cause::kInternalError, "auth request", Reading::kAuthStatus},
     {Cause::kInternalError, "too big subrequest", Reading::kKeptWhole},
     {Cause::kInternalError, "pwrite() \"", Reading::kTemporaryFile},
@@ -175,6 +177,10 @@ constexpr absl::string_view kHints[] = {
     "nginx keeps all of an included response in memory, and it is larger than "
     "subrequest_output_buffer_size: raise that, or include less",
 
+    "PHP-FPM finds no file at the path it was told (SCRIPT_FILENAME: root, "
+    "alias): the path is another one there (another machine, a container, "
+    "chroot), or its user may not read it",
+
     "nothing was said for that long after the switch to another protocol "
     "(WebSocket): pings more often than that, or a longer time, keep it",
     // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): it is all one hint.
@@ -183,7 +189,8 @@ constexpr absl::string_view kHints[] = {
     "the backend closed on a request with a large header: suspect its own "
     "limit "
     "first",
-    "nginx could not write its temporary file: the message names it; see "
+    "nginx could not use a file of its own, a temporary or a cached one: the "
+    "message names it; see "
     "space, inodes and permissions there (df, df -i, namei -l)",
 };
 static_assert(std::size(kHints) == kReadingCount);

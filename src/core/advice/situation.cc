@@ -3,9 +3,12 @@
 #include "upstream_502/advice/situation.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <utility>
+
+#include "absl/strings/str_split.h"
 
 namespace upstream_502 {
 namespace {
@@ -64,6 +67,34 @@ void CollectEvents(Situation* e) {
   }
 }
 
+// Whether nginx left a server out though it had not failed: for max_conns.
+bool IsKeptOut(const Event& event) {
+  if (event.failure.cause != Cause::kNoLiveUpstreams || !event.evidence ||
+      event.evidence->named != Named::kServers) {
+    return false;
+  }
+  for (const absl::string_view item :
+       absl::StrSplit(event.evidence->Text(), ", ")) {
+    ServerFacts server;
+    if (ParseServer(item, &server) && server.out == ServerOut::kMaxConns) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Causes of which something had come from the server.
+bool HasAnswered(const CauseCounts& causes) {
+  constexpr Cause kAnswers[] = {
+      Cause::kKeepaliveRace,  Cause::kHeaderIncomplete, Cause::kHeaderInvalid,
+      Cause::kHeaderTooBig,   Cause::kProtocolError,    Cause::kErrorStatus,
+      Cause::kBodyIncomplete, Cause::kBodyTimeout};
+  return std::any_of(std::begin(kAnswers), std::end(kAnswers),
+                     [&causes](Cause cause) {
+                       return causes[static_cast<size_t>(cause)] > 0;
+                     });
+}
+
 // A group runs out of live servers because of something else: that is named
 // where it is known.
 void ChooseCause(Situation* e) {
@@ -76,11 +107,14 @@ void ChooseCause(Situation* e) {
       std::accumulate(counts.begin(), counts.end(), uint64_t{0});
   const auto no_live = static_cast<size_t>(Cause::kNoLiveUpstreams);
   const uint64_t dead = std::exchange(counts[no_live], 0);
-  e->no_live = dead > 0;
+  e->no_live = dead;
+  e->kept_out =
+      std::any_of(e->events.begin(), e->events.end(),
+                  [](const Event* event) { return IsKeptOut(*event); });
   auto most = std::max_element(counts.begin(), counts.end());
   if (*most == 0) {
     counts[no_live] = dead;
-    e->no_live = false;
+    e->no_live = 0;
     most = counts.begin() + no_live;
   }
   if (*most == 0) {
@@ -143,11 +177,12 @@ int64_t SpellStart(const Situation& e) {
              : history.start + static_cast<int64_t>(first) * kMinuteMs);
 }
 
-std::string Path(const Event& event) {
-  return std::string(event.uri.substr(0, event.uri.find('?')));
-}
-
 }  // namespace
+
+absl::string_view PathOf(const Event& event) {
+  const absl::string_view uri = event.uri;
+  return uri.substr(0, uri.find('?'));
+}
 
 int64_t WindowOf(const Situation& e) {
   const int64_t counted = e.now() - e.snapshot.server.start_time;
@@ -169,6 +204,7 @@ Situation Collect(const Snapshot& snapshot, const UpstreamStats& upstream) {
   if (e.failures > 0 || e.idle_ends > 0) {
     CollectEvents(&e);
     ChooseCause(&e);
+    e.answered = HasAnswered(upstream.causes);
     e.since = SpellStart(e);
   }
   return e;
@@ -265,7 +301,7 @@ std::string CommonPath(const Situation& e) {
   std::map<std::string, size_t> counts;
   for (const Event* event : e.events) {
     if (event->failure.phase >= Phase::kSend && !event->uri.empty()) {
-      ++counts[Path(*event)];
+      ++counts[std::string(PathOf(*event))];
     }
   }
   for (const auto& [path, count] : counts) {

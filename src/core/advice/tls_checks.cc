@@ -27,7 +27,7 @@ constexpr absl::string_view kAgreed =
 
 // What became of a handshake.
 constexpr absl::string_view kOutcome =
-    " 2>&1 | grep -E 'Cipher is|alert|errno|:error:'";
+    " 2>&1 | grep -E 'Cipher is|alert|errno|:error:|Acceptable client'";
 
 // The name that did not match, which nginx puts into quotation marks.
 std::string QuotedName(absl::string_view message) {

@@ -343,14 +343,21 @@ void AppendVerdict(const Excerpt& excerpt, std::string* out) {
   }
   const bool clean = report.snapshot.totals.failures == 0;
   absl::StrAppend(out, "\n",
-                  !clean ? "no failure in the upstreams asked for\n"
-                  : HasGrpcFailures(excerpt)
-                      ? "no attempt failed\n"
-                      : "nothing is wrong: no attempt failed\n");
+                  clean ? "no attempt failed; what backends answer themselves "
+                          "(503, 500) is not counted\n"
+                        : "no failure in the upstreams asked for\n");
 }
 
-// "healthy: a (10 requests), b (…)" over as many lines as it takes.
-Part Healthy(const Excerpt& excerpt) {
+// It was asked and has said nothing so far, though nginx has not given it up.
+bool IsUnanswered(const UpstreamStats& upstream) {
+  return upstream.attempts > 0 && !upstream.peers.empty() &&
+         std::all_of(
+             upstream.peers.begin(), upstream.peers.end(),
+             [](const PeerStats& peer) { return peer.last_success == 0; });
+}
+
+// "without a failure: a (10 requests), b (…)" over as many lines as it takes.
+Part WithoutFailure(const Excerpt& excerpt) {
   const auto& upstreams = excerpt.snapshot().upstreams;
   return Each(upstreams.size() + 1, [&excerpt, &upstreams, column = size_t{0}](
                                         size_t i, std::string* out) mutable {
@@ -363,10 +370,11 @@ Part Healthy(const Excerpt& excerpt) {
         !excerpt.Shows(upstream)) {
       return;
     }
-    const std::string item =
-        absl::StrCat(Shorten(upstream.name, kNameColumns), " (",
-                     upstream.requests, " requests)");
-    absl::string_view before = column == 0 ? "\nhealthy: " : ", ";
+    const std::string item = absl::StrCat(
+        Shorten(upstream.name, kNameColumns), " (", upstream.requests,
+        upstream.requests == 1 ? " request" : " requests",
+        IsUnanswered(upstream) ? ", none answered so far)" : ")");
+    absl::string_view before = column == 0 ? "\nwithout a failure: " : ", ";
     if (column > 0 && column + before.size() + item.size() + 1 > kColumns) {
       before = ",\n  ";
       column = 0;
@@ -424,7 +432,7 @@ std::unique_ptr<Renderer> MakeTextRenderer(const Excerpt& excerpt) {
       AppendVerdict(excerpt, out);
     }));
     parts.push_back(TroubledOnes(excerpt));
-    parts.push_back(Healthy(excerpt));
+    parts.push_back(WithoutFailure(excerpt));
     parts.push_back(GrpcAnswers(excerpt));
     parts.push_back(LastIncidents(excerpt));
   }

@@ -45,13 +45,4 @@ Part GrpcAnswers(const Excerpt& excerpt) {
                       });
 }
 
-bool HasGrpcFailures(const Excerpt& excerpt) {
-  const auto& upstreams = excerpt.snapshot().upstreams;
-  return std::any_of(upstreams.begin(), upstreams.end(),
-                     [&excerpt](const UpstreamStats& upstream) {
-                       return upstream.grpc_statuses != GrpcCounts{} &&
-                              excerpt.Shows(upstream);
-                     });
-}
-
 }  // namespace upstream_502

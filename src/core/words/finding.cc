@@ -105,8 +105,8 @@ constexpr FindingInfo kFindings[] = {
      "more workers, or find out what they wait for; then the "
      "service's backlog, up to net.core.somaxconn"},
     {Finding::kSynUnanswered, "syn_unanswered", "connection_timeout",
-     "nobody answered so many connection requests: they were "
-     "dropped on the way, or there is no such machine",
+     "nobody answered so many connection requests: they were dropped on the "
+     "way or by a full accept queue, or there is no such machine",
      "getsockopt(TCP_INFO) in the state SYN_SENT",
      "is the machine up, does a firewall drop packets to that port; "
      "tcpdump on both ends tells where they are lost"},
@@ -256,7 +256,8 @@ constexpr FindingInfo kFindings[] = {
     {Finding::kConnectionsUsed, "connections_used", "local_exhausted",
      "how many of worker_connections are in use",
      "nginx's own count of free connections",
-     "raise worker_connections; a proxied request takes two"},
+     "raise worker_connections (a proxied request takes two), unless "
+     "proxy_pass leads back to this nginx"},
     {Finding::kFilesUsed, "files_used", "local_exhausted",
      "how many descriptors are in use, of how many: this worker's, "
      "or the machine's",

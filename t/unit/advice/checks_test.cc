@@ -406,9 +406,14 @@ TEST(Checks, LookAtTheFileThatCouldNotBeWritten) {
   Input input(Cause::kInternalError, Protocol::kHttp, "127.0.0.1:80");
   input.text.message =
       "pwrite() \"/var/lib/nginx/proxy/1/01\" failed (28: No space left)";
-  EXPECT_THAT(Checks(input), ElementsAre("df -h /var/lib/nginx/proxy/1",
-                                         "df -i /var/lib/nginx/proxy/1",
-                                         "namei -l /var/lib/nginx/proxy/1/01"));
+  EXPECT_THAT(
+      Checks(input),
+      ElementsAre("df -h /var/lib/nginx/proxy/1  # it is free again once "
+                  "the request has ended",
+                  "df -i /var/lib/nginx/proxy/1",
+                  "namei -l /var/lib/nginx/proxy/1"));
+  input.failure.errno_number = EACCES;
+  EXPECT_THAT(Checks(input), Contains("namei -l /var/lib/nginx/proxy/1/01"));
   input.text.message = "pwrite() \"/a b\" failed";
   EXPECT_THAT(Checks(input)[0], HasSubstr("error.log"));
 }

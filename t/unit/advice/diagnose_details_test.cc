@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 TEST(Diagnose, SaysWhichBufferTheHeaderDidNotFitIn) {
   Scene scene;
@@ -32,7 +33,7 @@ TEST(Diagnose, DoesNotCallABufferFullThatIsNot) {
   failed.limit = 4096;
   failed.bytes_received = 25;  // the length of a field, and it is too large
   scene.At(kMinute).Bad(5, failed);
-  const auto summary = scene.One().summary;
+  const std::string summary(scene.One().summary);
   EXPECT_THAT(summary, HasSubstr("fastcgi_buffer_size (4k)"));
   EXPECT_THAT(summary, Not(HasSubstr("full")));
 }
@@ -46,29 +47,72 @@ TEST(Diagnose, SaysWhatTheBackendAnswered) {
               HasSubstr("the backend itself answered 502"));
 }
 
-TEST(Diagnose, AsksWhatAServerIsThatHasNeverAnswered) {
-  for (const Cause cause :
-       {Cause::kClosedBeforeResponse, Cause::kResetBeforeResponse}) {
-    Scene scene("app", Protocol::kHttp);
-    scene.At(kMinute).Bad(5, Because(cause));
-    const auto hint = scene.One().hint;
-    EXPECT_THAT(hint, HasSubstr("not answered once"));
-    EXPECT_THAT(hint, HasSubstr("does it speak what proxy_pass speaks"));
-    EXPECT_THAT(hint, HasSubstr("docker-proxy"));
-  }
+TEST(Diagnose, QuotesWhatNginxCaughtInTheBackendsErrors) {
+  Scene scene;
+  Failed failed = Because(Cause::kErrorStatus);
+  failed.message = "FastCGI sent in stderr: \"Primary script unknown\"";
+  scene.At(kMinute).Bad(5, failed);
+  const Diagnosis d = scene.One();
+  EXPECT_THAT(d.summary, HasSubstr("nginx's words: FastCGI sent in stderr"));
+  EXPECT_THAT(std::string(d.hint), StartsWith("PHP-FPM finds no file"));
 }
 
-TEST(Diagnose, DoesNotAskThatOfAServerThatHasAnswered) {
+TEST(Diagnose, SaysWhatRequestsWereSentToNoServer) {
   Scene scene("app", Protocol::kHttp);
-  scene.At(0).Good(1);
-  scene.At(5 * kMinute).Bad(5, Because(Cause::kClosedBeforeResponse));
-  EXPECT_THAT(scene.One().hint, Not(HasSubstr("not answered once")));
+  Failed none = Because(Cause::kNoLiveUpstreams);
+  none.peer = "";
+  none.evidence.emplace();
+  AppendServer({.address = "127.0.0.1:9000",
+                .out = ServerOut::kMaxConns,
+                .conns = 1,
+                .max_conns = 1},
+               &*none.evidence);
+  scene.At(kMinute).Bad(7, none).Bad(1, Because(Cause::kReadTimeout));
+  const std::string summary(scene.One().summary);
+  EXPECT_THAT(summary, HasSubstr("7 of them were sent to no server"));
+  EXPECT_THAT(summary, Not(HasSubstr("until")));
 }
 
-TEST(Diagnose, DoesNotAskThatOfOneThatDoesNotTakeConnections) {
+TEST(Diagnose, CountsRequestsThatNobodyAnswered) {
   Scene scene("app", Protocol::kHttp);
-  scene.At(kMinute).Bad(5, Because(Cause::kConnectionRefused));
-  EXPECT_THAT(scene.One().hint, Not(HasSubstr("not answered once")));
+  scene.At(kMinute).Good(10).Bad(3, Because(Cause::kReadTimeout));
+  Snapshot snapshot = scene.Take();
+  snapshot.upstreams[0].peers[0].last_success = 0;
+  const auto all = Diagnose(snapshot);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_THAT(all[0].summary,
+              HasSubstr("3 of 13 attempts failed in the last "));
+  EXPECT_THAT(all[0].summary, HasSubstr(", none was answered: read timeout"));
+}
+
+TEST(Diagnose, IsNoOutageWhereClientsSawNothing) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Refused();
+  failed.rescued = true;
+  scene.At(kMinute).Bad(5, failed);
+  const Diagnosis d = scene.One();
+  EXPECT_EQ(d.severity, Severity::kDegraded);
+  EXPECT_EQ(d.pattern, Pattern::kOutage);
+  EXPECT_THAT(d.summary, HasSubstr("; clients saw none of it"));
+}
+
+TEST(Diagnose, SaysHowMuchOfItIsOfTheCause) {
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute)
+      .Bad(4, Because(Cause::kClosedBeforeResponse))
+      .Bad(3, Because(Cause::kBodyIncomplete))
+      .Bad(3, Because(Cause::kHeaderTooBig));
+  EXPECT_THAT(scene.One().summary, HasSubstr("most often closed before"));
+  scene.Bad(9, Because(Cause::kClosedBeforeResponse));
+  EXPECT_THAT(scene.One().summary, HasSubstr("mostly closed before"));
+}
+
+TEST(Diagnose, FetchesWhatFailed) {
+  Scene scene("app", Protocol::kHttp);
+  Failed failed = Because(Cause::kReadTimeout);
+  failed.uri = "/slow?x=1";
+  scene.At(kMinute).Bad(1, failed);
+  EXPECT_THAT(ChecksOf(scene.One()), HasSubstr("127.0.0.1:9000/slow"));
 }
 
 }  // namespace

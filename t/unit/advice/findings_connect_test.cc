@@ -88,10 +88,11 @@ TEST(FindingsConnectTest, UnreachableAtOnceWasSaidByARule) {
                          .response_time = 2},
                         {.peer = "198.51.100.7:80"},
                         {.where = Where::kElsewhere}};
-  EXPECT_EQ(Says(scene, Finding::kRejected),
-            "that 198.51.100.7:80 is unreachable was said after 2 ms: by a "
-            "router or a firewall's rule, unless others were waiting already "
-            "for a machine that is missing (ip neigh)");
+  EXPECT_EQ(
+      Says(scene, Finding::kRejected),
+      "a router or a firewall's rule said after 2 ms that "
+      "198.51.100.7:80 is unreachable, unless others were waiting already "
+      "for a machine that is missing (ip neigh)");
   scene.failure.response_time = 3070;  // nobody is there
   EXPECT_EQ(NamesOf(scene), "");
   scene.failure.response_time = 600;  // began while others waited for nobody
@@ -106,8 +107,8 @@ TEST(FindingsConnectTest, UnreachableAtOnceWasSaidByARule) {
   scene.text.message = "connect() failed (101: Network is unreachable)";
   scene.failure.response_time = 3;  // not of this machine's
   EXPECT_EQ(Says(scene, Finding::kRejected),
-            "that 198.51.100.7:80 is unreachable was said after 3 ms: by a "
-            "router or a firewall's rule");
+            "a router or a firewall's rule said after 3 ms that "
+            "198.51.100.7:80 is unreachable");
   scene.failure.errno_number = 113;
   scene.evidence.where = Where::kUnknown;
   EXPECT_EQ(NamesOf(scene), "");
@@ -251,7 +252,8 @@ TEST(FindingsConnectTest, RequestsToConnectWithoutAnswer) {
       {.requests_to_connect = 3, .where = Where::kElsewhere, .tcp_state = 2}};
   EXPECT_EQ(Says(scene, Finding::kSynUnanswered),
             "3 connection requests to 198.51.100.7:80 had no answer: dropped "
-            "on the way, or there is no such machine");
+            "on the way or by a full accept queue there, or there is no such "
+            "machine");
   scene.evidence.tcp_state = 1;  // it stands
   EXPECT_EQ(NamesOf(scene), "");
   scene.evidence.tcp_state = 2;

@@ -80,9 +80,14 @@ TEST(FindingsExchangeTest, NoAnswerHere) {
 TEST(FindingsExchangeTest, NoAnswerElsewhere) {
   FindingScene scene = Of(Cause::kReadTimeout, {.unacknowledged_bytes = 0,
                                                 .where = Where::kElsewhere});
+  EXPECT_EQ(Says(scene, Finding::kNoAnswer),
+            "nobody in this network namespace holds the other end of the "
+            "connection to 127.0.0.1:9000, all of the request was "
+            "acknowledged, and no answer came within 60s");
+  scene.text.peer = "192.0.2.7:9000";
   EXPECT_EQ(
       Says(scene, Finding::kNoAnswer),
-      "the machine of 127.0.0.1:9000 has acknowledged all of the request, and "
+      "the machine of 192.0.2.7:9000 has acknowledged all of the request, and "
       "no answer came within 60s");
   scene.evidence.unacknowledged_bytes = 5;
   EXPECT_EQ(NamesOf(scene), "");

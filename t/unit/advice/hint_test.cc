@@ -342,7 +342,7 @@ TEST(HintOf, NamesTheServicesOwnSettings) {
 TEST(HintOfSilence, IsShortAndNamesTheDirective) {
   const std::string hint = HintOfSilence(
       {.cause = Cause::kResetBeforeResponse, .protocol = Protocol::kUwsgi},
-      {.peer = "127.0.0.1:3031"});
+      {.peer = "127.0.0.1:3031"}, "its own hint");
   EXPECT_TRUE(absl::StrContains(hint, "uwsgi_pass"));
   EXPECT_LE(hint.size(), 300U);
 }

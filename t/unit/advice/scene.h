@@ -40,6 +40,7 @@ struct Failed {
   int64_t response_time = -1;
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
+  Protocol protocol = Protocol::kUnknown;
   bool reused = false;
   NotRetried not_retried = NotRetried::kUnknown;
   std::string message = {};
@@ -244,6 +245,7 @@ class Scene {
     event.failure.received_status = failed.received_status;
     event.failure.event_stream = failed.event_stream & 1U;
     event.failure.bytes_sent = failed.bytes_sent;
+    event.failure.protocol = failed.protocol;
     event.failure.reused = failed.reused ? 1 : 0;
     event.failure.not_retried = failed.not_retried;
     event.message = failed.message;
@@ -258,6 +260,15 @@ class Scene {
   std::vector<Record> records_;
   std::vector<std::pair<int64_t, int>> replayed_;
 };
+
+// Its checks, a line each.
+inline std::string ChecksOf(const Diagnosis& diagnosis) {
+  std::string lines;
+  for (const String& check : diagnosis.checks) {
+    lines.append(check.data(), check.size()).append("\n");
+  }
+  return lines;
+}
 
 }  // namespace upstream_502
 

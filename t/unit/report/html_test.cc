@@ -79,8 +79,8 @@ TEST(RenderHtml, EmbedsWhatIsInTheSources) {
   ASSERT_FALSE(style.empty());
   EXPECT_TRUE(Between(page, "<style>", "</style>") == style);
   std::string script;
-  for (const char* name :
-       {"dom", "chart", "view", "events", "incidents", "follow", "main"}) {
+  for (const char* name : {"dom", "chart", "ask", "view", "events", "incidents",
+                           "follow", "main"}) {
     const std::string part = Read(absl::StrCat("src/web/", name, ".js"));
     ASSERT_FALSE(part.empty()) << name;
     script += part;

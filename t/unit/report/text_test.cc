@@ -154,12 +154,12 @@ TEST(TextRenderer, PutsTheWorstUpstreamFirst) {
   const size_t second = text.find("== more");
   EXPECT_LT(php, first);
   EXPECT_LT(first, second);
-  EXPECT_LT(second, text.find("healthy: "));
+  EXPECT_LT(second, text.find("without a failure: "));
 }
 
 TEST(TextRenderer, ListsOnlyRealUpstreamsThatHadARequest) {
   const std::string text = Text(SampleReport());
-  EXPECT_THAT(text, HasSubstr("\nhealthy: api (1000 requests)\n"));
+  EXPECT_THAT(text, HasSubstr("\nwithout a failure: api (1000 requests)\n"));
   EXPECT_THAT(text, Not(HasSubstr("(none)")));
   EXPECT_THAT(text, Not(HasSubstr("unseen")));
 }
@@ -184,15 +184,29 @@ TEST(TextRenderer, LeavesOutWhatAnEventDoesNotKnow) {
                               "event 12\n\n11-20"));
 }
 
-TEST(TextRenderer, SaysThatNothingIsWrong) {
+TEST(TextRenderer, SaysThatNothingFailed) {
   Report report;
   report.snapshot.upstreams = {SampleHealthy("api")};
   const std::string text = Text(report);
-  EXPECT_THAT(text, HasSubstr("nothing is wrong: no attempt failed\n"));
+  EXPECT_THAT(text, HasSubstr("\nno attempt failed; what backends answer "
+                              "themselves (503, 500) is not counted\n"));
   EXPECT_THAT(text, HasSubstr("no response was a 502, a 504"));
   EXPECT_THAT(text, HasSubstr("failures 0 (-"));
-  EXPECT_THAT(text, HasSubstr("healthy: api"));
+  EXPECT_THAT(text, HasSubstr("without a failure: api"));
   EXPECT_THAT(text, Not(HasSubstr("==")));
+}
+
+TEST(TextRenderer, DoesNotTakeSilenceForHealth) {
+  Report report;
+  report.snapshot.upstreams = {SampleHealthy("hang")};
+  UpstreamStats& hang = report.snapshot.upstreams[0];
+  hang.requests = 1;
+  for (PeerStats& peer : hang.peers) {
+    peer.last_success = 0;
+  }
+  EXPECT_THAT(Text(report),
+              HasSubstr("without a failure: hang (1 request, none "
+                        "answered so far)\n"));
 }
 
 TEST(TextRenderer, TellsCallsOfGrpcThatDidNotEndWell) {
@@ -201,7 +215,7 @@ TEST(TextRenderer, TellsCallsOfGrpcThatDidNotEndWell) {
   report.snapshot.upstreams[0].grpc_statuses[3] = 2;
   report.snapshot.upstreams[0].grpc_statuses[13] = 7;
   const std::string text = Text(report);
-  EXPECT_THAT(text, HasSubstr("\nno attempt failed\n"));
+  EXPECT_THAT(text, HasSubstr("\nno attempt failed; "));
   EXPECT_THAT(text,
               HasSubstr("\nanswered by api with a grpc-status that is not "
                         "OK: UNAVAILABLE (14) 7, DEADLINE_EXCEEDED (4) "
@@ -212,7 +226,7 @@ TEST(TextRenderer, DoesNotSayItOfAFilteredView) {
   Report report = SampleReport();
   report.snapshot.upstreams = {SampleHealthy("api")};
   const std::string text = Text(report);
-  EXPECT_THAT(text, Not(HasSubstr("nothing is wrong")));
+  EXPECT_THAT(text, Not(HasSubstr("no attempt failed")));
   EXPECT_THAT(text, HasSubstr("no failure in the upstreams asked for\n"));
 }
 

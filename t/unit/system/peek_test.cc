@@ -27,6 +27,27 @@ TEST(Peek, LeavesEverythingWhereItIs) {
   EXPECT_EQ(WaitingBytes(-1), -1);
 }
 
+// A record of FastCGI: of the answer (6), or of the program's errors (7).
+std::string Record(char type, const std::string& content, char padding = 0) {
+  return std::string({1, type, 0, 1, static_cast<char>(content.size() >> 8),
+                      static_cast<char>(content.size() & 0xff), padding, 0}) +
+         content + std::string(static_cast<size_t>(padding), '\0');
+}
+
+TEST(Peek, TellsErrorsOfAFastcgiProgramFromItsAnswer) {
+  const std::string answer = Record(6, "Status: 200\r\n", 3);
+  const std::string errors = Record(7, "PHP Warning: x", 2);
+  EXPECT_FALSE(HoldsErrors(""));
+  EXPECT_FALSE(HoldsErrors(answer));
+  EXPECT_FALSE(HoldsErrors(answer + Record(6, std::string(300, 'c'))));
+  EXPECT_TRUE(HoldsErrors(errors + answer));
+  EXPECT_TRUE(HoldsErrors(answer + errors));
+  EXPECT_TRUE(HoldsErrors(errors.substr(8) + answer)) << "of one cut off";
+  for (size_t cut = 0; cut < answer.size(); ++cut) {
+    EXPECT_FALSE(HoldsErrors(answer.substr(0, cut))) << cut;
+  }
+}
+
 TEST(HeaderEnd, WhereverItIsCut) {
   for (const std::string header :
        {"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", "HTTP/1.0 200\nA: b\n\n"}) {
