@@ -93,7 +93,6 @@ my @cache = (
         b          => answer( http_ok() ),
         before     => sub ( $t, $row ) { chmod 0, fill( $t, $row ) },
         status     => 500,
-        errno      => 13,
         message    => qr/^open\(\) "\S+" failed \(13: Permission denied\)$/,
     ),
     cached(

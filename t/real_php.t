@@ -109,6 +109,15 @@ sub says ( $from, $to ) {
 
 sub as_before ( $t, @ ) { $t->write_raw( 'fpm.conf', delete $t->{fpm_conf} ) }
 
+# Checks have connected to the pool's only worker while it was busy.
+sub as_before_and_idle ( $t, @ ) {
+    as_before($t);
+    my $socket = $t->dir . '/one.sock';
+    unlink $t->dir . '/hanging';
+    wait_for 'an empty queue',
+      sub { qx(ss -Hlxn src $socket) =~ /LISTEN\s+0\s/ };
+}
+
 sub row ( $pool, $script, $name, %row ) {
     my $timeout = delete $row{patient} ? '30s' : '500ms';
     return {
@@ -239,7 +248,7 @@ my @rows = (
         repair => sub ( $t, @ ) {
             says( "pm = static\n", "pm = static\nrequest_slowlog_timeout = 2s\n" )->( $t->{diagnosis} );
         },
-        after => \&as_before,
+        after => \&as_before_and_idle,
     ),
     row(
         one => 'well',

@@ -241,7 +241,7 @@ void Remember(const Run& run, const Element& element, const Peer& peer,
   if (failure.phase <= Phase::kConnect) {
     note->failure.connect_time = -1;  // Angie notes it before it knows
   }
-  AddLimit(note->attempt, run.upstream, &note->failure);
+  AddLimit(note->attempt, run.request, run.upstream, &note->failure);
   note->failure.event_stream =
       failure.cause == Cause::kBodyTimeout && IsEventStream(run.upstream);
   AddRetries(run, element, note->attempt, &note->failure);
@@ -294,24 +294,17 @@ const Note* JudgeElement(const Run& run, const Element& element,
   return Judge(run, element, peer, attempt, nullptr);
 }
 
-// What the kernel's answers say is counted with the failure. Where nothing was
-// asked, nothing is made up of sentences: a flood must stay cheap.
-[[gnu::noinline]] std::vector<Finding> KernelFindings(const Note& note) {
-  std::vector<Finding> findings;
-  for (const Found& found : Findings(note.failure,
-                                     {.upstream = note.upstream,
-                                     .peer = note.peer,
-                                     .message = note.attempt.message},
-                                     note.evidence)) {
-    findings.push_back(found.finding);
-  }
-  return findings;
-}
-
+// What the kernel's answers say is counted with it. Where nothing was asked,
+// nothing is made up of sentences: a flood must stay cheap.
 void CountFailure(const Run& run, uint32_t peer, const Note& note) {
   const uint64_t opened = run.store->AddFailedAttempt(
       run.row, peer, Worker(), run.now, note.failure,
-      note.evidence == nullptr ? std::vector<Finding>() : KernelFindings(note));
+      note.evidence == nullptr ? std::vector<Finding>()
+                               : FindingKinds(note.failure,
+                                              {.upstream = note.upstream,
+                                               .peer = note.peer,
+                                               .message = note.attempt.message},
+                                              note.evidence));
   if (opened != 0) {
     LogOpened(GetMainConf(run.request), opened);
   }
@@ -319,6 +312,12 @@ void CountFailure(const Run& run, uint32_t peer, const Note& note) {
 
 void AccountElement(const Run& run, const Element& element) {
   Note* note = FindNote(run, element.index);
+  if (!element.last && IsPause(*element.state)) {
+    if (note != nullptr && FindNote(run, element.index + 1) == nullptr) {
+      ++note->element;
+    }
+    return;
+  }
   const Peer peer = PeerOf(run, *element.state, note);
   const Note* failed = JudgeElement(run, element, peer, note);
   if (failed != nullptr) {

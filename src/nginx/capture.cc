@@ -182,6 +182,16 @@ void Discard(ngx_log_t*, ngx_uint_t, u_char*, size_t) {}
 static_assert(static_cast<int>(LogLevel::kEmerg) == NGX_LOG_EMERG &&
               static_cast<int>(LogLevel::kError) == NGX_LOG_ERR);
 
+// Angie writes a line once for each log, and in JSON for some (`format=json`).
+template <typename Log>
+bool IsPlain(const Log& log) {
+  if constexpr (requires { log.format.ctx; }) {
+    return log.format.ctx == nullptr;
+  } else {
+    return true;
+  }
+}
+
 // Whether any log writes a line of this level.
 bool IsWritten(const ngx_log_t& log, LogLevel level) {
   // debug_connection sends every level to every log.
@@ -198,6 +208,9 @@ bool IsWritten(const ngx_log_t& log, LogLevel level) {
 // bytes, of which `len` are left.
 // Flattened: calls would cost a failure some hundred instructions.
 [[gnu::flatten]] u_char* HandleLine(ngx_log_t* log, u_char* buf, size_t len) {
+  if (!IsPlain(*log)) {
+    return next_log_handler(log, buf, len);
+  }
   const LogLine line =
       ParseLogLine({reinterpret_cast<char*>(buf) + len - NGX_MAX_ERROR_STR,
                     NGX_MAX_ERROR_STR - len});
@@ -221,14 +234,16 @@ bool IsWritten(const ngx_log_t& log, LogLevel level) {
 bool LogErrors(ngx_conf_t* cf, ngx_log_t* head) {
   // Levels fall along the list, so this is the highest of all. 0: there is no
   // error_log, and nginx will take its default, which is for errors.
-  if (head->log_level >= NGX_LOG_ERR || head->log_level == 0) {
+  if (head == nullptr || head->log_level == 0 ||
+      (head->log_level >= NGX_LOG_ERR && IsPlain(*head))) {
     return true;
   }
   auto* log = static_cast<ngx_log_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_log_t)));
   if (log == nullptr) {
     return false;
   }
-  log->log_level = NGX_LOG_ERR;
+  log->log_level = head->log_level >= NGX_LOG_ERR ? head->log_level
+                                                  : ngx_uint_t{NGX_LOG_ERR};
   log->writer = Discard;
   // The head of the list stays where it is.
   std::swap(*head, *log);

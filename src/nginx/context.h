@@ -148,6 +148,13 @@ inline bool IsSeparator(const State& state) {
          state.response_time == 0 && state.bytes_received == 0;
 }
 
+// An element before the last one of its run that Tengine (dynamic_resolve) has
+// begun, to wait for a name and begin another one for the same attempt: what
+// was said of it is the next one's.
+inline bool IsPause(const State& state) {
+  return state.peer == nullptr && state.status == 0;
+}
+
 // Whether `context` has attempts that are not counted yet.
 inline bool IsUnsettled(const Context& context) {
   return context.open || StateCount(context.request) > context.accounted;

@@ -22,6 +22,20 @@ const auto& TimeoutsOf(const Upstream& u) {
   }
 }
 
+// Tengine: $upstream_connect_time and its like, where they are set.
+template <typename Request>
+int64_t OwnTimeout(Limit limit, const Request& r) {
+  if constexpr (requires { r.connect_time, r.send_time, r.read_time; }) {
+    const ngx_msec_t value = limit == Limit::kConnectTimeout ? r.connect_time
+                             : limit == Limit::kSendTimeout  ? r.send_time
+                             : limit == Limit::kReadTimeout  ? r.read_time
+                                                             : kUnsetTime;
+    return value == kUnsetTime ? -1 : static_cast<int64_t>(value);
+  } else {
+    return -1;
+  }
+}
+
 int64_t ValueOf(Limit limit, const ngx_http_upstream_t* u) {
   switch (u->conf == nullptr ? Limit::kNone : limit) {
     case Limit::kNone:
@@ -48,12 +62,13 @@ void AddTimes(const State& state, Failure* failure) {
   failure->bytes_received = static_cast<uint64_t>(state.bytes_received);
 }
 
-void AddLimit(const Attempt& attempt, const ngx_http_upstream_t* u,
-              Failure* failure) {
+void AddLimit(const Attempt& attempt, const ngx_http_request_t* r,
+              const ngx_http_upstream_t* u, Failure* failure) {
   const Limit limit =
       DecidingLimit(failure->cause, attempt.message, attempt.timer);
-  failure->limit =
-      LimitReached(limit, ValueOf(limit, u), failure->response_time);
+  const int64_t own = OwnTimeout(limit, *r);
+  failure->limit = LimitReached(limit, own >= 0 ? own : ValueOf(limit, u),
+                                failure->response_time);
 }
 
 }  // namespace upstream_502

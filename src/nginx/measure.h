@@ -30,8 +30,8 @@ inline int64_t TimeOf(const State& state) {
 void AddTimes(const State& state, Failure* failure);
 
 // What nginx's own limit that decided was set to; -1 where none did.
-void AddLimit(const Attempt& attempt, const ngx_http_upstream_t* u,
-              Failure* failure);
+void AddLimit(const Attempt& attempt, const ngx_http_request_t* r,
+              const ngx_http_upstream_t* u, Failure* failure);
 
 }  // namespace upstream_502
 

@@ -22,6 +22,16 @@ u_char* TextOf(Chunk* chunk) {
   return reinterpret_cast<u_char*>(chunk) + sizeof(Chunk);
 }
 
+// freenginx says of a stream, too, that its body is to be discarded; what then
+// reads from the socket is for connections that are one.
+bool IsStream(const ngx_http_request_t* r) {
+#if (NGX_HTTP_V2)
+  return r->stream != nullptr;
+#else
+  return r == nullptr;
+#endif
+}
+
 }  // namespace
 
 Outlet::Outlet(ngx_http_request_t* r, MainConf* conf)
@@ -154,7 +164,7 @@ ngx_int_t Outlet::Step() {
 // Read event handler: ends the response when its client has gone, which nothing
 // else would tell while there is nothing to send, or no room for it.
 void Outlet::OnRead(ngx_http_request_t* r) {
-  if (r->discard_body) {
+  if (r->discard_body && !IsStream(r)) {
     ngx_http_discarded_request_body_handler(r);
     if (r->discard_body || r->write_event_handler != OnWrite) {
       return;

@@ -31,6 +31,11 @@ struct Found {
 std::vector<Found> Findings(const Failure& failure, const FailureText& text,
                             const Evidence* evidence);
 
+// The same without their sentences.
+std::vector<Finding> FindingKinds(const Failure& failure,
+                                  const FailureText& text,
+                                  const Evidence* evidence);
+
 inline std::vector<Found> Findings(const Event& event) {
   return Findings(event.failure, TextOf(event),
                   event.evidence ? &*event.evidence : nullptr);

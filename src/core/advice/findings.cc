@@ -91,6 +91,16 @@ std::vector<Found> Findings(const Failure& failure, const FailureText& text,
   return found;
 }
 
+std::vector<Finding> FindingKinds(const Failure& failure,
+                                  const FailureText& text,
+                                  const Evidence* evidence) {
+  std::vector<Finding> kinds;
+  for (const Found& found : Findings(failure, text, evidence)) {
+    kinds.push_back(found.finding);
+  }
+  return kinds;
+}
+
 std::string Why(const Failure& failure, const FailureText& text,
                 const Evidence* evidence) {
   for (Found& found : Findings(failure, text, evidence)) {

@@ -231,10 +231,9 @@ std::string NotRetriedWords(const FindingCase& c) {
     case NotRetried::kNoneLeft:
       return c.failure.group_size > 0
                  ? absl::StrCat(
-                       "each of the group's ",
-                       Counted(c.failure.group_size, "server", "servers"),
-                       " was tried or out")
-                 : "every other one of the group was tried or out";
+                       "none was left of the group's ",
+                       Counted(c.failure.group_size, "server", "servers"))
+                 : "the group had no other one";
   }
   return "";
 }

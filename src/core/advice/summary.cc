@@ -49,7 +49,8 @@ std::string Detail(const Situation& e) {
   if (e.cause == Cause::kNoLiveUpstreams) {
     return absl::StrCat(", and nothing else failed ", LastMinutes(e),
                         ": its servers are marked down, at max_conns, or out "
-                        "since before that");
+                        "since before that, or a name of its has no address "
+                        "now");
   }
   if (e.cause == Cause::kHeaderTooBig && limit > 0) {
     // A single field may be too large for it, before all of that has come.

@@ -52,7 +52,7 @@ constexpr CauseInfo kCauses[] = {
         .hint = "every server was out: it failed max_fails times within "
                 "fail_timeout (then the failures before this one tell why), "
                 "is marked down, is at max_conns, or was tried by this "
-                "request already",
+                "request already; or a name of the group's has no address",
     },
     {
         .cause = Cause::kConnectionRefused,

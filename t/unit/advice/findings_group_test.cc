@@ -228,8 +228,9 @@ TEST(FindingsGroupTest, NotRetriedForOtherReasons) {
             "client");
   EXPECT_EQ(
       WhyNotRetried({.not_retried = NotRetried::kNoneLeft, .group_size = 3}),
-      "no other server was asked: each of the group's 3 servers was tried or "
-      "out");
+      "no other server was asked: none was left of the group's 3 servers");
+  EXPECT_EQ(WhyNotRetried({.not_retried = NotRetried::kNoneLeft}),
+            "no other server was asked: the group had no other one");
   EXPECT_EQ(WhyNotRetried({}), "");
   EXPECT_EQ(
       WhyNotRetried({.rescued = 1, .not_retried = NotRetried::kOnlyServer}),
