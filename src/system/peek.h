@@ -18,8 +18,8 @@ absl::string_view Peek(int fd, char* buffer, size_t room);
 // How many wait (FIONREAD). -1: cannot be told.
 int32_t WaitingBytes(int fd);
 
-// Whether FastCGI records hold what a program wrote to its standard error, or do
-// not begin where these bytes do: nginx drops what it has logged of it.
+// Whether FastCGI records hold what a program wrote to its standard error, or
+// do not begin where these bytes do: nginx drops what it has logged of it.
 bool HoldsErrors(absl::string_view records);
 
 // Looks for the empty line that ends a response's header, in parts as they
