@@ -82,8 +82,11 @@ void Gatherer::Count(const Event& event) {
   const bool told =
       std::any_of(found.begin(), found.end(),
                   [](const Found& one) { return !IsConsequence(one.finding); });
-  asked_ += event.evidence || told ? 1U : 0U;
-  dominant_ += dominant && (event.evidence || told) ? 1U : 0U;
+  const bool known = event.evidence || told;
+  const bool consequence =
+      !dominant && event.failure.cause == Cause::kNoLiveUpstreams;
+  asked_ += known && !consequence ? 1U : 0U;
+  dominant_ += dominant && known ? 1U : 0U;
   bool first = dominant;
   for (const Found& one : found) {
     const std::string peer(IsOfTheGroup(one.finding) ? "" : event.peer.c_str());
