@@ -182,11 +182,23 @@ void Discard(ngx_log_t*, ngx_uint_t, u_char*, size_t) {}
 static_assert(static_cast<int>(LogLevel::kEmerg) == NGX_LOG_EMERG &&
               static_cast<int>(LogLevel::kError) == NGX_LOG_ERR);
 
-// Angie writes a line once for each log, and in JSON for some (`format=json`).
+// Angie makes a line anew for each log, and JSON for some (`format=json`).
 template <typename Log>
 bool IsPlain(const Log& log) {
   if constexpr (requires { log.format.ctx; }) {
     return log.format.ctx == nullptr;
+  } else {
+    return true;
+  }
+}
+
+// Whether all of the line is where nginx would have it: in Angie the first
+// log's is, behind one of JSON it need not be.
+template <typename Log>
+bool IsWhole(const Log& log) {
+  if constexpr (requires { log.format.ctx; }) {
+    const auto* r = static_cast<const ngx_http_log_ctx_t*>(log.data)->request;
+    return IsPlain(log) && r != nullptr && r->connection->log == &log;
   } else {
     return true;
   }
@@ -208,7 +220,7 @@ bool IsWritten(const ngx_log_t& log, LogLevel level) {
 // bytes, of which `len` are left.
 // Flattened: calls would cost a failure some hundred instructions.
 [[gnu::flatten]] u_char* HandleLine(ngx_log_t* log, u_char* buf, size_t len) {
-  if (!IsPlain(*log)) {
+  if (!IsWhole(*log)) {
     return next_log_handler(log, buf, len);
   }
   const LogLine line =
