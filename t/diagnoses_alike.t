@@ -40,10 +40,20 @@ sub obey ($c) {
     }
 }
 
-my @NAMES = qw(heads any large sizes kept mixed after times together silent mute);
-$t->tcp( app => \&obey );
+my @NAMES =
+  qw(heads any large sizes kept mixed after times together silent mute known);
+# One has a server of its own.
+my %SERVER = ( silent => 'closes' );
+$t->tcp( app    => \&obey );
+$t->tcp( closes => [ 'read', 'close' ] );
 $t->conf(
-    http   => join( '', map { "upstream $_ { server %%app%%; keepalive 8; }\n" } @NAMES ),
+    http => join(
+        '',
+        map {
+            my $server = $SERVER{$_} // 'app';
+            "upstream $_ { server %%$server%%; keepalive 8; }\n"
+        } @NAMES
+    ),
     server => join(
         '',
         map {
@@ -131,11 +141,12 @@ subtest 'a time that is no limit of nginx' => sub {
 # What closes every connection may be no server of HTTP at all.
 subtest 'never an answer' => sub {
     ask('/mute');
-    ask( ('/mute?close=0') x 4, ('/silent?close=0') x 4 );
+    ask( map { ("/$_?close=0") x 4 } qw(mute silent known) );
     my %hint = map { $_->{upstream} => $_->{hint} } @{ $t->status->{diagnoses} };
     my $asks = qr/^it has not answered once since counting began: does it speak what proxy_pass speaks/;
     like $hint{silent}, $asks, 'one that never answered';
-    unlike $hint{mute}, $asks, 'not one that did';
+    unlike $hint{mute},  $asks, 'not one that did';
+    unlike $hint{known}, $asks, 'nor one that did for another upstream';
     like $hint{mute}, qr/its worker crashed.*see its log/, 'whose log is looked at';
 };
 

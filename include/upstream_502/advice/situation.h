@@ -50,7 +50,6 @@ struct Situation {
   // those, unless servers were kept out by max_conns.
   uint64_t no_live = 0;
   bool kept_out = false;
-  bool answered = false;  // something came of an attempt since counting began
   // Ends of idle connections after a 101, or of silent event streams: no fault,
   // and in no other number here. Where there is nothing else the events and the
   // cause are theirs.
@@ -94,8 +93,12 @@ std::string CommonPath(const Situation& situation);
 // Spells of failures within the hour, each after good minutes.
 size_t Bursts(const Situation& situation);
 
-// Whether clients got a good answer in spite of every failure.
+// Whether no client got a gateway response in spite of every failure: another
+// server's answer, a stale copy, or a page of the configuration's own.
 bool AllRescued(const Situation& situation);
+
+// Whether it was another server's, each time.
+bool AnotherServerAnswered(const Situation& situation);
 
 // Whether only requests that nginx would have repeated but for their method
 // reached the client broken.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "upstream_502/advice/address.h"
 #include "upstream_502/advice/commands.h"
 #include "upstream_502/words/escape.h"
@@ -124,8 +125,11 @@ void Confirmer::Silence() {
                    failure_.protocol == Protocol::kSuwsgi;
   const std::string shown = CertificateOf(address_, "", "");
   if (!tls && !shown.empty()) {
-    Add("timeout 5 ", shown,
-        " 2>&1 | grep -c 'Cipher is [A-Z]'  # 1: it speaks TLS");
+    Add("timeout 5 ",
+        absl::StrReplaceAll(
+            shown, {{"s_client", "s_client -cipher DEFAULT:@SECLEVEL=0"}}),
+        " 2>&1 | grep -cE 'Cipher is [A-Z]|SSL alert number'  # 0: no TLS is "
+        "spoken there");
   }
 }
 

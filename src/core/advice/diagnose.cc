@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "findings_case.h"
+#include "silence.h"
 #include "summary.h"
 #include "upstream_502/advice/checks.h"
 #include "upstream_502/advice/confirm.h"
@@ -116,9 +117,10 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
     d->summary = IntermittentSummary(e);
   }
   NamePeers(e, peers, d);
-  if (d->severity == Severity::kOutage && AllRescued(e)) {
-    d->severity = Severity::kDegraded;
-    d->summary += "; clients saw none of it";
+  if (d->severity != Severity::kInfo && AllRescued(e)) {
+    d->summary += AnotherServerAnswered(e)
+                      ? "; clients saw none of it, nginx asked another one"
+                      : "; no client got a 502 or 504 of it";
   }
   if (d->severity != Severity::kInfo && OnlyPosts(e)) {
     d->summary +=
@@ -166,25 +168,17 @@ void Lead(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   }
 }
 
-// A server that has never answered may be none that nginx could talk to; what
-// ends the requests of one that has is another matter.
+// What ends the requests of a server that has answered is another matter.
 bool IsSilent(const Situation& e, const Gathered& gathered) {
-  if (e.last_success != 0 || e.answered ||
-      (e.cause != Cause::kClosedBeforeResponse &&
-       e.cause != Cause::kResetBeforeResponse &&
-       e.cause != Cause::kReadTimeout)) {
+  if (e.cause != Cause::kClosedBeforeResponse &&
+      e.cause != Cause::kResetBeforeResponse &&
+      e.cause != Cause::kReadTimeout) {
     return false;
   }
   const Finding lead = gathered.lead.value_or(Finding::kStillListening);
-  return lead == Finding::kStillListening || lead == Finding::kNoAnswer ||
-         lead == Finding::kAlwaysAfter;
-}
-
-std::string HintFor(const Situation& e, const Gathered& gathered,
-                    const Failure& failure, const FailureText& text) {
-  const std::string hint = gathered.lead ? HintOf(*gathered.lead, failure, text)
-                                         : Hint(failure, text);
-  return IsSilent(e, gathered) ? HintOfSilence(failure, text, hint) : hint;
+  return (lead == Finding::kStillListening || lead == Finding::kNoAnswer ||
+          lead == Finding::kAlwaysAfter) &&
+         HasNeverAnswered(e);
 }
 
 void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
@@ -199,7 +193,12 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   if (example == nullptr && !d->peers.empty()) {
     text.peer = d->peers[0];
   }
-  d->hint = HintFor(e, gathered, failure, text);
+  const bool silent = IsSilent(e, gathered);
+  d->hint = gathered.lead ? HintOf(*gathered.lead, failure, text)
+                          : Hint(failure, text);
+  if (silent) {
+    d->hint = HintOfSilence(failure, text, std::string(d->hint));
+  }
   failure.protocol = e.upstream.protocol;
 
   const std::string uri = CommonPath(e);
@@ -219,7 +218,7 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   if (checks.empty()) {
     checks = Checks(failure, text, evidence);
   }
-  if (IsSilent(e, gathered)) {
+  if (silent) {
     const std::vector<std::string> first =
         ConfirmSilence(failure, text, evidence);
     checks.insert(checks.begin(), first.begin(), first.end());

@@ -133,8 +133,9 @@ void FindUnaccepted(const FindingCase& c) {
 
 void FindSilent(const FindingCase& c) {
   const Evidence& e = c.evidence;
-  const absl::string_view what = c.failure.cause == Cause::kBodyTimeout
-                                     ? "nothing more of the answer came"
+  const absl::string_view what =
+      c.failure.cause == Cause::kBodyTimeout ? "nothing more of the answer came"
+      : c.failure.bytes_received > 0 ? "only a part of the answer's header came"
                                      : "no answer came";
   if (c.IsHere() && e.accepted == Seen::kYes && UnreadBytes(c) == 0 &&
       e.unacknowledged_bytes <= 0) {

@@ -267,20 +267,29 @@ std::string HintOfSilence(const Failure& failure, const FailureText& text,
   if (!TakesDetails(ReadingOf(failure, text))) {
     return hint;
   }
-  const std::string asks = absl::StrCat(
+  const absl::string_view family = DirectivePrefix(failure.protocol);
+  const std::string speaks = absl::StrCat(
       "it has not answered once since counting began: does it "
       "speak what ",
-      DirectivePrefix(failure.protocol), "_pass speaks");
-  // Something ran there for a while, or still does: what it was goes first.
-  if (failure.cause == Cause::kReadTimeout ||
-      failure.response_time >= kLongMs) {
-    const std::string both = absl::StrCat(hint, "; ", asks);
+      family, "_pass speaks");
+  if (failure.cause == Cause::kReadTimeout) {
+    const std::string both = absl::StrCat(hint, "; ", speaks);
     return both.size() <= kHintMax ? both : hint;
   }
-  return absl::StrCat(asks,
-                      ", without TLS and the PROXY protocol; is it a relay "
-                      "(docker-proxy, HAProxy in TCP mode) whose own target "
-                      "refuses; else see the service's log");
+  const std::string asks =
+      absl::StrCat(speaks,
+                   ", without TLS and the PROXY protocol; is it a relay "
+                   "(docker-proxy, HAProxy in TCP mode) whose own target "
+                   "refuses; else ");
+  // Something ran there for a while, or still does.
+  if (failure.response_time >= kLongMs) {
+    std::string details;
+    AppendDetails(failure.cause, family, &details);
+    if (details.size() > 2 && asks.size() + details.size() - 2 <= kHintMax) {
+      return absl::StrCat(asks, details.substr(2));
+    }
+  }
+  return absl::StrCat(asks, "see the service's log");
 }
 
 }  // namespace upstream_502

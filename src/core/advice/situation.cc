@@ -3,7 +3,6 @@
 #include "upstream_502/advice/situation.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -81,18 +80,6 @@ bool IsKeptOut(const Event& event) {
     }
   }
   return false;
-}
-
-// Causes of which something had come from the server.
-bool HasAnswered(const CauseCounts& causes) {
-  constexpr Cause kAnswers[] = {
-      Cause::kKeepaliveRace,  Cause::kHeaderIncomplete, Cause::kHeaderInvalid,
-      Cause::kHeaderTooBig,   Cause::kProtocolError,    Cause::kErrorStatus,
-      Cause::kBodyIncomplete, Cause::kBodyTimeout};
-  return std::any_of(std::begin(kAnswers), std::end(kAnswers),
-                     [&causes](Cause cause) {
-                       return causes[static_cast<size_t>(cause)] > 0;
-                     });
 }
 
 // A group runs out of live servers because of something else: that is named
@@ -204,7 +191,6 @@ Situation Collect(const Snapshot& snapshot, const UpstreamStats& upstream) {
   if (e.failures > 0 || e.idle_ends > 0) {
     CollectEvents(&e);
     ChooseCause(&e);
-    e.answered = HasAnswered(upstream.causes);
     e.since = SpellStart(e);
   }
   return e;
@@ -328,6 +314,13 @@ bool AllRescued(const Situation& e) {
   return Responses502(e) == 0 && !e.events.empty() &&
          std::all_of(e.events.begin(), e.events.end(), [](const Event* event) {
            return event->failure.rescued != 0;
+         });
+}
+
+bool AnotherServerAnswered(const Situation& e) {
+  return AllRescued(e) &&
+         std::all_of(e.events.begin(), e.events.end(), [](const Event* event) {
+           return event->failure.attempts > event->failure.attempt;
          });
 }
 

@@ -33,7 +33,9 @@ std::string WithoutServer(const Situation& e) {
 
 // What is counted: nothing was tried where every failure came before that.
 absl::string_view Counted(const Situation& e) {
-  return e.share >= 1 && IsBeforeAttempt(e.cause) ? "request" : "attempt";
+  const bool none = e.upstream.attempts == 0 && e.upstream.failures > 0;
+  return none || (e.share >= 1 && IsBeforeAttempt(e.cause)) ? "request"
+                                                            : "attempt";
 }
 
 }  // namespace
@@ -99,10 +101,9 @@ std::string PartialSummary(const Situation& e, size_t failing) {
       failing == 1
           ? std::string(e.servers[0].stats->addr)
           : absl::StrCat(failing, " of ", e.servers.size(), " servers");
-  return absl::StrCat(
-      who, " failed ", failures, " of ", attempts, " attempts ", LastMinutes(e),
-      " while other servers answer: ", Reason(e),
-      AllRescued(e) ? "; clients saw none of it, nginx asked another one" : "");
+  return absl::StrCat(who, " failed ", failures, " of ", attempts, " attempts ",
+                      LastMinutes(e),
+                      " while other servers answer: ", Reason(e));
 }
 
 std::string IntermittentSummary(const Situation& e) {

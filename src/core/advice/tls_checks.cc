@@ -27,7 +27,9 @@ constexpr absl::string_view kAgreed =
 
 // What became of a handshake.
 constexpr absl::string_view kOutcome =
-    " 2>&1 | grep -E 'Cipher is|alert|errno|:error:|Acceptable client'";
+    " 2>&1 | grep -E 'Cipher is|alert|errno|:error:|Acceptable client|Client "
+    "Certificate Types|^Requested Sig'  # the last three: it wants a "
+    "certificate";
 
 // The name that did not match, which nginx puts into quotation marks.
 std::string QuotedName(absl::string_view message) {
@@ -69,6 +71,7 @@ class Advisor {
         depth_(Depth(evidence)),
         reading_(depth_ > 0 ? Reading::kCertificateChain
                             : ReadingOf(failure, text)),
+        sni_(evidence != nullptr && evidence->sni == Seen::kYes),
         weak_issuer_(absl::StrContains(text.message, "error: (67:")),
         carried_(evidence == nullptr ? "" : CarriedName(*evidence)) {}
 
@@ -117,6 +120,7 @@ class Advisor {
   const absl::string_view prefix_;
   const int depth_;
   const Reading reading_;
+  const bool sni_;  // a name was sent
   const bool weak_issuer_;
   const std::string carried_;  // a name that the certificate is for
   std::vector<std::string> checks_;
@@ -175,7 +179,9 @@ void Advisor::Handshake() {
       if (!name_.empty()) {
         Show("", "", kOutcome);
       }
-      Add(prefix_, "_ssl_server_name on;");
+      if (!sni_) {
+        Add(prefix_, "_ssl_server_name on;");
+      }
       Add(TlsVersionsOf(address_));
   }
 }

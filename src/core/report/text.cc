@@ -36,13 +36,21 @@ std::string Count(uint64_t count) {
   return text;
 }
 
-// Of all upstreams or of one.
-template <typename Stats>
-std::string Volume(const Stats& stats) {
+// Failures without an attempt.
+uint64_t BeforeAttempts(const UpstreamStats& upstream) {
+  if (upstream.attempts == 0) {
+    return upstream.failures;
+  }
   uint64_t before = 0;
   for (size_t i = 0; i < kCauseCount; ++i) {
-    before += IsBeforeAttempt(static_cast<Cause>(i)) ? stats.causes[i] : 0;
+    before += IsBeforeAttempt(static_cast<Cause>(i)) ? upstream.causes[i] : 0;
   }
+  return std::min(before, upstream.failures);
+}
+
+// Of all upstreams or of one.
+template <typename Stats>
+std::string Volume(const Stats& stats, uint64_t before) {
   before = std::min(before, stats.failures);
   const std::string without =
       before == 0 ? "" : absl::StrCat(before, " before any attempt, ");
@@ -89,9 +97,14 @@ void AppendHeader(const Snapshot& snapshot, std::string* out) {
   }
 }
 
-void AppendTotals(const Totals& totals, std::string* out) {
+void AppendTotals(const Snapshot& snapshot, std::string* out) {
+  const Totals& totals = snapshot.totals;
   out->push_back('\n');
-  AppendWrapped("", 2, Volume(totals), out);
+  uint64_t before = 0;
+  for (const UpstreamStats& upstream : snapshot.upstreams) {
+    before += BeforeAttempts(upstream);
+  }
+  AppendWrapped("", 2, Volume(totals, before), out);
   if (SumResponses(totals.responses) == 0) {
     out->append("no response was a 502, a 504 or nginx's own 500\n");
     return;
@@ -295,7 +308,7 @@ void AppendTroubled(const Excerpt& excerpt, const UpstreamStats& upstream,
   }
   AppendWrapped(
       "", 2,
-      absl::StrCat(Volume(upstream),
+      absl::StrCat(Volume(upstream, BeforeAttempts(upstream)),
                    "; 502: ", ResponsesWithCode(upstream.responses, 502),
                    ", 504: ", ResponsesWithCode(upstream.responses, 504),
                    ", 500: ", ResponsesWithCode(upstream.responses, 500)),
@@ -428,7 +441,7 @@ std::unique_ptr<Renderer> MakeTextRenderer(const Excerpt& excerpt) {
   } else {
     parts.push_back(Once([&excerpt](std::string* out) {
       AppendHeader(excerpt.snapshot(), out);
-      AppendTotals(excerpt.snapshot().totals, out);
+      AppendTotals(excerpt.snapshot(), out);
       AppendVerdict(excerpt, out);
     }));
     parts.push_back(TroubledOnes(excerpt));

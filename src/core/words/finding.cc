@@ -143,7 +143,7 @@ constexpr FindingInfo kFindings[] = {
      "is the network or the machine, not the service",
      "ioctl(SIOCOUTQ) and getsockopt(TCP_INFO)",
      "is the machine up, does a firewall drop packets of connections "
-     "it has forgotten"},
+     "it has forgotten, or what is large (MTU: ping -M do -s 1472 HOST)"},
     {Finding::kServiceGone, "service_gone", kEnded,
      "this machine: nobody listens there any more: the service "
      "itself ended",
@@ -172,7 +172,8 @@ constexpr FindingInfo kFindings[] = {
      "request: its status, and how much was sent",
      "recv(MSG_PEEK): Linux keeps what came before a reset",
      "the status says why: 413 is the service's own limit on bodies, "
-     "lower than client_max_body_size"},
+     "lower than client_max_body_size; below 400 it has not read the body, and "
+     "has to"},
     {Finding::kWrongProtocol, "wrong_protocol",
      "header_invalid, protocol_error, tls_protocol_error, "
      "header_incomplete",

@@ -63,7 +63,7 @@ my @USUAL = (
     [ qr/MemAvailable/ => qr/\A[1-9]\d* processes of \d+ MB, \d+ MB available: room for \d+.*\n\z/, $CAPACITY ],
     [ qr/grep -rsnE --include='\*\.conf'/ => qr/\A(?:\S+:\d+:.*\n)+\z/, $RIGHT ],
     [ qr/php\*fpm/ => qr/NOTICE/, $LOG ],
-    [ qr/# 1: it speaks TLS$/ => qr/^0$/m, $RIGHT ],
+    [ qr/# 0: no TLS is spoken there$/ => qr/^0$/m, $RIGHT ],
     [ qr/# what speaks HTTP answers$/ => qr{^(?:curl: |HTTP/)}m, $RIGHT ],
 );
 

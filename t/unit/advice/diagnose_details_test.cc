@@ -85,15 +85,15 @@ TEST(Diagnose, CountsRequestsThatNobodyAnswered) {
   EXPECT_THAT(all[0].summary, HasSubstr(", none was answered: read timeout"));
 }
 
-TEST(Diagnose, IsNoOutageWhereClientsSawNothing) {
+TEST(Diagnose, SaysThatNoClientGotIt) {
   Scene scene("app", Protocol::kHttp);
   Failed failed = Refused();
   failed.rescued = true;
+  failed.attempts = 1;  // a page of the configuration's own, say
   scene.At(kMinute).Bad(5, failed);
   const Diagnosis d = scene.One();
-  EXPECT_EQ(d.severity, Severity::kDegraded);
-  EXPECT_EQ(d.pattern, Pattern::kOutage);
-  EXPECT_THAT(d.summary, HasSubstr("; clients saw none of it"));
+  EXPECT_EQ(d.severity, Severity::kOutage);
+  EXPECT_THAT(d.summary, HasSubstr("; no client got a 502 or 504 of it"));
 }
 
 TEST(Diagnose, SaysHowMuchOfItIsOfTheCause) {

@@ -33,6 +33,7 @@ struct Failed {
   std::string uri = "/";
   Phase phase = Phase::kHeader;
   bool rescued = false;
+  uint16_t attempts = 0;  // 0: two where it is rescued
   bool attempted = true;
   uint16_t received_status = 0;
   uint8_t event_stream = 0;
@@ -239,6 +240,10 @@ class Scene {
     event.failure.cause = failed.cause;
     event.failure.phase = failed.phase;
     event.failure.rescued = failed.rescued ? 1 : 0;
+    event.failure.attempt = 1;
+    event.failure.attempts = failed.attempts != 0 ? failed.attempts
+                             : failed.rescued     ? uint16_t{2}
+                                                  : uint16_t{1};
     event.failure.limit = failed.limit;
     event.failure.response_time = static_cast<int32_t>(failed.response_time);
     event.failure.bytes_received = failed.bytes_received;

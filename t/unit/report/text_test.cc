@@ -57,11 +57,18 @@ TEST(TextRenderer, SaysWhatIsCountedAndSinceWhen) {
 
 TEST(TextRenderer, TakesNoFailureBeforeAnAttemptForOne) {
   Report report = SampleReport();
-  Totals& totals = report.snapshot.totals;
-  totals.attempts = 2;
-  totals.failures = 9;
-  totals.causes = {};
-  totals.causes[static_cast<size_t>(Cause::kResolverMissing)] = 8;
+  Snapshot& snapshot = report.snapshot;
+  snapshot.totals.attempts = 2;
+  snapshot.totals.failures = 9;
+  for (UpstreamStats& upstream : snapshot.upstreams) {
+    upstream.failures = upstream.attempts = 0;
+    upstream.causes = {};
+  }
+  snapshot.upstreams[1].failures = 5;  // and no attempt
+  snapshot.upstreams[1].causes[static_cast<size_t>(Cause::kInternalError)] = 5;
+  snapshot.upstreams[2].failures = 4;
+  snapshot.upstreams[2].attempts = 2;
+  snapshot.upstreams[2].causes[static_cast<size_t>(Cause::kDnsError)] = 3;
   EXPECT_THAT(Text(report),
               HasSubstr("attempts 2, failures 9 (8 before any attempt, 50.0% "
                         "of attempts)"));
