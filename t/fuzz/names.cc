@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -28,7 +29,11 @@ void Advise(const Failure& failure, const FailureText& text,
             const Evidence* evidence) {
   REQUIRE(Hint(failure, text).size() <= 300);
   REQUIRE(!Why(failure, text, evidence).empty());
+  REQUIRE(HintOfSilence(failure, text, Hint(failure, text)).size() <= 300);
   std::vector<std::string> commands = Checks(failure, text, evidence);
+  for (std::string& command : ConfirmSilence(failure, text, evidence)) {
+    commands.push_back(std::move(command));
+  }
   for (const Found& found : Findings(failure, text, evidence)) {
     REQUIRE(found.text.size() <= 300);
     for (std::string& command :

@@ -163,6 +163,10 @@ TEST(Confirm, EndsEveryQuoteItBegins) {
           commands.push_back(std::move(command));
         }
       }
+      for (std::string& command :
+           ConfirmSilence({.protocol = protocol}, text, nullptr)) {
+        commands.push_back(std::move(command));
+      }
       for (size_t finding = 0; finding < kFindingCount; ++finding) {
         for (std::string& command :
              Confirm(static_cast<Finding>(finding), {.protocol = protocol},
