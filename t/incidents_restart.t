@@ -53,7 +53,8 @@ sub happened ( $time, $between, $name ) {
 
 sub utc ($ms) { return strftime '%Y-%m-%d %H:%M:%S', gmtime floor( $ms / 1000 ) }
 
-sub saved () { return ( stat "$kept/state" )[1] // 0 }
+# The number of a file that went may be the next one's.
+sub saved () { return join ' ', ( Time::HiRes::stat("$kept/state") )[ 1, 9 ] }
 
 # A reload starts the process that saves, which does so at once.
 sub reload_and_save () {
