@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Upstream502::Clock;
 use Upstream502::Diagnosis qw(edits);
 use Upstream502::Namespace;
 use Upstream502::Net qw(listen_tcp listen_unix);
@@ -20,9 +21,9 @@ use Upstream502::Wire;
 
 enter_namespace();
 
-# All sockets are looked through twice a second at most: the time is the point.
+# All sockets are looked through twice a second at most.
 sub rested ($code) {
-    return sub ( $t, $row ) { sleep 1; return $code->( $t, $row ) };
+    return sub ( $t, $row ) { $t->{clock}->pass(1); return $code->( $t, $row ) };
 }
 
 # A service that listens on the same path of a file system of its own.
@@ -249,5 +250,8 @@ my @rows = (
 
 play(
     \@rows,
-    setup => sub ($t) { chmod 0755, $t->dir },
+    setup => sub ($t) {
+        chmod 0755, $t->dir;
+        $t->{clock} = Upstream502::Clock->new( $t->dir );
+    },
 );

@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Time::HiRes qw(sleep);
 use Upstream502::Diagnosis qw(usual_time);
+use Upstream502::Net qw(idle_ms);
 use Upstream502::Steps;
 use Upstream502::Test;
 use Upstream502::Wire;
@@ -115,7 +116,7 @@ subtest 'kept connections' => sub {
         is_deeply [ ask( ("/$name") x 6 ) ], [ (200) x 6 ], 'new ones do well';
         $t->nginx->wait_idle;
     }
-    sleep 1.1;    # idle for as long as idleness tells something
+    wait_for 'idleness that tells something', sub { idle_ms( $t->port('app') ) > 1000 };
     is_deeply [ ask( ('/kept') x 6 ) ], [ (504) x 6 ], 'kept ones do not';
     ask( ('/mixed') x 6, '/mixed?hold' );
     alike(

@@ -9,10 +9,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use IO::Select  ();
-use Time::HiRes qw(sleep);
 use Upstream502::Diagnosis qw(edits);
 use Upstream502::Namespace;
-use Upstream502::Net qw(accept_from listen_tcp reset_close wait_for PATIENCE);
+use Upstream502::Net qw(accept_from idle_ms listen_tcp reset_close wait_for
+  PATIENCE);
 use Upstream502::Runner;
 use Upstream502::Service;
 use Upstream502::Wire;
@@ -233,7 +233,8 @@ play(
         kept(
             name => 'a kept connection had been idle for long',
             ask  => sub ( $t, $row, $uri, %send ) {
-                sleep 1.1;    # the time itself is the point
+                my ($port) = $t->{address}{"r$row->{number}_b"} =~ /:(\d+)$/;
+                wait_for 'a second of idleness', sub { idle_ms($port) > 1100 };
                 return $t->get( $uri, %send );
             },
             finding  => 'idle_closed',

@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use POSIX qw(SIGKILL WNOHANG);
 use Test::More;
-use Time::HiRes qw(sleep);
+use Upstream502::Clock;
 use Upstream502::Diagnosis;
 use Upstream502::Namespace;
 use Upstream502::Net qw(wait_for);
@@ -80,7 +80,7 @@ PERL
 
 sub dies ( $port, $end ) {
     return sub ( $t, @ ) {
-        sleep 1.1;    # counted once a second
+        $t->{clock}->pass(1);    # counted once a second
         my $service = Upstream502::Service->new( "$t->{dir}/alone.log",
             $^X, '-e', $ALONE, $group, $port, $end );
         wait_for 'it to be killed', sub { waitpid( $service->pid, WNOHANG ) > 0 };
@@ -93,7 +93,7 @@ my @REFUSED = ( site => 'B11a', finding => 'port_closed' );
 
 # A minute later another one was killed; `sleep` tells when.
 sub killed_again ( $t, @ ) {
-    sleep 1.1;    # counted once a second
+    $t->{clock}->pass(1);    # counted once a second
     my $diagnosis = $t->{diagnosis} //= Upstream502::Diagnosis->new($t);
     $diagnosis->command( sleep => "exec curl -s $t->{address}{memory}/wants >/dev/null;:", '' );
     return;
@@ -153,6 +153,7 @@ play(
         },
     ],
     setup => sub ($t) {
+        $t->{clock} = Upstream502::Clock->new( $t->dir );
         $t->{address}{memory} = '127.0.0.1:8097';
         $t->service( memory => [ $^X, '-e', $SERVICE, $group, 8097 ] );
     }

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use IO::Socket::UNIX;
+use Upstream502::Clock;
 use Upstream502::Diagnosis qw(edits);
 use Upstream502::Namespace;
 use Upstream502::Net qw(listen_tcp listen_unix);
@@ -19,9 +20,9 @@ enter_namespace();
 my $firewall =
   firewall('OUTPUT -d 127.0.7.2 -p tcp -j REJECT --reject-with tcp-reset');
 
-# All sockets are looked through twice a second at most: the time is the point.
+# All sockets are looked through twice a second at most.
 sub abandoned ( $t, $row ) {
-    sleep 1;
+    $t->{clock}->pass(1);
     my $path = $t->dir . '/gone.sock';
     IO::Socket::UNIX->new( Local => $path, Listen => 1 );
     chmod 0777, $path;
@@ -204,5 +205,6 @@ play(
             unsaid   => 'port_closed',
             evidence => { listening => undef, where => undef },
         },
-    ]
+    ],
+    setup => sub ($t) { $t->{clock} = Upstream502::Clock->new( $t->dir ) },
 );

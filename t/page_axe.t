@@ -13,10 +13,7 @@ use Test::More;
 use Upstream502::Browser;
 use Upstream502::Test;
 
-if ( my $reason = Upstream502::Browser->missing ) {
-    plan skip_all => $reason;
-}
-plan skip_all => 'the same without sanitizers' if $ENV{TEST_NGINX_ASAN};
+Upstream502::Browser->need;
 
 my $t = Upstream502::Test->new;
 $t->tcp( fine => [ 'read', [ write => "HTTP/1.1 200 OK\r\n\r\nok" ] ] );

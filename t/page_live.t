@@ -14,10 +14,7 @@ use Upstream502::Browser;
 use Upstream502::Clock;
 use Upstream502::Test;
 
-if ( my $reason = Upstream502::Browser->missing ) {
-    plan skip_all => $reason;
-}
-plan skip_all => 'the same without sanitizers' if $ENV{TEST_NGINX_ASAN};
+Upstream502::Browser->need;
 
 my $t     = Upstream502::Test->new;
 my $clock = Upstream502::Clock->new( $t->dir );

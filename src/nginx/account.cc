@@ -92,12 +92,17 @@ Run MakeRun(Context* context, int rc) {
   return run;
 }
 
-// Visits the elements of the run from `begin` on, in order, in a time that
-// grows with their number: a request may try thousands of peers.
+Note* FindNote(const Run& run, uint32_t element) {
+  return run.context->notes.Find(run.context->runs, element);
+}
+
+// Visits the attempts of the run from the element `begin` on, in order, in a
+// time that grows with their number: a request may try thousands of peers.
+// Returns how many there are.
 template <typename Visit>
-void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
+uint32_t ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
   if (begin >= run.end) {
-    return;
+    return 0;
   }
   const State* states = States(run.request);
   Element element;
@@ -108,15 +113,21 @@ void ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
   for (uint32_t i = begin; i < run.end; ++i) {
     element.later += TimeOf(states[i]);
   }
+  const uint32_t before = element.attempt;
   for (uint32_t i = begin; i < run.end; ++i) {
+    element.last = i + 1 == run.end;
+    element.later -= TimeOf(states[i]);
+    if (!element.last && IsPause(states[i])) {
+      run.context->notes.PassOn(run.context->runs, i);
+      continue;
+    }
     element.index = i;
     element.state = &states[i];
-    element.last = i + 1 == run.end;
     ++element.attempt;
     element.sent += states[i].bytes_sent > 0 ? 1U : 0U;
-    element.later -= TimeOf(states[i]);
     visit(element);
   }
+  return element.attempt - before;
 }
 
 uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
@@ -279,10 +290,6 @@ const Note* Judge(const Run& run, const Element& element, const Peer& peer,
   return note;
 }
 
-Note* FindNote(const Run& run, uint32_t element) {
-  return run.context->notes.Find(run.context->runs, element);
-}
-
 const Note* JudgeElement(const Run& run, const Element& element,
                          const Peer& peer, Note* note) {
   if (note != nullptr) {
@@ -312,12 +319,6 @@ void CountFailure(const Run& run, uint32_t peer, const Note& note) {
 
 void AccountElement(const Run& run, const Element& element) {
   Note* note = FindNote(run, element.index);
-  if (!element.last && IsPause(*element.state)) {
-    if (note != nullptr && FindNote(run, element.index + 1) == nullptr) {
-      ++note->element;
-    }
-    return;
-  }
   const Peer peer = PeerOf(run, *element.state, note);
   const Note* failed = JudgeElement(run, element, peer, note);
   if (failed != nullptr) {
@@ -410,13 +411,13 @@ void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook) {
   const Run run = MakeRun(context, rc);
   LearnProtocol(run);
   const uint32_t begin = std::max(context->begin, context->accounted);
-  ForEachElement(run, begin, [&run](const Element& element) {
-    AccountElement(run, element);
-  });
+  const uint32_t attempts = ForEachElement(
+      run, begin,
+      [&run](const Element& element) { AccountElement(run, element); });
   if (run.end <= context->begin && rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
     AccountNoAttempt(run);
   }
-  run.store->AddRequest(run.row, Worker(), run.now, run.end - begin);
+  run.store->AddRequest(run.row, Worker(), run.now, attempts);
   if (begin < run.end && IsGrpc(run.protocol)) {
     CountGrpcStatus(*run.upstream, run.store, run.row);
   }

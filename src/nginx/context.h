@@ -41,6 +41,14 @@ class Notes {
   // is out.
   Note* Add(ngx_pool_t* pool, uint32_t run, uint32_t element, size_t room);
 
+  // What was said of `element` is the next one's, unless that has its own.
+  void PassOn(uint32_t run, uint32_t element) {
+    Note* note = Find(run, element);
+    if (note != nullptr && Find(run, element + 1) == nullptr) {
+      ++note->element;
+    }
+  }
+
   absl::Span<Note* const> all() const { return {at_, count_}; }
 
  private:
@@ -148,9 +156,9 @@ inline bool IsSeparator(const State& state) {
          state.response_time == 0 && state.bytes_received == 0;
 }
 
-// An element before the last one of its run that Tengine (dynamic_resolve) has
-// begun, to wait for a name and begin another one for the same attempt: what
-// was said of it is the next one's.
+// Of an element before the last one of its run: whether Tengine
+// (dynamic_resolve) has begun it to wait for a name, and begun another one for
+// the attempt then.
 inline bool IsPause(const State& state) {
   return state.peer == nullptr && state.status == 0;
 }

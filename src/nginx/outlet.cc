@@ -24,11 +24,11 @@ u_char* TextOf(Chunk* chunk) {
 
 // freenginx says of a stream, too, that its body is to be discarded; what then
 // reads from the socket is for connections that are one.
-bool IsStream(const ngx_http_request_t* r) {
+bool IsStream([[maybe_unused]] const ngx_http_request_t* r) {
 #if (NGX_HTTP_V2)
   return r->stream != nullptr;
 #else
-  return r == nullptr;
+  return false;
 #endif
 }
 

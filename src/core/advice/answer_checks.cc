@@ -31,12 +31,13 @@ std::vector<std::string> Writable(absl::string_view path, int errno_number) {
   if (path.empty()) {
     return {};
   }
+  if (errno_number == EACCES) {
+    return {absl::StrCat("namei -l ", ShellQuote(path))};
+  }
   const std::string folder = ShellQuote(path.substr(0, path.rfind('/')));
   return {absl::StrCat("df -h ", folder,
                        "  # it is free again once the request has ended"),
-          absl::StrCat("df -i ", folder),
-          absl::StrCat("namei -l ",
-                       errno_number == EACCES ? ShellQuote(path) : folder)};
+          absl::StrCat("df -i ", folder), absl::StrCat("namei -l ", folder)};
 }
 
 }  // namespace

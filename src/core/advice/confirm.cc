@@ -29,11 +29,7 @@ class Confirmer {
     }
   }
 
-  std::vector<std::string> OfSilence() {
-    Silence();
-    return std::move(checks_);
-  }
-
+  std::vector<std::string> OfSilence();
   std::vector<std::string> Of(Finding finding) {
     if (!Connecting(finding) && !Path(finding) && !Waiting(finding)) {
       Others(finding);
@@ -63,7 +59,6 @@ class Confirmer {
     Add(FetchFrom(address_, failure_, text_, flags));
   }
   void AsHttp();
-  void Silence();
   bool fastcgi() const { return failure_.protocol == Protocol::kFastcgi; }
 
   const Failure& failure_;
@@ -118,7 +113,7 @@ void Confirmer::AsHttp() {
 }
 
 // What else might be spoken there. TLS is tried where there was none.
-void Confirmer::Silence() {
+std::vector<std::string> Confirmer::OfSilence() {
   AsHttp();
   const bool tls = failure_.protocol == Protocol::kHttps ||
                    failure_.protocol == Protocol::kGrpcs ||
@@ -131,6 +126,7 @@ void Confirmer::Silence() {
         " 2>&1 | grep -cE 'Cipher is [A-Z]|SSL alert number'  # 0: no TLS is "
         "spoken there");
   }
+  return std::move(checks_);
 }
 
 void Confirmer::Moved() {

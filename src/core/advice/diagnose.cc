@@ -194,11 +194,9 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
     text.peer = d->peers[0];
   }
   const bool silent = IsSilent(e, gathered);
-  d->hint = gathered.lead ? HintOf(*gathered.lead, failure, text)
-                          : Hint(failure, text);
-  if (silent) {
-    d->hint = HintOfSilence(failure, text, std::string(d->hint));
-  }
+  const std::string hint = gathered.lead ? HintOf(*gathered.lead, failure, text)
+                                         : Hint(failure, text);
+  d->hint = silent ? HintOfSilence(failure, text, hint) : hint;
   failure.protocol = e.upstream.protocol;
 
   const std::string uri = CommonPath(e);
@@ -211,19 +209,17 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
                              : example != nullptr && example->evidence
                                  ? &*example->evidence
                                  : nullptr;
-  std::vector<std::string> checks;
-  if (gathered.lead) {
-    checks = Confirm(*gathered.lead, failure, text, evidence);
-  }
-  if (checks.empty()) {
-    checks = Checks(failure, text, evidence);
-  }
+  const auto add = [d](const std::vector<std::string>& checks) {
+    d->checks.insert(d->checks.end(), checks.begin(), checks.end());
+    return !checks.empty();
+  };
   if (silent) {
-    const std::vector<std::string> first =
-        ConfirmSilence(failure, text, evidence);
-    checks.insert(checks.begin(), first.begin(), first.end());
+    add(ConfirmSilence(failure, text, evidence));
   }
-  d->checks.assign(checks.begin(), checks.end());
+  if (!gathered.lead ||
+      !add(Confirm(*gathered.lead, failure, text, evidence))) {
+    add(Checks(failure, text, evidence));
+  }
 }
 
 Diagnosis DiagnoseOne(const Situation& e, FindingsOf findings_of) {

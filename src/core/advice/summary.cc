@@ -51,7 +51,7 @@ std::string Detail(const Situation& e) {
   if (e.cause == Cause::kNoLiveUpstreams) {
     return absl::StrCat(", and nothing else failed ", LastMinutes(e),
                         ": its servers are marked down, at max_conns, or out "
-                        "since before that, or a name of its has no address "
+                        "since before that, or one whose name has no address "
                         "now");
   }
   if (e.cause == Cause::kHeaderTooBig && limit > 0) {

@@ -23,7 +23,7 @@ namespace {
 
 constexpr size_t kPeersShown = 20;
 constexpr size_t kIncidentsShown = 10;
-constexpr size_t kNameColumns = 40;
+constexpr size_t kTitleColumns = 80;  // of a name
 
 // For columns: in full where it fits.
 std::string Count(uint64_t count) {
@@ -301,7 +301,7 @@ void AppendTroubled(const Excerpt& excerpt, const UpstreamStats& upstream,
       peers.push_back(&peer);
     }
   }
-  AppendTitle(absl::StrCat(Shorten(upstream.name, 2 * kNameColumns), " (",
+  AppendTitle(absl::StrCat(Shorten(upstream.name, kTitleColumns), " (",
                            ProtocolName(upstream.protocol), ")"),
               out);
   if (diagnosis != nullptr) {
@@ -352,7 +352,7 @@ void AppendOneIncident(const Excerpt& excerpt, std::string* out) {
   }
   const Incident& incident = excerpt.incident(0);
   AppendTitle(absl::StrCat("incident ", incident.id, ": ",
-                           Shorten(incident.upstream, 2 * kNameColumns), " (",
+                           Shorten(incident.upstream, kTitleColumns), " (",
                            ProtocolName(incident.protocol), ")"),
               out);
   AppendWholeIncident(incident, out);

@@ -18,6 +18,7 @@ use FindBin    ();
 use IO::Select ();
 use IPC::Open2 qw(open2);
 use JSON::PP   ();
+use Test::More ();
 
 use constant PATIENCE => 150;
 
@@ -38,6 +39,12 @@ sub missing ($class) {
           unless -d modules() . "/$module";
     }
     return;
+}
+
+# For a file that is about the page alone.
+sub need ($class) {
+    my $reason = $ENV{TEST_NGINX_ASAN} ? 'the same without sanitizers' : $class->missing;
+    Test::More::plan( skip_all => $reason ) if $reason;
 }
 
 sub new ($class) {

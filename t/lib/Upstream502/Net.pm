@@ -8,13 +8,14 @@ use Exporter   qw(import);
 use IO::Select ();
 use IO::Socket::IP;
 use IO::Socket::UNIX;
+use List::Util qw(min);
 use Socket qw(PF_UNIX SOCK_NONBLOCK SOCK_STREAM SOL_SOCKET SO_LINGER
   pack_sockaddr_un);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK =
   qw(reserve_port listen_tcp listen_unix bind_udp wait_for reset_close
-  fill_tcp_queue fill_unix_queue accept_from PATIENCE);
+  fill_tcp_queue fill_unix_queue accept_from idle_ms PATIENCE);
 
 # Nothing in a test may take longer; a deadline is only met when something is
 # broken, so it is generous.
@@ -131,6 +132,13 @@ sub fill_unix_queue ($path) {
         push @held, $socket;
     }
     die "the accept queue of $path does not fill\n";
+}
+
+# For how long nothing has come over any connection to `port`, as the kernel
+# counts it; 0 where there is none.
+sub idle_ms ($port) {
+    my @idle = qx(ss -Htni state established 'dport = :$port') =~ /lastrcv:(\d+)/g;
+    return min(@idle) // 0;
 }
 
 1;

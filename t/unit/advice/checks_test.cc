@@ -413,7 +413,7 @@ TEST(Checks, LookAtTheFileThatCouldNotBeWritten) {
                   "df -i /var/lib/nginx/proxy/1",
                   "namei -l /var/lib/nginx/proxy/1"));
   input.failure.errno_number = EACCES;
-  EXPECT_THAT(Checks(input), Contains("namei -l /var/lib/nginx/proxy/1/01"));
+  EXPECT_THAT(Checks(input), ElementsAre("namei -l /var/lib/nginx/proxy/1/01"));
   input.text.message = "pwrite() \"/a b\" failed";
   EXPECT_THAT(Checks(input)[0], HasSubstr("error.log"));
 }
