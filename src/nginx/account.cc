@@ -107,7 +107,7 @@ uint32_t ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
   const State* states = States(run.request);
   Element element;
   for (uint32_t i = 0; i < begin; ++i) {
-    element.attempt += IsSeparator(states[i]) ? 0U : 1U;
+    element.attempt += IsPause(states[i]) ? 0U : 1U;
     element.sent += states[i].bytes_sent > 0 ? 1U : 0U;
   }
   for (uint32_t i = begin; i < run.end; ++i) {

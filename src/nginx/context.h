@@ -156,9 +156,9 @@ inline bool IsSeparator(const State& state) {
          state.response_time == 0 && state.bytes_received == 0;
 }
 
-// Of an element before the last one of its run: whether Tengine
-// (dynamic_resolve) has begun it to wait for a name, and begun another one for
-// the attempt then.
+// Of an element that others follow: whether it is no attempt. nginx puts such
+// ones between runs; Tengine (dynamic_resolve) begins one to wait for a name,
+// and another one for the attempt then.
 inline bool IsPause(const State& state) {
   return state.peer == nullptr && state.status == 0;
 }

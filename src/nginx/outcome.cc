@@ -23,9 +23,12 @@ bool FromCache(const ngx_http_request_t* r) {
 }
 
 uint32_t CountAttempts(const ngx_http_request_t* r) {
+  const uint32_t count = StateCount(r);
   uint32_t attempts = 0;
-  for (uint32_t i = 0; i < StateCount(r); ++i) {
-    attempts += IsSeparator(States(r)[i]) ? 0U : 1U;
+  for (uint32_t i = 0; i < count; ++i) {
+    const State& state = States(r)[i];
+    const bool none = i + 1 < count ? IsPause(state) : IsSeparator(state);
+    attempts += none ? 0U : 1U;
   }
   return attempts;
 }
