@@ -25,7 +25,10 @@ my $SANITIZED = $ENV{TEST_NGINX_ASAN};
 my ( $t, $clock, $conf ) = Upstream502::Followed->start( <<'CONF' );
 listen 127.0.0.1:%%PORT_small%% sndbuf=16k;
 location = /impatient { send_timeout 1s; upstream_502_status; }
+location = /before { upstream_502_status; post_action /after; }
+location = /after { proxy_read_timeout 2s; proxy_pass http://%%silent%%; }
 CONF
+$t->tcp( silent => [ 'read', 'hold' ] );
 $t->conf(%$conf);
 $t->start;
 
@@ -84,6 +87,24 @@ subtest 'who takes nothing for longer than send_timeout' => sub {
     $dead->leave;
 };
 
+# nginx goes on with the request of a client that has gone.
+subtest 'whose request post_action takes over' => sub {
+    start_afresh();
+    my ($worker) = $t->nginx->workers;
+    my $gone = follow( 'format=json', location => '/before' );
+    $gone->wait('alive');
+    $gone->leave;
+    $t->farm->wait_connections( 'silent', 1 );
+    my $f = follow('format=json');
+    $f->wait('alive');
+    ask('/app/x');
+    $f->wait('failure');    # a turn behind that of the one who has gone
+    is $t->at_work, 2, 'that request goes on';
+    is_deeply [ $t->nginx->workers ], [$worker], 'and so does the worker';
+    $f->leave;
+    wait_for 'its end', sub { $t->at_work == 0 };
+};
+
 subtest 'too many' => sub {
     start_afresh();
     wait_for 'nobody', sub { $t->at_work == 0 };
@@ -92,7 +113,7 @@ subtest 'too many' => sub {
     my $r = $t->get('/status?follow');
     is $r->{status}, 503, 'one more is refused';
     is $r->{headers}{'retry-after'}, 1, 'and told when to ask again';
-    is $r->{body}, "too many follow the failures already\n", 'and why';
+    is $r->{body}, "too many clients are following already\n", 'and why';
     is $t->get('/status')->{status}, 200, 'reports are read all the same';
     ask('/app/seen');
     $_->until( 'it', sub { m{/app/seen} } ) for @all;

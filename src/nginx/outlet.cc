@@ -67,10 +67,16 @@ ngx_int_t Outlet::Serve() {
   return NGX_DONE;
 }
 
+// Whether the request is still its own. Where its client has gone nginx may go
+// on with it elsewhere (post_action), and ends it then.
+bool Outlet::IsOwner() const {
+  return request_->write_event_handler == OnWrite && Find(request_) == this;
+}
+
 // What it waits for without room is told by its write event alone: whoever
 // asked in between would set its timer back.
 void Outlet::Wake() {
-  if (idle_ && !done_ && !IsHeldUp()) {
+  if (idle_ && !done_ && !IsHeldUp() && IsOwner()) {
     AskForTurn(conf_, this);
   }
 }
@@ -78,9 +84,12 @@ void Outlet::Wake() {
 void Outlet::Close(bool well) {
   ngx_http_request_t* r = request_;
   ngx_connection_t* c = r->connection;
-  ngx_http_set_log_request(c->log, r);
   GiveTurnUp(this);  // the request may outlive this by the rest of its body
   done_ = true;
+  if (!IsOwner()) {
+    return;
+  }
+  ngx_http_set_log_request(c->log, r);
   const ngx_int_t rc =
       !well || IsHeldUp()
           ? ngx_int_t{NGX_ERROR}
@@ -253,6 +262,9 @@ void Outlet::OnWrite(ngx_http_request_t* r) { Find(r)->GoOn(false); }
 
 void Outlet::OnTurn(Place* place) {
   auto* outlet = static_cast<Outlet*>(place);
+  if (!outlet->IsOwner()) {
+    return;
+  }
   ngx_connection_t* c = outlet->request_->connection;
   ngx_http_set_log_request(c->log, outlet->request_);
   outlet->GoOn(true);

@@ -35,6 +35,7 @@ class Outlet : public Place {
   void Wake();
 
   // Ends the response at once: well, if its client has taken all and `well`.
+  // Nothing where nginx has taken the request back.
   void Close(bool well);
 
  protected:
@@ -52,6 +53,7 @@ class Outlet : public Place {
   static void OnRead(ngx_http_request_t* r);
   static Outlet* Find(const ngx_http_request_t* r);
 
+  bool IsOwner() const;
   bool IsHeldUp() const;
   ngx_chain_t* TakeChunk(size_t size);
   void GiveChunk(const u_char* start);
