@@ -138,6 +138,18 @@ my @refused = (
         server => 'location /s { upstream_502_status; upstream_502_status; }',
         qr/is duplicate/
     ],
+    [
+        server => 'location /s { upstream_502_status json text; }',
+        qr/"text" in "upstream_502_status" .* what "json" has said already/
+    ],
+    [
+        server => 'location /s { upstream_502_status access=local access=any; }',
+        qr/"access=any" .* what "access=local" has said already/
+    ],
+    [
+        http => 'upstream_502_zone a:4m events=10 events=20;',
+        qr/"events=20" .* what "events=10" has said already/
+    ],
     [ http => 'upstream_502_zone;', qr/invalid number of arguments/ ],
     [ http => 'upstream_502;',      qr/invalid number of arguments/ ],
 );

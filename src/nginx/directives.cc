@@ -33,6 +33,35 @@ char* BadValue(ngx_conf_t* cf, const ngx_str_t& value, const char* allowed) {
   return kConfError;
 }
 
+char* IsDuplicate() {
+  static char text[] = "is duplicate";
+  return text;
+}
+
+// What a parameter is about: "" for one that is a value alone.
+absl::string_view NameOf(const ngx_str_t& parameter) {
+  const absl::string_view text = View(parameter);
+  const size_t end = text.find('=');
+  return end == absl::string_view::npos ? "" : text.substr(0, end);
+}
+
+// Of two parameters about one thing one would not be heard.
+char* RefuseRepeated(ngx_conf_t* cf, ngx_uint_t first) {
+  const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
+  for (ngx_uint_t i = first; i < cf->args->nelts; ++i) {
+    for (ngx_uint_t j = first; j < i; ++j) {
+      if (NameOf(args[i]) == NameOf(args[j])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in \"%V\" directive is about what \"%V\" "
+                           "has said already",
+                           &args[i], &args[0], &args[j]);
+        return kConfError;
+      }
+    }
+  }
+  return kConfOk;
+}
+
 // True and the rest of `value` where it begins with `name`.
 bool Consume(ngx_str_t value, absl::string_view name, ngx_str_t* rest) {
   if (View(value).substr(0, name.size()) != name) {
@@ -90,8 +119,7 @@ char* SetZone(ngx_conf_t* cf, ngx_command_t*, void* conf) {
       "[state=path]\"";
 
   if (zone.name.len != 0) {
-    static char duplicate[] = "is duplicate";
-    return duplicate;
+    return IsDuplicate();
   }
   const size_t colon = View(args[1]).rfind(':');
   if (colon == absl::string_view::npos || colon == 0) {
@@ -122,7 +150,7 @@ char* SetZone(ngx_conf_t* cf, ngx_command_t*, void* conf) {
                        zone.rings.incidents, minimum / 1024);
     return kConfError;
   }
-  return kConfOk;
+  return RefuseRepeated(cf, 2);
 }
 
 bool ParseStatusArgument(ngx_str_t value, LocConf* conf) {
@@ -147,8 +175,7 @@ char* SetStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* core = static_cast<ngx_http_core_loc_conf_t*>(
       ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
   if (core->handler == HandleStatus) {
-    static char duplicate[] = "is duplicate";
-    return duplicate;
+    return IsDuplicate();
   }
   const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
   for (ngx_uint_t i = 1; i < cf->args->nelts; ++i) {
@@ -160,30 +187,7 @@ char* SetStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
     }
   }
   core->handler = HandleStatus;
-  return kConfOk;
-}
-
-// As nginx's own flag slot, but it says the directive's value and what is
-// allowed in the module's words.
-char* SetFlag(ngx_conf_t* cf, ngx_flag_t* flag) {
-  const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
-  if (*flag != NGX_CONF_UNSET) {
-    static char duplicate[] = "is duplicate";
-    return duplicate;
-  }
-  if (View(args[1]) != "on" && View(args[1]) != "off") {
-    return BadValue(cf, args[1], "\"on\" or \"off\"");
-  }
-  *flag = View(args[1]) == "on";
-  return kConfOk;
-}
-
-char* SetEnable(ngx_conf_t* cf, ngx_command_t*, void* data) {
-  return SetFlag(cf, &static_cast<LocConf*>(data)->enable);
-}
-
-char* SetEvidence(ngx_conf_t* cf, ngx_command_t*, void* data) {
-  return SetFlag(cf, &static_cast<LocConf*>(data)->evidence);
+  return RefuseRepeated(cf, 1);
 }
 
 // One of `names`, by its number.
@@ -191,8 +195,7 @@ char* SetOneOf(ngx_conf_t* cf, absl::Span<const absl::string_view> names,
                const char* allowed, ngx_uint_t* value) {
   const auto* args = static_cast<const ngx_str_t*>(cf->args->elts);
   if (*value != NGX_CONF_UNSET_UINT) {
-    static char duplicate[] = "is duplicate";
-    return duplicate;
+    return IsDuplicate();
   }
   const auto* found = std::find(names.begin(), names.end(), View(args[1]));
   if (found == names.end()) {
@@ -221,8 +224,7 @@ char* SetProxyStatus(ngx_conf_t* cf, ngx_command_t*, void* data) {
       "\"off\", \"on\" or a name of letters, digits and any of "
       ":/!#$%&'*+-.^_`|~, with \"details\" behind it if wanted";
   if (conf->proxy_status != NGX_CONF_UNSET) {
-    static char duplicate[] = "is duplicate";
-    return duplicate;
+    return IsDuplicate();
   }
   const absl::string_view name = View(args[1]);
   if (!IsProxyName(name)) {
@@ -259,19 +261,19 @@ ngx_command_t commands[] = {
     {
         .name = ngx_string("upstream_502"),
         .type = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
-                NGX_HTTP_LIF_CONF | NGX_CONF_TAKE1,
-        .set = SetEnable,
+                NGX_HTTP_LIF_CONF | NGX_CONF_FLAG,
+        .set = ngx_conf_set_flag_slot,
         .conf = NGX_HTTP_LOC_CONF_OFFSET,
-        .offset = 0,
+        .offset = offsetof(LocConf, enable),
         .post = nullptr,
     },
     {
         .name = ngx_string("upstream_502_evidence"),
         .type = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
-                NGX_CONF_TAKE1,
-        .set = SetEvidence,
+                NGX_CONF_FLAG,
+        .set = ngx_conf_set_flag_slot,
         .conf = NGX_HTTP_LOC_CONF_OFFSET,
-        .offset = 0,
+        .offset = offsetof(LocConf, evidence),
         .post = nullptr,
     },
     {

@@ -5,6 +5,7 @@
 #include "variables.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -22,77 +23,18 @@
 namespace upstream_502 {
 namespace {
 
-enum class Field : uintptr_t {
-  kGateway,
-  kRescued,
-  kCause,
-  kPhase,
-  kErrno,
-  kErrnoName,
-  kErrnoClass,
-  kCauses,
-  kOrigin,
-  kUpstream,
-  kPeer,
-  kConnectTime,
-  kHeaderTime,
-  kResponseTime,
-  kAttempts,
-  kFailures,
-  kReused,
-  kMessage,
-  kHint,
-  kFinding,
-  kWhy,
-  kIncident,
-  kEvent,
-  kJson,
-  kProxyStatus,
-};
-
-struct Variable {
-  absl::string_view name;
-  Field field;
-};
-
-constexpr Variable kVariables[] = {
-    {"upstream_502", Field::kGateway},
-    {"upstream_502_rescued", Field::kRescued},
-    {"upstream_502_cause", Field::kCause},
-    {"upstream_502_phase", Field::kPhase},
-    {"upstream_502_errno", Field::kErrno},
-    {"upstream_502_errno_name", Field::kErrnoName},
-    {"upstream_502_errno_class", Field::kErrnoClass},
-    {"upstream_502_causes", Field::kCauses},
-    {"upstream_502_origin", Field::kOrigin},
-    {"upstream_502_upstream", Field::kUpstream},
-    {"upstream_502_peer", Field::kPeer},
-    {"upstream_502_connect_time", Field::kConnectTime},
-    {"upstream_502_header_time", Field::kHeaderTime},
-    {"upstream_502_response_time", Field::kResponseTime},
-    {"upstream_502_attempts", Field::kAttempts},
-    {"upstream_502_failures", Field::kFailures},
-    {"upstream_502_reused", Field::kReused},
-    {"upstream_502_message", Field::kMessage},
-    {"upstream_502_hint", Field::kHint},
-    {"upstream_502_finding", Field::kFinding},
-    {"upstream_502_why", Field::kWhy},
-    {"upstream_502_incident", Field::kIncident},
-    {"upstream_502_event", Field::kEvent},
-    {"upstream_502_json", Field::kJson},
-    {"upstream_502_proxy_status", Field::kProxyStatus},
-};
-
 // As much as one message of nginx can hold.
 constexpr size_t kTextMax = NGX_MAX_ERROR_STR;
 
-// The cause of each element, "-" where it did not fail; of one that is none
-// where nothing was attempted.
+// The cause of each element, "-" where it did not fail. nginx puts an element
+// that is none behind a run without an attempt: that one has the run's.
 std::vector<absl::string_view> CausesOf(const Context& context) {
   const uint32_t count = StateCount(context.request);
   std::vector<absl::string_view> causes(std::max(count, 1U), "-");
+  const bool attempted = count > 0 && !IsSeparator(*States(context.request));
   for (const Note* note : context.notes.all()) {
-    const uint32_t place = count == 0 ? 0 : note->element;
+    const uint32_t place =
+        note->element == kNoElement && !attempted ? 0 : note->element;
     if (note->failed && place < causes.size()) {
       causes[place] = CauseName(note->failure.cause);
     }
@@ -100,24 +42,23 @@ std::vector<absl::string_view> CausesOf(const Context& context) {
   return causes;
 }
 
-// Aligned with $upstream_addr: ", " between attempts of a run, " : " between
-// runs, as ngx_http_upstream_addr_variable() writes them.
+// Aligned with $upstream_status: ", " between attempts of a run, " : " between
+// runs, as ngx_http_upstream_status_variable() writes them.
 std::string Causes(const Context& context) {
   const ngx_http_request_t* r = context.request;
   const std::vector<absl::string_view> each = CausesOf(context);
-  std::string causes;
-  for (uint32_t i = 0; i < StateCount(r); ++i) {
-    const bool separator = IsSeparator(States(r)[i]);
-    if (separator) {
-      absl::StrAppend(&causes, causes.empty() ? "" : " : ");
+  std::string causes(each[0]);
+  for (uint32_t i = 1; i < each.size(); ++i) {
+    if (!IsSeparator(States(r)[i])) {
+      absl::StrAppend(&causes, ", ", each[i]);
       continue;
     }
-    if (i > 0 && !IsSeparator(States(r)[i - 1])) {
-      absl::StrAppend(&causes, ", ");
+    causes += " : ";
+    if (++i < each.size()) {
+      absl::StrAppend(&causes, each[i]);
     }
-    absl::StrAppend(&causes, each[i]);
   }
-  return StateCount(r) == 0 ? std::string(each[0]) : causes;
+  return causes;
 }
 
 std::string Bounded(absl::string_view text) {
@@ -126,8 +67,7 @@ std::string Bounded(absl::string_view text) {
 
 // The first failures of an incident came before it.
 uint64_t IncidentOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
-  if (outcome.failure == nullptr ||
-      outcome.failure->rows.upstream == FailureRows::kNone) {
+  if (outcome.failure->rows.upstream == FailureRows::kNone) {
     return 0;
   }
   const Store& store = GetMainConf(r)->zone.store;
@@ -187,101 +127,100 @@ std::string WhyOf(ngx_http_request_t* r, const RequestOutcome& outcome) {
   return Why(event.failure, TextOf(event), outcome.failure->evidence);
 }
 
-std::string ValueOfFailure(const RequestOutcome& outcome, Field field) {
-  const Note& note = *outcome.failure;
-  const Failure& failure = note.failure;
-  switch (field) {
-    case Field::kCause:
-      return std::string(CauseName(failure.cause));
-    case Field::kPhase:
-      return std::string(PhaseName(failure.phase));
-    case Field::kErrno:
-      return failure.errno_number == 0 ? ""
-                                       : absl::StrCat(failure.errno_number);
-    case Field::kErrnoName:
-      return std::string(ErrnoName(failure.errno_number));
-    case Field::kErrnoClass:
-      return std::string(ErrnoClassName(failure.errno_class));
-    case Field::kCauses:
-      return Causes(*outcome.context);
-    case Field::kUpstream:
-      return std::string(note.upstream);
-    case Field::kPeer:
-      return std::string(note.peer);
-    case Field::kConnectTime:
-      return LogSeconds(failure.connect_time);
-    case Field::kHeaderTime:
-      return LogSeconds(failure.header_time);
-    case Field::kResponseTime:
-      return LogSeconds(failure.response_time);
-    case Field::kReused:
-      return failure.reused ? "1" : "";
-    case Field::kMessage:
-      return std::string(note.attempt.message);
-    case Field::kEvent:
-      return absl::StrCat(EventId(outcome.context, outcome.failure));
-    case Field::kGateway:
-    case Field::kRescued:
-    case Field::kOrigin:
-    case Field::kAttempts:
-    case Field::kFailures:
-    case Field::kHint:
-    case Field::kFinding:
-    case Field::kWhy:
-    case Field::kIncident:
-    case Field::kJson:
-    case Field::kProxyStatus:
-      break;
-  }
-  return "";
+// The field of the location that says how the proxy is called, or nginx's name.
+std::string ProxyStatusText(ngx_http_request_t* r,
+                            const RequestOutcome& outcome) {
+  const LocConf& conf = *GetLocConf(r);
+  return ProxyStatusOf(outcome,
+                       conf.proxy_status ? View(conf.proxy_name) : kProxyName,
+                       /*details=*/false);
 }
 
-std::string Text(ngx_http_request_t* r, Field field) {
-  const RequestOutcome outcome = DescribeOutcome(r);
-  if (outcome.failure == nullptr && !outcome.gateway) {
-    return "";
-  }
-  switch (field) {
-    case Field::kGateway:
-      return outcome.gateway ? "1" : "";
-    case Field::kRescued:
-      return outcome.rescued ? "1" : "";
-    case Field::kOrigin:
-      return outcome.gateway ? std::string(OriginName(outcome.origin)) : "";
-    case Field::kAttempts:
-      return absl::StrCat(outcome.attempts);
-    case Field::kFailures:
-      return absl::StrCat(outcome.failures);
-    case Field::kHint:
-      return outcome.failure == nullptr ? "" : Hint(EventOf(r, outcome));
-    case Field::kFinding:
-      return outcome.failure == nullptr ? "" : FindingOf(r, outcome);
-    case Field::kWhy:
-      return outcome.failure == nullptr ? "" : WhyOf(r, outcome);
-    case Field::kIncident: {
-      const uint64_t id = IncidentOf(r, outcome);
-      return id == 0 ? "" : absl::StrCat(id);
-    }
-    case Field::kJson:
-      return Json(r, outcome);
-    case Field::kProxyStatus:
-      return ProxyStatusOf(outcome, kProxyName, /*details=*/false);
-    default:
-      return outcome.failure == nullptr ? "" : ValueOfFailure(outcome, field);
-  }
-}
+// What a variable says, and of which requests it says anything.
+enum class Of : uint8_t { kResponse, kFailure, kJson };
+struct Variable {
+  absl::string_view name;
+  Of of;
+  std::string (*text)(ngx_http_request_t* r, const RequestOutcome& outcome);
+};
+using R = ngx_http_request_t*;
+using O = const RequestOutcome&;
+
+constexpr Variable kVariables[] = {
+    {"upstream_502", Of::kResponse,
+     [](R, O o) { return std::string(o.gateway ? "1" : ""); }},
+    {"upstream_502_rescued", Of::kResponse,
+     [](R, O o) { return std::string(o.rescued ? "1" : ""); }},
+    {"upstream_502_cause", Of::kFailure,
+     [](R, O o) { return std::string(CauseName(o.failure->failure.cause)); }},
+    {"upstream_502_phase", Of::kFailure,
+     [](R, O o) { return std::string(PhaseName(o.failure->failure.phase)); }},
+    {"upstream_502_errno", Of::kFailure,
+     [](R, O o) {
+       const int number = o.failure->failure.errno_number;
+       return number == 0 ? std::string() : absl::StrCat(number);
+     }},
+    {"upstream_502_errno_name", Of::kFailure,
+     [](R, O o) {
+       return std::string(ErrnoName(o.failure->failure.errno_number));
+     }},
+    {"upstream_502_errno_class", Of::kFailure,
+     [](R, O o) {
+       return std::string(ErrnoClassName(o.failure->failure.errno_class));
+     }},
+    {"upstream_502_causes", Of::kFailure,
+     [](R, O o) { return Causes(*o.context); }},
+    {"upstream_502_origin", Of::kResponse,
+     [](R, O o) { return std::string(o.gateway ? OriginName(o.origin) : ""); }},
+    {"upstream_502_upstream", Of::kFailure,
+     [](R, O o) { return std::string(o.failure->upstream); }},
+    {"upstream_502_peer", Of::kFailure,
+     [](R, O o) { return std::string(o.failure->peer); }},
+    {"upstream_502_connect_time", Of::kFailure,
+     [](R, O o) { return LogSeconds(o.failure->failure.connect_time); }},
+    {"upstream_502_header_time", Of::kFailure,
+     [](R, O o) { return LogSeconds(o.failure->failure.header_time); }},
+    {"upstream_502_response_time", Of::kFailure,
+     [](R, O o) { return LogSeconds(o.failure->failure.response_time); }},
+    {"upstream_502_attempts", Of::kResponse,
+     [](R, O o) { return absl::StrCat(o.attempts); }},
+    {"upstream_502_failures", Of::kResponse,
+     [](R, O o) { return absl::StrCat(o.failures); }},
+    {"upstream_502_reused", Of::kFailure,
+     [](R, O o) { return std::string(o.failure->failure.reused ? "1" : ""); }},
+    {"upstream_502_message", Of::kFailure,
+     [](R, O o) { return std::string(o.failure->attempt.message); }},
+    {"upstream_502_hint", Of::kFailure,
+     [](R r, O o) { return Hint(EventOf(r, o)); }},
+    {"upstream_502_finding", Of::kFailure, FindingOf},
+    {"upstream_502_why", Of::kFailure, WhyOf},
+    {"upstream_502_incident", Of::kFailure,
+     [](R r, O o) {
+       const uint64_t id = IncidentOf(r, o);
+       return id == 0 ? std::string() : absl::StrCat(id);
+     }},
+    {"upstream_502_event", Of::kFailure,
+     [](R, O o) { return absl::StrCat(EventId(o.context, o.failure)); }},
+    {"upstream_502_json", Of::kJson, Json},
+    {"upstream_502_proxy_status", Of::kResponse, ProxyStatusText},
+};
 
 // A variable as others get to see it. They put it into headers and logs, and
 // much of it was written by clients and backends.
-std::string CleanText(ngx_http_request_t* r, Field field) {
-  const std::string text = Text(r, field);
-  return field == Field::kJson ? text : FieldText(text, kTextMax);
+std::string CleanText(ngx_http_request_t* r, const Variable& variable) {
+  const RequestOutcome outcome = DescribeOutcome(r);
+  if (outcome.failure == nullptr &&
+      (!outcome.gateway || variable.of == Of::kFailure)) {
+    return "";
+  }
+  const std::string text = variable.text(r, outcome);
+  return variable.of == Of::kJson ? text : FieldText(text, kTextMax);
 }
 
 ngx_int_t GetVariable(ngx_http_request_t* r, ngx_http_variable_value_t* value,
                       uintptr_t data) {
   return Guarded(r, ngx_int_t{NGX_ERROR}, [&]() -> ngx_int_t {
-    const std::string text = CleanText(r, static_cast<Field>(data));
+    const std::string text = CleanText(r, kVariables[data]);
     if (text.empty()) {
       value->not_found = 1;
       return NGX_OK;
@@ -302,15 +241,15 @@ ngx_int_t GetVariable(ngx_http_request_t* r, ngx_http_variable_value_t* value,
 }  // namespace
 
 bool AddVariables(ngx_conf_t* cf) {
-  for (const Variable& variable : kVariables) {
-    ngx_str_t name = Str(variable.name);
+  for (size_t i = 0; i < std::size(kVariables); ++i) {
+    ngx_str_t name = Str(kVariables[i].name);
     ngx_http_variable_t* added =
         ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
     if (added == nullptr) {
       return false;
     }
     added->get_handler = GetVariable;
-    added->data = static_cast<uintptr_t>(variable.field);
+    added->data = i;
   }
   return true;
 }
