@@ -64,13 +64,14 @@ class Incidents {
   }
   IncidentSlot* Running(uint64_t spell, uint32_t upstream,
                         int64_t now_ms) const;
-  IncidentSlot* Prepare(const IncidentFailure& failure, int64_t first,
-                        const EarlyFailure& early, int64_t now_ms,
-                        uint64_t* id);
+  uint64_t TakeId(int64_t now_ms);
+  IncidentSlot* Prepare(const IncidentFailure& failure, uint64_t id,
+                        int64_t first, const EarlyFailure& early,
+                        int64_t now_ms);
   bool CameWithReload(const UpstreamRow& row, int64_t first) const;
   void Feed(IncidentSlot* slot, const IncidentFailure& failure) const;
   uint32_t KnownPeer(uint64_t credit) const;
-  void Credit(IncidentSlot* slot, uint32_t upstream, EarlyFailure* early) const;
+  void Credit(IncidentSlot* slot, EarlyFailure* early) const;
   void KeepEarly(UpstreamRow* row, uint64_t spell,
                  const IncidentFailure& failure);
   Told Describe(const IncidentSlot& slot, uint64_t id) const;

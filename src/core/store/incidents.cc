@@ -9,56 +9,13 @@
 
 #include "absl/strings/match.h"
 #include "relaxed.h"
+#include "spell.h"
 #include "totals.h"
 #include "upstream_502/store/history.h"
 #include "upstream_502/words/escape.h"
 
 namespace upstream_502 {
 namespace {
-
-// The word `spell` of an upstream: an incident's id, or else when the last
-// failure was, how long before that the one before, and which of `early` the
-// last one has.
-constexpr uint64_t kIncident = uint64_t{1} << 63;
-constexpr int kLastBits = 46;  // Unix ms until the year 4199
-constexpr uint64_t kNoneBefore = 0xFFFF;
-static_assert(kMinuteMs < static_cast<int64_t>(kNoneBefore));
-
-constexpr bool IsIncident(uint64_t spell) { return (spell & kIncident) != 0; }
-constexpr uint64_t IdOf(uint64_t spell) { return spell & ~kIncident; }
-constexpr int64_t LastOf(uint64_t spell) {
-  return static_cast<int64_t>(spell & ((uint64_t{1} << kLastBits) - 1));
-}
-constexpr uint64_t GapOf(uint64_t spell) {
-  return spell >> kLastBits & kNoneBefore;
-}
-constexpr size_t EarlyOf(uint64_t spell) { return spell >> 62 & 1; }
-
-constexpr uint64_t SpellOf(int64_t last, uint64_t gap, size_t early) {
-  return (uint64_t{early} << 62) | (gap << kLastBits) |
-         (static_cast<uint64_t>(last) & ((uint64_t{1} << kLastBits) - 1));
-}
-
-// What a failure at `time` makes of the word; `first` is when the incident
-// begins that it opens instead, or 0.
-uint64_t NextSpell(uint64_t spell, int64_t time, int64_t* first) {
-  *first = 0;
-  if (IsIncident(spell)) {
-    return SpellOf(time, kNoneBefore, 0);
-  }
-  const int64_t last = LastOf(spell);
-  const size_t early = 1 - EarlyOf(spell);
-  if (LiesAhead(last, time) || time - last > kMinuteMs) {
-    return SpellOf(time, kNoneBefore, early);
-  }
-  const int64_t now = std::max(time, last);  // workers come in any order
-  const uint64_t gap = GapOf(spell);
-  const int64_t before = last - static_cast<int64_t>(gap);
-  if (gap != kNoneBefore && now - before <= kMinuteMs) {
-    *first = before;
-  }
-  return SpellOf(now, static_cast<uint64_t>(now - last), early);
-}
 
 // Cause and peer of an early failure, with a part of the peer's hash: its row
 // may be another's when the credit is taken.
@@ -228,18 +185,18 @@ uint64_t Incidents::AddFailure(const IncidentFailure& failure, int64_t now_ms) {
     }
     int64_t first;
     const uint64_t next = NextSpell(spell, failure.time_ms, &first);
-    if (first == 0) {
+    const uint64_t id = first == 0 ? 0 : TakeId(now_ms);
+    if (id == 0) {
       if (row.spell.compare_exchange_strong(spell, next)) {
         KeepEarly(&row, next, failure);
         return 0;
       }
       continue;
     }
-    uint64_t id = 0;
-    slot = Prepare(failure, first, row.early[EarlyOf(next)], now_ms, &id);
+    slot = Prepare(failure, id, first, row.early[EarlyOf(next)], now_ms);
     if (row.spell.compare_exchange_strong(spell, kIncident | id)) {
-      Credit(slot, failure.upstream, &row.early[0]);
-      Credit(slot, failure.upstream, &row.early[1]);
+      Credit(slot, &row.early[0]);
+      Credit(slot, &row.early[1]);
       Feed(slot, failure);
       AddOne(&row.incidents);
       return id;
@@ -248,21 +205,41 @@ uint64_t Incidents::AddFailure(const IncidentFailure& failure, int64_t now_ms) {
   }
 }
 
-// Takes the next slot, unless an incident that is not over has it, and makes an
-// incident of it that nobody feeds yet. `early` is what was kept of its first
-// failure.
-IncidentSlot* Incidents::Prepare(const IncidentFailure& failure, int64_t first,
-                                 const EarlyFailure& early, int64_t now_ms,
-                                 uint64_t* id) {
+// The id of a new incident: the next one whose slot has none, or one that is
+// over. Else the one that has been silent for longest makes room, if it has
+// been for a minute; 0 where each of them goes on.
+uint64_t Incidents::TakeId(int64_t now_ms) {
+  Counter& last = arena_.header->incidents;
+  for (;;) {
+    uint64_t held = last.load(kRelaxed);
+    uint64_t taken = 0;
+    int64_t silent = now_ms - kMinuteMs;
+    for (uint64_t id = held + 1; id <= held + arena_.capacity.incidents; ++id) {
+      const IncidentSlot& slot = SlotOf(id);
+      const int64_t end =
+          slot.id.load(kRelaxed) == 0 ? 0 : slot.end.load(kRelaxed);
+      if (IsOver(end, now_ms)) {
+        taken = id;
+        break;
+      }
+      if (end < silent) {
+        taken = id;
+        silent = end;
+      }
+    }
+    if (taken == 0 || last.compare_exchange_strong(held, taken, kRelaxed)) {
+      return taken;
+    }
+  }
+}
+
+// Makes the incident `id` that nobody feeds yet. `early` is what was kept of
+// its first failure.
+IncidentSlot* Incidents::Prepare(const IncidentFailure& failure, uint64_t id,
+                                 int64_t first, const EarlyFailure& early,
+                                 int64_t now_ms) {
   const UpstreamRow& row = arena_.upstreams[failure.upstream];
-  IncidentSlot* slot;
-  uint32_t tries = 0;
-  do {
-    *id = arena_.header->incidents.fetch_add(1, kRelaxed) + 1;
-    slot = &SlotOf(*id);
-  } while (++tries < arena_.capacity.incidents &&
-           slot->id.load(kRelaxed) != 0 &&
-           !IsOver(slot->end.load(kRelaxed), now_ms));
+  IncidentSlot* slot = &SlotOf(id);
   slot->id.store(0, kRelaxed);
   std::atomic_thread_fence(std::memory_order_release);
   Begin(slot);
@@ -282,7 +259,7 @@ IncidentSlot* Incidents::Prepare(const IncidentFailure& failure, int64_t first,
     Take(row, &slot->before);
   }
   Copy(slot->before, &slot->after);
-  slot->id.store(*id, std::memory_order_release);
+  slot->id.store(id, std::memory_order_release);
   return slot;
 }
 
@@ -331,13 +308,12 @@ uint32_t Incidents::KnownPeer(uint64_t credit) const {
 }
 
 // An early failure becomes a part of the incident, by whoever takes the credit.
-void Incidents::Credit(IncidentSlot* slot, uint32_t upstream,
-                       EarlyFailure* early) const {
+void Incidents::Credit(IncidentSlot* slot, EarlyFailure* early) const {
   const uint64_t credit = early->credit.exchange(0);
   if ((credit & 0xFF) == 0 || (credit & 0xFF) > kMaxCauses) {
     return;
   }
-  Feed(slot, {.upstream = upstream,
+  Feed(slot, {.upstream = slot->upstream.load(kRelaxed),
               .peer = KnownPeer(credit),
               .cause = static_cast<Cause>((credit & 0xFF) - 1),
               .findings = early->findings.load(kRelaxed),
@@ -362,7 +338,7 @@ void Incidents::KeepEarly(UpstreamRow* row, uint64_t spell,
   // An incident that opened meanwhile has not seen it.
   const uint64_t now = row->spell.load();
   if (IsIncident(now) && SlotOf(IdOf(now)).id.load() == IdOf(now)) {
-    Credit(&SlotOf(IdOf(now)), failure.upstream, &early);
+    Credit(&SlotOf(IdOf(now)), &early);
   }
 }
 

@@ -291,6 +291,46 @@ TEST_F(IncidentsTest, AnOpenOneKeepsItsSlot) {
   EXPECT_TRUE(incidents.back().open);
 }
 
+// More upstreams fail at once than the ring has slots for.
+TEST(Incidents, WhereAllGoOnNoneMakesRoom) {
+  const SharedMemory memory{size_t{2} << 20};
+  Store store = Store::Create(memory.data(), memory.size(),
+                              {.events = 16, .incidents = 4}, kNow);
+  std::vector<uint32_t> rows;
+  for (int i = 0; i < 6; ++i) {
+    rows.push_back(
+        store.FindOrAddUpstream(absl::StrCat("u", i), Protocol::kHttp));
+  }
+  int64_t now = kNow;
+  int opened = 0;
+  const auto fail = [&](size_t first, int rounds) {
+    for (; rounds > 0; --rounds, now += kSecond) {
+      for (size_t i = first; i < rows.size(); ++i) {
+        opened +=
+            store.AddFailedAttempt(rows[i], kNoPeer, 0, now, {}) == 0 ? 0 : 1;
+      }
+    }
+  };
+  const auto take = [&] {
+    Snapshot snapshot;
+    Copy(store, now, &snapshot);
+    return snapshot.incidents;
+  };
+  fail(0, 50);
+  EXPECT_EQ(opened, 4);
+  ASSERT_EQ(take().size(), 4U);
+  for (const Incident& incident : take()) {
+    EXPECT_EQ(incident.failures, 50U);
+  }
+  // One that has been silent for a minute makes room, and no other one does.
+  fail(1, 65);
+  EXPECT_EQ(opened, 5);
+  ASSERT_EQ(take().size(), 4U);
+  EXPECT_EQ(take().front().upstream, "u4");
+  EXPECT_EQ(take().back().upstream, "u1");
+  EXPECT_EQ(take().back().failures, 115U);
+}
+
 TEST_F(IncidentsTest, NothingLiesInTheFutureOfAClockThatWasSetBack) {
   Open(kNow + kDay);
   FailAt(kNow + kDay + 2 * kMinuteMs);
