@@ -354,6 +354,15 @@ subtest 'the keys of the JSON' => sub {
         'its checks name the port' );
 };
 
+subtest 'DELETE takes no arguments' => sub {
+    for my $arguments (qw(upstream=dead bogus=1)) {
+        my $r = $t->request( "/closed?$arguments", method => 'DELETE' );
+        is $r->{status}, 400, $arguments;
+        like $r->{body}, qr/takes no arguments/, 'and says why';
+    }
+    cmp_ok $t->status->{totals}{failures}, '>', 0, 'nothing is reset';
+};
+
 subtest 'DELETE resets' => sub {
     my $r = $t->request( '/closed', method => 'DELETE' );
     is $r->{status}, 204, 'status';

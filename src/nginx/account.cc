@@ -13,7 +13,6 @@
 #include "measure.h"
 #include "probe.h"
 #include "retry.h"
-#include "rounds.h"
 #include "servers.h"
 #include "upstream_502/advice/findings.h"
 #include "upstream_502/verdict/classify.h"
@@ -84,7 +83,8 @@ Run MakeRun(Context* context, int rc) {
     run.name = View(context->hook->name);
     run.row = context->hook->row;
   } else {
-    const CountedAs counted = HowCounted(run.request, run.upstream);
+    const CountedAs counted =
+        HowCounted(run.request, run.upstream, context->location);
     run.name = counted.name;
     run.target = counted.target;
     run.row = RowOf(GetMainConf(run.request), counted);
@@ -130,19 +130,6 @@ uint32_t ForEachElement(const Run& run, uint32_t begin, const Visit& visit) {
   return element.attempt - before;
 }
 
-uint32_t FindPeer(Zone* zone, uint32_t upstream, absl::string_view peer,
-                  int64_t now) {
-  const uint32_t row = zone->store.FindOrAddPeer(upstream, peer, now);
-  TellOfRound(zone);
-  if (zone->store.IsOther(row) && zone->store.TakeOverflowWarning(now)) {
-    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "upstream_502_zone \"%V\" has no room, further peers are "
-                  "counted under \"(other)\"",
-                  &zone->name);
-  }
-  return row;
-}
-
 // A group without a live server is named in the place of one.
 bool IsGroup(const Run& run, absl::string_view peer) {
   const ngx_http_upstream_srv_conf_t* group = run.upstream->upstream;
@@ -159,7 +146,7 @@ Peer PeerOf(const Run& run, const State& state, const Note* note) {
   }
   MainConf* conf = GetMainConf(run.request);
   return {name, named ? PeerRowOf(conf, run.row, state.peer, run.now)
-                      : FindPeer(&conf->zone, run.row, name, run.now)};
+                      : FindPeerRow(&conf->zone, run.row, name, run.now)};
 }
 
 // Completes what Classify wants to know of an element. What a line said that
@@ -224,7 +211,9 @@ void AddRetries(const Run& run, const Element& element, const Attempt& attempt,
       static_cast<uint8_t>(std::min<uint32_t>(element.sent, UINT8_MAX));
   failure->group_size =
       static_cast<uint16_t>(std::min<uint32_t>(servers, UINT16_MAX));
-  if (element.state != nullptr && element.last && !ServedStale(run.upstream)) {
+  // What auth_request makes of an answer comes too late for another server.
+  if (element.state != nullptr && element.last && !ServedStale(run.upstream) &&
+      !(attempt.line && attempt.line->says == Says::kAuthStatus)) {
     SayWhyNotRetried({.request = run.request,
                       .upstream = run.upstream,
                       .rc = run.rc,
@@ -381,11 +370,6 @@ void LearnProtocol(const Run& run) {
 }
 
 }  // namespace
-
-uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
-                     int64_t now) {
-  return FindPeer(&conf->zone, upstream, View(*name), now);
-}
 
 void CountFirstSuccess(const ngx_http_request_t* r, const UpstreamHook& hook) {
   MainConf* conf = GetMainConf(r);

@@ -10,6 +10,7 @@
 #include "answer.h"
 #include "bridge.h"
 #include "context.h"
+#include "peers.h"
 #include "upstream_502/verdict/outcome.h"
 #include "upstream_502/words/shortcuts.h"
 
@@ -27,34 +28,6 @@ void Peek(Context* context);
 // use, as this line of its main request says: counts a failure, if it has none.
 void AccountUseless(Context* context, absl::string_view message,
                     const Line& line);
-
-// The row of the peer with this name, a string that stays where it is.
-uint32_t FindPeerRow(MainConf* conf, uint32_t upstream, const ngx_str_t* name,
-                     int64_t now);
-
-// Where the row of the peer with this name is remembered: by the address of the
-// name.
-inline uint32_t* PeerRowPlace(MainConf* conf, const ngx_str_t* name) {
-  const uint64_t hash = reinterpret_cast<uintptr_t>(name) * kMultiplier;
-  return &conf->peer_rows[(hash >> 32) % std::size(conf->peer_rows)];
-}
-
-inline bool IsPeerRow(const Store& store, uint32_t row, uint32_t upstream,
-                      const ngx_str_t* name) {
-  return kShortcuts &&
-         store.IsPeer(row, upstream, reinterpret_cast<const char*>(name->data),
-                      name->len);
-}
-
-// The same, where it was found before.
-inline uint32_t PeerRowOf(MainConf* conf, uint32_t upstream,
-                          const ngx_str_t* name, int64_t now) {
-  uint32_t* row = PeerRowPlace(conf, name);
-  if (!IsPeerRow(conf->zone.store, *row, upstream, name)) {
-    *row = FindPeerRow(conf, upstream, name, now);
-  }
-  return *row;
-}
 
 inline bool ServedStale(const ngx_http_upstream_t* u) {
 #if (NGX_HTTP_CACHE)

@@ -93,6 +93,18 @@ absl::string_view Keep(ngx_pool_t* pool, absl::string_view message,
   return {note->room.data(), message.size()};
 }
 
+// The same of nginx's text about `sr`, without what is not to be recorded of a
+// URL that is quoted in it.
+absl::string_view KeepText(const ngx_http_request_t* sr,
+                           absl::string_view message, const Line& line,
+                           Note* note) {
+  const auto mode = static_cast<RecordUri>(GetLocConf(sr)->record_uri);
+  if (line.usual != 0 || mode == RecordUri::kFull) {
+    return Keep(sr->pool, message, note);
+  }
+  return Keep(sr->pool, WithoutUrl(message, mode == RecordUri::kPath), note);
+}
+
 // The note of the attempt a line is about, made now if there is none yet, with
 // room for the message. Unless a line was recognized, nothing is known of the
 // attempt. nullptr where the line is of no run, or memory is out.
@@ -141,7 +153,7 @@ void CaptureLine(ngx_http_request_t* sr, absl::string_view message,
   }
   note->recognized = failure;
   Observe(sr, &note->attempt);
-  note->attempt.message = Keep(sr->pool, message, note);
+  note->attempt.message = KeepText(sr, message, line, note);
   // Where memory is out nobody will know what it was.
   note->attempt.line = note->attempt.message.empty() ? Line() : line;
   // Inside connect() the element does not name its peer yet, and may never.

@@ -40,6 +40,11 @@ void AddShown(SSL* ssl, Evidence* evidence) {
     return;
   }
   AddValidity(certificate.get(), evidence);
+  // The verdict is one of the first handshake of that session then, of another
+  // location maybe, which trusts others or asks for no verdict.
+  if (SSL_session_reused(ssl) != 0) {
+    return;
+  }
   const int64_t result = SSL_get_verify_result(ssl);
   evidence->verify_error = static_cast<int16_t>(result);
   const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);

@@ -80,9 +80,12 @@ struct Context {
   Notes notes;               // of all its runs
   uint32_t runs = 0;         // begun so far
   uint32_t accounted = 0;    // elements before this one are counted
+  // Of the locations that its runs were asked by the one that tells least.
+  RecordUri record_uri = RecordUri::kFull;
   // Of the open run, else of the last one:
   ngx_http_upstream_t* upstream = nullptr;
-  UpstreamHook* hook = nullptr;  // nullptr for a target from a variable
+  UpstreamHook* hook = nullptr;     // nullptr for a target from a variable
+  void* const* location = nullptr;  // that asks, as its loc_conf
   FinalizeHandler finalize =
       nullptr;         // the upstream module's, while it is ours
   uint32_t begin = 0;  // its first element

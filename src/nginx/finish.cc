@@ -10,14 +10,14 @@
 #include <iterator>
 
 #include "bridge.h"
+#include "place.h"
 #include "run.h"
 #include "upstream_502/words/usual.h"
 
 namespace upstream_502 {
 namespace {
 
-absl::string_view RecordedUri(const ngx_http_request_t* r) {
-  const auto mode = static_cast<RecordUri>(GetLocConf(r)->record_uri);
+absl::string_view RecordedUri(const ngx_http_request_t* r, RecordUri mode) {
   if (mode == RecordUri::kOff) {
     return {};
   }
@@ -67,7 +67,8 @@ void CountResponse(ngx_http_request_t* r, const Outcome& outcome) {
   if (outcome.failure != nullptr) {
     row = RowOf(store, *outcome.failure);
   } else if (outcome.origin == Origin::kCache) {
-    row = RowOf(GetMainConf(r), HowCounted(r, r->upstream));
+    const ngx_http_upstream_t* u = r->upstream;
+    row = RowOf(GetMainConf(r), HowCounted(r, u, AskingLocation(r, u)));
   }
   store.AddResponse(row, outcome.status, outcome.origin, NowMs());
 }
@@ -79,9 +80,12 @@ void StoreEvents(ngx_http_request_t* main, const Outcome& outcome,
   for (Note* note : context->notes.all()) {
     if (note->failed && !note->stored) {
       note->stored = true;
+      if (note->event_id == 0) {
+        note->event_id = store.ReserveEvents(1);
+      }
       const FailureText text = CompleteFailure(main, outcome, *context, note);
       const uint32_t row = RowOf(store, *note);
-      store.WriteEvent(EventId(context, note), note->failure, text, {row},
+      store.WriteEvent(note->event_id, note->failure, text, {row},
                        note->evidence);
       // Those of one request are mostly of one upstream.
       if (row != counted) {
@@ -142,7 +146,7 @@ FailureText CompleteFailure(ngx_http_request_t* r, const Outcome& outcome,
                                     : View(context.request->method_name),
       .host = r->headers_in.host == nullptr ? absl::string_view()
                                             : View(r->headers_in.host->value),
-      .uri = RecordedUri(context.request),
+      .uri = RecordedUri(context.request, context.record_uri),
       .request_id = RequestId(r),
       .message =
           failure.line != 0 ? absl::string_view() : note->attempt.message,

@@ -161,7 +161,8 @@ UpstreamHook* HookOf(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   return FindHook(*GetMainConf(r), upstream);
 }
 
-CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
+CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u,
+                     void* const* location) {
   const UpstreamHook* hook = HookOf(r, u);
   if (hook != nullptr) {
     return {.name = View(hook->name)};
@@ -174,11 +175,11 @@ CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u) {
   }
   // In brackets stand names that are this module's own.
   if (!target.empty() && target[0] != '(' && HasAddress(resolved) &&
-      AskingConf(r, u)->variable_names ==
+      ConfOf(location)->variable_names ==
           static_cast<ngx_uint_t>(VariableNames::kResolved)) {
     return {target, UpstreamKind::kResolved, target};
   }
-  return {View(PlaceName(r, u)), UpstreamKind::kPlace, target};
+  return {View(PlaceName(r, location)), UpstreamKind::kPlace, target};
 }
 
 }  // namespace upstream_502

@@ -74,9 +74,10 @@ struct CountedAs {
 };
 
 // How `u`'s upstream is: as users wrote it, where it is configured. Where it
-// comes from a variable, by the place that asks, or by what it resolved to, if
-// that is wanted and it did; in the request's pool.
-CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u);
+// comes from a variable, by the `location` that asks, or by what it resolved
+// to, if that is wanted and it did; in the request's pool.
+CountedAs HowCounted(ngx_http_request_t* r, const ngx_http_upstream_t* u,
+                     void* const* location);
 
 // Its row, made where there is none.
 uint32_t RowOf(MainConf* conf, const CountedAs& counted);

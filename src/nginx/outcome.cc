@@ -5,6 +5,7 @@
 #include "outcome.h"
 
 #include "account.h"
+#include "place.h"
 #include "run.h"
 
 namespace upstream_502 {
@@ -47,6 +48,13 @@ RequestFacts FactsOf(const ngx_http_request_t* r, const Context* context) {
   return facts;
 }
 
+// Whether the location counts that `r` was handled by: the one whose upstream
+// it was before error_page led to a page.
+bool IsEnabled(const ngx_http_request_t* r) {
+  const bool gone_on = r->upstream != nullptr && MayBeDetached(r);
+  return (gone_on ? AskingConf(r, r->upstream) : GetLocConf(r))->enable != 0;
+}
+
 // Of the subrequests of `r` that it waits for, the last one with a failure.
 Context* FailedSubrequest(const ngx_http_request_t* r) {
   Context* context = NewestContext(r);
@@ -66,7 +74,7 @@ RequestOutcome DescribeOutcome(ngx_http_request_t* r) {
     Peek(context);
   }
   RequestOutcome outcome;
-  if (context == nullptr && !GetLocConf(r)->enable) {
+  if (context == nullptr && !IsEnabled(r)) {
     outcome.status = RequestStatus(r);
     return outcome;
   }

@@ -22,6 +22,8 @@ bool HasUpstream(void* const* location, const ngx_http_upstream_t* u) {
   return false;
 }
 
+}  // namespace
+
 void* const* AskingLocation(const ngx_http_request_t* r,
                             const ngx_http_upstream_t* u) {
   const ngx_array_t* all = GetMainConf(r)->locations;
@@ -36,8 +38,6 @@ void* const* AskingLocation(const ngx_http_request_t* r,
   }
   return r->loc_conf;
 }
-
-}  // namespace
 
 bool KeepLocation(ngx_conf_t* cf) {
   MainConf* main = GetMainConf(cf);
@@ -55,19 +55,18 @@ bool KeepLocation(ngx_conf_t* cf) {
   return true;
 }
 
-const LocConf* AskingConf(const ngx_http_request_t* r,
-                          const ngx_http_upstream_t* u) {
+const LocConf* ConfOf(void* const* location) {
   return static_cast<const LocConf*>(
-      AskingLocation(r, u)[ngx_http_upstream_502_module.ctx_index]);
+      location[ngx_http_upstream_502_module.ctx_index]);
 }
 
-ngx_str_t PlaceName(const ngx_http_request_t* r, const ngx_http_upstream_t* u) {
-  const auto* location = static_cast<const ngx_http_core_loc_conf_t*>(
-      AskingLocation(r, u)[ngx_http_core_module.ctx_index]);
+ngx_str_t PlaceName(const ngx_http_request_t* r, void* const* location) {
+  const auto* core = static_cast<const ngx_http_core_loc_conf_t*>(
+      location[ngx_http_core_module.ctx_index]);
   const auto* server = static_cast<const ngx_http_core_srv_conf_t*>(
       ngx_http_get_module_srv_conf(r, ngx_http_core_module));
   const absl::string_view name = View(server->server_name);
-  const absl::string_view path = View(location->name);
+  const absl::string_view path = View(core->name);
   return PoolCopy(
       r->pool, absl::StrCat("(", name, name.empty() || path.empty() ? "" : " ",
                             path, ")"));

@@ -13,14 +13,21 @@ namespace upstream_502 {
 // out.
 bool KeepLocation(ngx_conf_t* cf);
 
-// The configuration of the location that asked `u`; `r` may have gone on to
+// The location that asked `u`, as its `loc_conf`; `r` may have gone on to
 // another one since.
-const LocConf* AskingConf(const ngx_http_request_t* r,
-                          const ngx_http_upstream_t* u);
+void* const* AskingLocation(const ngx_http_request_t* r,
+                            const ngx_http_upstream_t* u);
 
-// "(SERVER_NAME LOCATION)" of that location, in the request's pool; empty when
-// memory is out.
-ngx_str_t PlaceName(const ngx_http_request_t* r, const ngx_http_upstream_t* u);
+// What this module is told to do there.
+const LocConf* ConfOf(void* const* location);
+
+inline const LocConf* AskingConf(const ngx_http_request_t* r,
+                                 const ngx_http_upstream_t* u) {
+  return ConfOf(AskingLocation(r, u));
+}
+
+// "(SERVER_NAME LOCATION)", in the request's pool; empty when memory is out.
+ngx_str_t PlaceName(const ngx_http_request_t* r, void* const* location);
 
 }  // namespace upstream_502
 

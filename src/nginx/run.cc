@@ -4,8 +4,11 @@
 
 #include "run.h"
 
+#include <algorithm>
+
 #include "account.h"
 #include "bridge.h"
+#include "place.h"
 
 namespace upstream_502 {
 namespace {
@@ -71,9 +74,14 @@ void EndPlainRun(ngx_http_request_t* r, ngx_int_t rc) {
   hook->finalize(r, rc);
 }
 
-// The open run is over though no hook has seen its end.
+// The open run is over though no hook has seen its end. Where error_page has
+// led to another location, `status` is that one's: what had not begun ended in
+// 500.
 [[gnu::noinline]] void CloseRun(Context* context, int status) {
-  AccountRun(context, context->finalize == nullptr ? status : 0);
+  const bool gone_on = context->request->loc_conf != context->location;
+  AccountRun(context, context->finalize != nullptr ? 0
+                      : gone_on ? NGX_HTTP_INTERNAL_SERVER_ERROR
+                                : status);
 }
 
 // A request that ended in 500 before its upstream was set up: nginx's
@@ -118,6 +126,12 @@ Context* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
   }
   context->upstream = u;
   context->hook = hook;
+  // While it is at work the request goes nowhere.
+  context->location =
+      u->cleanup != nullptr ? r->loc_conf : AskingLocation(r, u);
+  context->record_uri =
+      std::min(context->record_uri,
+               static_cast<RecordUri>(ConfOf(context->location)->record_uri));
   context->begin = begin;
   context->finalize = nullptr;
   context->open = true;
@@ -174,9 +188,10 @@ void CatchUp(ngx_http_request_t* r, int status) {
   const bool silent =
       (context == nullptr || context->runs == 0) && FailedSilently(r);
   // Where `u->upstream` is set, the run was seen or is not to be counted.
-  if (u->upstream != nullptr || !GetLocConf(r)->enable ||
+  if (u->upstream != nullptr ||
       (!silent &&
-       StateCount(r) <= (context == nullptr ? 0 : context->accounted))) {
+       StateCount(r) <= (context == nullptr ? 0 : context->accounted)) ||
+      !AskingConf(r, u)->enable) {
     return;
   }
   context = OpenRun(r, u, HookOf(r, u), RunBegin(r));

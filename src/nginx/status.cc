@@ -21,7 +21,8 @@ namespace {
 
 constexpr absl::string_view kNoStore = "no-store";
 constexpr absl::string_view kNoSniff = "nosniff";
-// Unless it has been added already.
+
+// Unless it has been added already, from here.
 bool AddHeader(ngx_http_request_t* r, absl::string_view name,
                absl::string_view value) {
   ngx_list_part_t* part = &r->headers_out.headers.part;
@@ -129,13 +130,18 @@ ngx_int_t Follow(ngx_http_request_t* r, const Query& query, Format directive,
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   return SendPieces(r, ContentType(*format),
-                    "too many follow the failures already\n",
+                    "too many clients are following already\n",
                     [&](Outlet** follower) {
                       return AddFollower(r, query, *format, follower);
                     });
 }
 
+// All of it: who asks for less must not lose the rest.
 ngx_int_t HandleDelete(ngx_http_request_t* r) {
+  if (r->args.len != 0) {
+    return SendText(r, NGX_HTTP_BAD_REQUEST,
+                    "DELETE begins everything anew: it takes no arguments\n");
+  }
   MainConf* conf = GetMainConf(r);
   conf->zone.store.Reset(NowMs());
   ForgetReport(conf);
@@ -146,7 +152,7 @@ ngx_int_t HandleDelete(ngx_http_request_t* r) {
 ngx_int_t RefuseHost(ngx_http_request_t* r) {
   std::string text = "the host \"";
   AppendPrintable(View(r->headers_in.server), &text);
-  text += "\" is no name of this server: add it to server_name\n";
+  text += "\" is not a name of this server: add it to server_name\n";
   return SendText(r, NGX_HTTP_FORBIDDEN, View(PoolCopy(r->pool, text)));
 }
 

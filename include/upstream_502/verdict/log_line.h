@@ -7,6 +7,7 @@
 #define UPSTREAM_502_VERDICT_LOG_LINE_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -33,6 +34,11 @@ LogLine ParseLogLine(absl::string_view line);
 // `numbered`: the connection has a number, without which nginx's own text might
 // begin with a '*'.
 absl::string_view TextOf(const LogLine& line, bool numbered);
+
+// nginx's own text, without the query of a URL or key that it quotes; without
+// its `path`, too, where that is not wanted either:
+//   no host in upstream "/login?...", no host in upstream "/..."
+std::string WithoutUrl(absl::string_view text, bool path);
 
 }  // namespace upstream_502
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
 namespace upstream_502 {
@@ -34,6 +35,16 @@ absl::string_view WithoutServerName(absl::string_view text) {
   return call == absl::string_view::npos ? text : text.substr(call + 1);
 }
 
+// Where the path of a quoted URL begins, which may be a URI alone; npos: it has
+// none. That of a unix socket stays.
+size_t PathOf(absl::string_view url) {
+  const size_t scheme = url.find("://");
+  const size_t host = scheme == absl::string_view::npos ? 0 : scheme + 3;
+  return absl::StartsWith(url.substr(host), "unix:")
+             ? url.find(':', host + 5)
+             : url.find_first_of("/?", host);
+}
+
 }  // namespace
 
 LogLine ParseLogLine(absl::string_view line) {
@@ -54,6 +65,23 @@ LogLine ParseLogLine(absl::string_view line) {
     return {LogLevel::kEmerg, line};
   }
   return {};
+}
+
+std::string WithoutUrl(absl::string_view text, bool path) {
+  for (const absl::string_view front :
+       {" in upstream \"", "invalid URL prefix in \"", " for key \""}) {
+    const size_t found = text.find(front);
+    if (found == absl::string_view::npos) {
+      continue;
+    }
+    const size_t begin = found + front.size();
+    const absl::string_view url = text.substr(begin);
+    const size_t end = path ? url.find('?') : PathOf(url);
+    if (end != absl::string_view::npos) {
+      return absl::StrCat(text.substr(0, begin + end + 1), "...\"");
+    }
+  }
+  return std::string(text);
 }
 
 absl::string_view TextOf(const LogLine& line, bool numbered) {

@@ -23,6 +23,41 @@ std::string TextOf(absl::string_view line, bool numbered) {
   return std::string(upstream_502::TextOf(ParseLogLine(line), numbered));
 }
 
+TEST(WithoutUrl, CutsTheQueryOfAUrlThatIsQuoted) {
+  const struct {
+    absl::string_view text;
+    absl::string_view path;     // with the path kept
+    absl::string_view nothing;  // without
+  } kCases[] = {
+      {"no host in upstream \"/a/b?c=d\"", "no host in upstream \"/a/b?...\"",
+       "no host in upstream \"/...\""},
+      {"invalid port in upstream \"127.0.0.1:99999/a?b=\"c\"\"",
+       "invalid port in upstream \"127.0.0.1:99999/a?...\"",
+       "invalid port in upstream \"127.0.0.1:99999/...\""},
+      {"invalid URL prefix in \"ftp://h/a?b\"",
+       "invalid URL prefix in \"ftp://h/a?...\"",
+       "invalid URL prefix in \"ftp://h/...\""},
+      {"invalid URL prefix in \"http:?b=c\"",
+       "invalid URL prefix in \"http:?...\"",
+       "invalid URL prefix in \"http:?...\""},
+      {"no path in the unix domain socket in upstream \"unix:/run/a:/b?c\"",
+       "no path in the unix domain socket in upstream \"unix:/run/a:/b?...\"",
+       "no path in the unix domain socket in upstream \"unix:/run/a:...\""},
+      {"memcached sent invalid key in response \"x\" for key \"/a?b\"",
+       "memcached sent invalid key in response \"x\" for key \"/a?...\"",
+       "memcached sent invalid key in response \"x\" for key \"/...\""},
+      {"no port in upstream \"backend\"", "no port in upstream \"backend\"",
+       "no port in upstream \"backend\""},
+      {"connect() to unix:/a?b failed (2: No such file or directory)",
+       "connect() to unix:/a?b failed (2: No such file or directory)",
+       "connect() to unix:/a?b failed (2: No such file or directory)"},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_EQ(WithoutUrl(c.text, /*path=*/true), c.path);
+    EXPECT_EQ(WithoutUrl(c.text, /*path=*/false), c.nothing);
+  }
+}
+
 TEST(LevelOfLogLine, KnowsThoseThatTellOfFailures) {
   const struct {
     absl::string_view name;
