@@ -147,7 +147,10 @@ auto& GrpcStatusOf(Row& row, size_t status) {
 struct PeerRow {
   Shard shards[kPeerShards];
   Word hash{0};
-  Word upstream;    // row, and whether it is kRetired,
+  // The upstream's row, and whether it is kRetired: also where a new row takes
+  // the place of an old one, so that nobody takes what is not filled for
+  // theirs.
+  Word upstream{kRetired};
   Word retired{0};  // in which round, see writers.h
   uint16_t addr_length;
   std::atomic<uint8_t> last_cause{0};
