@@ -147,13 +147,14 @@ absl::StatusOr<StateFile> StateFile::Create(const std::string& path,
 absl::Status StateFile::Write(off_t offset, absl::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), offset);
-    if (n <= 0 && errno != EINTR) {
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n <= 0) {
       return Failed("written");
     }
-    if (n > 0) {
-      bytes.remove_prefix(static_cast<size_t>(n));
-      offset += n;
-    }
+    bytes.remove_prefix(static_cast<size_t>(n));
+    offset += n;
   }
   return absl::OkStatus();
 }
