@@ -60,7 +60,7 @@ sub saved () { return join ' ', ( Time::HiRes::stat("$kept/state") )[ 1, 9 ] }
 sub reload_and_save () {
     my $was = saved();
     $t->reload;
-    wait_for 'the state to be written', sub { saved() != $was };
+    wait_for 'the state to be written', sub { saved() ne $was };
 }
 
 fails( 1, '/shop', 3 );
