@@ -88,6 +88,9 @@ for my $case (@cases) {
           qr/^ngx_http_upstream_502_module was built for another nginx/,
           'with one line';
         like $why, $told, 'that says what differs';
+        like $why,
+          qr/is \d+ in this nginx and \d+ in the one the module was built for;/,
+          'and whose is which';
     };
 }
 

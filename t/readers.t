@@ -78,7 +78,7 @@ subtest 'each gets what it asks for of it' => sub {
 # A report of so large a zone has the room for itself.
 subtest 'who does not read gives way to others' => sub {
     my @clients = $readers->come(1);
-    my $cut     = qr/a report is cut, its readers are slow/;
+    my $cut     = qr/a report was cut short: its readers are too slow/;
     $clock->pass(2);    # it is no news any more
     my $impatient = $t->send($REPORT);
     wait_for 'one that waits', sub { $readers->requests == $STREAMS + 1 };

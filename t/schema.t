@@ -74,6 +74,7 @@ $t->tcp( cut  => [
     ]
 );
 $t->tcp( slow => [ 'read', 'hold' ] );
+$t->tcp( banner => [ 'read', [ write => "SSH-2.0-OpenSSH_9.2p1\r\n" ], 'close' ] );
 $t->conf( http => <<'CONF', server => <<'CONF2' );
 upstream pair { server %%closed%% max_fails=0; server %%good%%; }
 upstream dead { server %%closed2%%; server %%closed3%%; }
@@ -85,6 +86,7 @@ location /said { proxy_pass http://%%said%%; }
 location /cut { proxy_pass http://%%cut%%; }
 location /slow { proxy_pass http://%%slow%%; proxy_read_timeout 50ms; }
 location /name { proxy_pass http://$http_x_target; }
+location /banner { proxy_pass http://%%banner%%; }
 location /config { return 502; }
 CONF2
 $t->start;
@@ -103,7 +105,7 @@ sub document ( $arguments = '' ) {
 }
 
 my @documents = ( document() );
-for my $uri (qw(/pair /dead /said /cut /slow /name /config)) {
+for my $uri (qw(/pair /dead /said /cut /slow /name /banner /config)) {
     $t->get( "$uri?\xff\"<\\", headers => ["X-Target: a\"b\xfe"] ) for 1 .. 5;
     push @documents, document();
 }
@@ -121,7 +123,7 @@ subtest 'what is logged is valid' => sub {
     my @logged = map { s/^\S+ //r } grep { /\{/ } split /\n/,
       wait_for 'the log', sub {
         my $log = $t->slurp('objects.log');
-        return ( () = $log =~ /\n/g ) >= 35 ? $log : '';
+        return ( () = $log =~ /\n/g ) >= 40 ? $log : '';
       };
     cmp_ok scalar @logged, '>=', 30, scalar @logged . ' objects';
     is complaints( '#/$defs/logged', @logged ), '', 'all valid';

@@ -30,7 +30,22 @@ check() {
   fi
 }
 
+# room FOLDER OTHERS: its files include none but their own headers and those.
+room() {
+  local name=$1 others=$2
+  check "$name includes what it may not use (docs/architecture.md)" \
+    grep -rnP "#include \"(?!(upstream_502/)?$name/|absl/|\w+\.h\"|upstream_502/($others))" \
+    $(ls -d "include/upstream_502/$name" "src/core/$name" "src/$name" 2>/dev/null)
+}
+
 clang-format --dry-run -Werror "${cxx[@]}" || fail "run make format"
+check "lines of more than 80 columns" env LC_ALL=C.UTF-8 grep -nE '^.{81,}$' "${cxx[@]}"
+room words ' '
+room verdict 'words/'
+room store 'words/|verdict/evidence'
+room advice 'words/|verdict/|store/'
+room report 'words/|verdict/|store/|advice/'
+room system 'words/|verdict/evidence'
 check "core and system know nothing of nginx" \
   grep -rnE '\bngx_' include src/core src/system
 check "absl::StrFormat ends the process where memory is out: AppendFormat" \

@@ -74,8 +74,8 @@ bool Same(ngx_conf_t* cf, absl::string_view what, size_t theirs, size_t ours) {
     ngx_conf_log_error(
         NGX_LOG_EMERG, cf, 0,
         "ngx_http_upstream_502_module was built for another nginx: "
-        "%*s is %uz here and %uz there, build it with the configure arguments, "
-        "add-ons and patches of this one",
+        "%*s is %uz in this nginx and %uz in the one the module was built for; "
+        "rebuild it with this nginx's configure arguments, add-ons and patches",
         what.size(), what.data(), theirs, ours);
   }
   return theirs == ours;

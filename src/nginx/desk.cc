@@ -111,8 +111,8 @@ void Expire(ngx_event_t* event) {
   const SharedReport* oldest = desk->oldest;
   if (oldest != nullptr) {
     ngx_log_error(NGX_LOG_WARN, event->log, 0,
-                  "upstream_502: a report is cut, its readers are slow and "
-                  "others wait for its memory");
+                  "upstream_502: a report was cut short: its readers are too "
+                  "slow and others wait for its memory");
   }
   // The last that ends takes the report with it.
   while (oldest != nullptr && desk->oldest == oldest) {

@@ -70,9 +70,6 @@ int OpenClock() {
 }
 
 void LookNowAndThen(ngx_log_t* log) {
-  if (clock_fd != -1) {
-    close(clock_fd);
-  }
   PrepareEvent(&look, LookAgain, nullptr, log);
   clock_fd = OpenClock();
   if (!Hear(&look, clock_fd)) {
@@ -269,7 +266,6 @@ bool MayAsk(ngx_http_request_t* r) {
 void StartProbing(ngx_cycle_t* cycle) {
   const auto* conf = static_cast<MainConf*>(
       ngx_http_cycle_get_module_main_conf(cycle, ngx_http_upstream_502_module));
-  asker.reset();
   if (conf == nullptr || !conf->asks ||
       (ngx_process != NGX_PROCESS_WORKER &&
        ngx_process != NGX_PROCESS_SINGLE)) {

@@ -98,6 +98,9 @@ uint32_t ServersOf(const ngx_http_upstream_t* u) {
 
 void SayWhyNotRetried(const EndOfRun& end, Failure* failure) {
   const ngx_http_upstream_t& u = *end.upstream;
+  if (u.conf == nullptr) {
+    return;  // its handler gave up before it had said which
+  }
   if (HasBegun(end, *failure)) {
     failure->not_retried = NotRetried::kBegun;
     return;
@@ -107,8 +110,7 @@ void SayWhyNotRetried(const EndOfRun& end, Failure* failure) {
     return;
   }
   const ngx_uint_t bit = BitOf(*failure, end.stream_closed);
-  if (bit == 0 || u.conf == nullptr ||
-      end.rc == NGX_HTTP_CLIENT_CLOSED_REQUEST) {
+  if (bit == 0 || end.rc == NGX_HTTP_CLIENT_CLOSED_REQUEST) {
     return;
   }
   // The try of a peer counts once nginx has let go of it.

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <cstddef>
 #include <cstring>
 #include <string>
 
@@ -15,8 +15,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "bridge.h"
+#include "system/process.h"
 #include "system/state_file.h"
 #include "upstream_502/store/image.h"
+#include "upstream_502/store/writers.h"
 
 namespace upstream_502 {
 namespace {
@@ -26,8 +28,6 @@ constexpr ngx_msec_t kSaveEveryMs = 60000;
 // tries to get a port that is in use.
 constexpr int kLockTries = 30;
 constexpr ngx_msec_t kLockWaitMs = 100;
-// As much as is copied and written at once: zeroes are left out by it.
-constexpr size_t kChunkWords = 512;
 
 std::string PathOf(const Zone& zone) { return std::string(View(zone.state)); }
 
@@ -56,47 +56,43 @@ absl::string_view BytesOf(const void* data, size_t size) {
 }
 
 // Writes the memory as it is now; `sum` becomes that of what was written.
-absl::Status Write(const Arena& arena, StateFile* file, uint64_t* sum) {
-  std::array<uint64_t, kChunkWords> chunk;
-  const size_t words = arena.header->size / sizeof(uint64_t);
-  *sum = 0;
-  for (size_t at = 0; at < words; at += kChunkWords) {
-    const absl::Span<uint64_t> part(chunk.data(),
-                                    std::min(kChunkWords, words - at));
-    CopyWords(arena, at, part);
-    *sum = AddWords(*sum, part);
-    if (std::all_of(part.begin(), part.end(),
-                    [](uint64_t word) { return word == 0; })) {
-      continue;
+absl::Status Write(const Arena& arena, bool ended, StateFile* file,
+                   uint64_t* sum) {
+  absl::Status status;
+  const auto write = [&](size_t first, absl::Span<const uint64_t> words) {
+    // Zeroes are left out.
+    if (status.ok() && std::any_of(words.begin(), words.end(),
+                                   [](uint64_t word) { return word != 0; })) {
+      status = file->Write(
+          static_cast<off_t>(kImageOffset + first * sizeof(uint64_t)),
+          BytesOf(words.data(), words.size() * sizeof(uint64_t)));
     }
-    absl::Status status =
-        file->Write(static_cast<off_t>(kImageOffset + at * sizeof(uint64_t)),
-                    BytesOf(part.data(), part.size() * sizeof(uint64_t)));
-    if (!status.ok()) {
-      return status;
-    }
+  };
+  *sum = CopyImage(arena, write);
+  if (!status.ok()) {
+    return status;
   }
-  const ImageHead head = HeadOf(arena, *sum);
+  const ImageHead head = HeadOf(arena, *sum, ended);
   return file->Write(0, BytesOf(&head, sizeof(head)));
 }
 
-absl::Status Replace(const Zone& zone, const StateUser& user, uint64_t* sum) {
+absl::Status Replace(const Zone& zone, const StateUser& user, bool ended,
+                     uint64_t* sum) {
   const Arena& arena = zone.store.arena();
   absl::StatusOr<StateFile> file = StateFile::Create(PathOf(zone), user);
   if (!file.ok()) {
     return file.status();
   }
-  const absl::Status status = Write(arena, &*file, sum);
+  const absl::Status status = Write(arena, ended, &*file, sum);
   return status.ok() ? file->Commit(FileSize(arena)) : status;
 }
 
-// Unless nothing has changed since. What fails is said once.
-void Save(Zone* zone, const StateUser& user, ngx_log_t* log) {
-  if (zone->lock_fd == -1 ||
-      (zone->saved && SumOf(zone->store.arena()) == zone->saved_sum)) {
+// What fails is said once.
+void Save(Zone* zone, const StateUser& user, bool ended, ngx_log_t* log) {
+  if (zone->lock_fd == -1) {
     return;
   }
-  const absl::Status status = Replace(*zone, user, &zone->saved_sum);
+  const absl::Status status = Replace(*zone, user, ended, &zone->saved_sum);
   zone->saved = status.ok();
   if (!status.ok() && !zone->save_failed) {
     Say(*zone, NGX_LOG_WARN, log,
@@ -106,11 +102,19 @@ void Save(Zone* zone, const StateUser& user, ngx_log_t* log) {
   zone->save_failed = !status.ok();
 }
 
+bool HasChanged(const Zone& zone) {
+  return !zone.saved || SumOf(zone.store.arena()) != zone.saved_sum;
+}
+
 // nginx runs it in its cache manager; it returns when to be run again.
 ngx_msec_t Tend(void* data) {
   auto* zone = static_cast<Zone*>(data);
   auto* cycle = const_cast<ngx_cycle_t*>(ngx_cycle);
-  Guarded(cycle, [&] { Save(zone, UserOf(cycle), cycle->log); });
+  Guarded(cycle, [&] {
+    if (HasChanged(*zone)) {
+      Save(zone, UserOf(cycle), false, cycle->log);
+    }
+  });
   return kSaveEveryMs;
 }
 
@@ -150,6 +154,16 @@ bool Lock(ngx_cycle_t* cycle, Zone* zone) {
   return true;
 }
 
+// Ids are handed out from here on, which a crash loses that comes before the
+// next file. On a disk that is read-only there is none.
+void NoteBeginning(int fd) {
+  constexpr uint64_t kNotEnded = 0;
+  if (pwrite(fd, &kNotEnded, sizeof(kNotEnded), offsetof(ImageHead, ended)) ==
+      static_cast<ssize_t>(sizeof(kNotEnded))) {
+    fdatasync(fd);
+  }
+}
+
 // Puts what the file holds in the place of a store that nobody has used yet.
 // What is wrong with it, where it is no state: then the store is as it was.
 absl::Status Read(int fd, Zone* zone) {
@@ -167,7 +181,10 @@ absl::Status Read(int fd, Zone* zone) {
   status = ReadState(fd, kImageOffset, memory, size);
   if (status.ok()) {
     if (const absl::optional<Arena> found =
-            TakeImage(memory, size, zone->rings, head.sum)) {
+            TakeImage(memory, size, zone->rings, head)) {
+      if (head.ended != 0) {
+        NoteBeginning(fd);
+      }
       found->header->restarts.fetch_add(1, std::memory_order_relaxed);
       zone->store = Store(*found);
       return status;
@@ -200,8 +217,7 @@ bool CheckState(const Zone& zone, ngx_log_t* log) {
   if (zone.state.len == 0) {
     return true;
   }
-  const absl::Status status =
-      CheckStateDirectory(PathOf(zone), UserOf(zone.cycle));
+  const absl::Status status = CheckStatePath(PathOf(zone), UserOf(zone.cycle));
   if (!status.ok()) {
     Say(zone, NGX_LOG_EMERG, log,
         absl::StrCat("cannot be written: ",
@@ -224,9 +240,13 @@ void StartState(ngx_cycle_t* cycle, Zone* zone) {
 
 void EndState(ngx_cycle_t* cycle, Zone* zone) {
   // The binary of an upgrade goes on with it.
-  if (zone->state.len != 0 && zone->store && ngx_new_binary == 0) {
-    Save(zone, UserOf(cycle), cycle->log);
+  if (zone->state.len == 0 || !zone->store || ngx_new_binary != 0) {
+    return;
   }
+  // That of before an upgrade may go on with it, too.
+  const Arena& arena = zone->store.arena();
+  ForgetWriters(arena, IsProcessGone);
+  Save(zone, UserOf(cycle), !HasWriterOf(arena, UINT64_MAX), cycle->log);
 }
 
 }  // namespace upstream_502

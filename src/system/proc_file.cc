@@ -6,6 +6,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace upstream_502 {
 
 absl::string_view ReadFile(const char* path, char* buffer, size_t room) {
@@ -17,6 +19,9 @@ absl::string_view ReadFile(const char* path, char* buffer, size_t room) {
   // /proc gives a page at a time.
   while (size < room) {
     const ssize_t got = read(fd, buffer + size, room - size);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
     if (got <= 0) {
       break;
     }

@@ -147,13 +147,14 @@ absl::StatusOr<StateFile> StateFile::Create(const std::string& path,
 absl::Status StateFile::Write(off_t offset, absl::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), offset);
-    if (n <= 0 && errno != EINTR) {
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n <= 0) {
       return Failed("written");
     }
-    if (n > 0) {
-      bytes.remove_prefix(static_cast<size_t>(n));
-      offset += n;
-    }
+    bytes.remove_prefix(static_cast<size_t>(n));
+    offset += n;
   }
   return absl::OkStatus();
 }
@@ -170,8 +171,11 @@ absl::Status StateFile::Commit(off_t size) {
 
 absl::StatusOr<int> OpenState(const std::string& path, const StateUser& user,
                               off_t size) {
-  const int fd =
-      open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  constexpr int kFlags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  int fd = open(path.c_str(), O_RDWR | kFlags);
+  if (fd == -1) {
+    fd = open(path.c_str(), O_RDONLY | kFlags);
+  }
   if (fd == -1) {
     if (errno == ENOENT) {
       return absl::NotFoundError("is not there yet");
@@ -182,14 +186,14 @@ absl::StatusOr<int> OpenState(const std::string& path, const StateUser& user,
   struct stat info;
   const char* wrong = nullptr;
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    wrong = "is no file";
+    wrong = "is not a regular file";
   } else if (info.st_uid != user.uid && info.st_uid != geteuid() &&
              info.st_uid != 0) {
     wrong = "belongs to somebody else";
   } else if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    wrong = "may be written by others";
+    wrong = "is writable by others";
   } else if (info.st_size != size) {
-    wrong = info.st_size < size ? "is cut short, or of a smaller zone"
+    wrong = info.st_size < size ? "is truncated, or of a smaller zone"
                                 : "is of a larger zone";
   }
   if (wrong != nullptr) {
@@ -204,7 +208,7 @@ absl::Status ReadState(int fd, off_t offset, void* memory, size_t size) {
   while (size > 0) {
     const ssize_t n = pread(fd, at, size, offset);
     if (n == 0) {
-      return absl::InternalError("is cut short");
+      return absl::InternalError("is truncated");
     }
     if (n < 0 && errno != EINTR) {
       return Failed("read");
@@ -265,8 +269,7 @@ void RemoveLeftovers(const std::string& path) {
   }
 }
 
-absl::Status CheckStateDirectory(const std::string& path,
-                                 const StateUser& user) {
+absl::Status CheckStatePath(const std::string& path, const StateUser& user) {
   const std::string directory = DirectoryOf(path);
   struct stat info;
   if (stat(directory.c_str(), &info) != 0) {
@@ -278,6 +281,9 @@ absl::Status CheckStateDirectory(const std::string& path,
   if (!S_ISDIR(info.st_mode)) {
     return absl::NotFoundError(
         absl::StrCat("\"", directory, "\" is no directory"));
+  }
+  if (lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    return absl::NotFoundError("it is a directory");
   }
   const Disguise disguise(user);
   if (faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {

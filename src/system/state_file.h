@@ -49,8 +49,9 @@ class StateFile {
   int fd_;
 };
 
-// Opens `path` for reading, if it is a file of this very size that `user`,
-// root or this process owns and nobody else may write; no link.
+// Opens `path` for reading, and for writing where that is allowed, if it is a
+// file of this very size that `user`, root or this process owns and nobody else
+// may write; no link.
 absl::StatusOr<int> OpenState(const std::string& path, const StateUser& user,
                               off_t size);
 
@@ -65,10 +66,9 @@ absl::StatusOr<int> LockState(const std::string& path);
 // Removes what killed processes have left beside `path`. Only under its lock.
 void RemoveLeftovers(const std::string& path);
 
-// Whether the directory of `path` is one that `user` may write in. As root,
-// asks in that user's name.
-absl::Status CheckStateDirectory(const std::string& path,
-                                 const StateUser& user);
+// Whether `path` can be written by `user`: its directory is one that this user
+// may write in, which root asks in that user's name, and it is none itself.
+absl::Status CheckStatePath(const std::string& path, const StateUser& user);
 
 }  // namespace upstream_502
 

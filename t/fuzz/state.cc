@@ -1,8 +1,8 @@
 // A file of the state, as nginx finds it when it starts.
 //
-// The input's first byte says whether the sum is set right, the next two by how
-// many bytes the file is cut; then a head, or nothing, and what is written
-// where over the image of a zone that was sound.
+// The input's first byte says whether the sum is set right and whether nginx
+// had ended, the next two by how many bytes the file is cut; then a head, or
+// nothing, and what is written where over the image of a zone that was sound.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -66,7 +66,7 @@ absl::optional<Arena> Restart(SampleZone* zone) {
       WhyNoImage(head, zone->size()).empty() &&
       ReadState(*fd, kImageOffset, zone->memory(), zone->size()).ok();
   close(*fd);
-  return read ? TakeImage(zone->memory(), zone->size(), kZoneRings, head.sum)
+  return read ? TakeImage(zone->memory(), zone->size(), kZoneRings, head)
               : absl::nullopt;
 }
 
@@ -83,14 +83,16 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   zone->Renew();
   const Store sound = *Store::Attach(zone->memory(), zone->size(), kZoneRings);
-  ImageHead head = HeadOf(sound.arena(), SumOf(sound.arena()));
+  ImageHead head =
+      HeadOf(sound.arena(), SumOf(sound.arena()), (flags & 4) != 0);
   if ((flags & 2) != 0) {
     head = input.Take<ImageHead>();
   }
   zone->Spoil(&input);
-  if ((flags & 1) != 0) {
-    head.sum = AddWords(0, {reinterpret_cast<const uint64_t*>(zone->memory()),
-                            zone->size() / 8});
+  const absl::optional<Store> spoilt =
+      Store::Attach(zone->memory(), zone->size(), kZoneRings);
+  if ((flags & 1) != 0 && spoilt) {
+    head.sum = SumOf(spoilt->arena());
   }
   file->Write(head, *zone);
   const size_t gone = std::min(size_t{cut} * 16, zone->size());

@@ -8,7 +8,6 @@ use v5.36;
 use Bench::Nginx    ();
 use Bench::Requests qw(ask hang_up);
 use Exporter        qw(import);
-use Time::HiRes     qw(sleep);
 
 our @EXPORT_OK = qw(per_request %COUNTED);
 
@@ -55,7 +54,6 @@ sub count ( $nginx, $kind, $requests, $out ) {
         "--callgrind-out-file=$out" );
     ask( $kind, $nginx->port ) for 1 .. $requests;
     hang_up();
-    sleep 0.2;
     $nginx->stop;
     return profile($out);
 }

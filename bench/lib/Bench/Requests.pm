@@ -124,7 +124,14 @@ sub stop_backends () {
     waitpid $_, 0 for @children;
 }
 
-sub hang_up () { undef $client }
+# Returns when nginx has closed, too, and so has logged the last request.
+sub hang_up () {
+    if ($client) {
+        shutdown $client, 1;
+        sysread $client, my $nothing, 1;
+    }
+    undef $client;
+}
 
 sub ask ( $kind, $port ) {
     my $connection = $kind->{keep} ? 'keep-alive' : 'close';

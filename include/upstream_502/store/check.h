@@ -24,6 +24,10 @@ bool IsSound(const Arena& arena);
 // anew. `arena` is sound and nobody else's. May allocate.
 void Mend(Arena* arena);
 
+// Of what was copied before the last ids were handed out: goes on with ids that
+// nobody can have had since, by whole rounds of the rings. After Mend.
+void SkipIds(Arena* arena);
+
 }  // namespace upstream_502
 
 #endif  // UPSTREAM_502_STORE_CHECK_H_

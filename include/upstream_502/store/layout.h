@@ -31,7 +31,7 @@ static_assert(Counter::is_always_lock_free && Word::is_always_lock_free &&
 
 inline constexpr uint64_t kMagic = 0x3230356d61657473;  // "steam502"
 // Raise it when the meaning of a field changes; sizes speak for themselves.
-inline constexpr uint32_t kLayoutVersion = 9;
+inline constexpr uint32_t kLayoutVersion = 10;
 
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kUpstreamShards = 8;
@@ -147,7 +147,10 @@ auto& GrpcStatusOf(Row& row, size_t status) {
 struct PeerRow {
   Shard shards[kPeerShards];
   Word hash{0};
-  Word upstream;    // row, and whether it is kRetired,
+  // The upstream's row, and whether it is kRetired: also where a new row takes
+  // the place of an old one, so that nobody takes what is not filled for
+  // theirs.
+  Word upstream{kRetired};
   Word retired{0};  // in which round, see writers.h
   uint16_t addr_length;
   std::atomic<uint8_t> last_cause{0};
@@ -243,6 +246,8 @@ struct alignas(kCacheLine) Header {
   Time overflow_warned{0};
   Counter events{0};              // ids handed out
   Counter events_floor{0};        // ids up to here were reset away
+  Counter events_skipped{0};      // of those handed out nobody got so many,
+  Counter events_resumed{0};      // and none up to here will come: see SkipIds
   Counter incidents{0};           // ids handed out
   Counter incidents_floor{0};     // ids up to here were reset away
   Counter serials[kMaxCauses]{};  // events written, per cause

@@ -74,6 +74,8 @@ class Tail {
   template <typename What>
   void Append(What what);
 
+  // Ids up to this one do not come any more.
+  uint64_t resumed() const;
   uint64_t Reach(uint64_t newest) const;
   bool IsOnRecord(uint64_t id) const;
   const EventSlot& EventSlotOf(uint64_t id) const;

@@ -17,8 +17,8 @@
 
 namespace upstream_502 {
 
-// Why an attempt failed. Values are stored in shared memory and counted in
-// arrays: append only, never renumber.
+// Why an attempt failed. Values are stored in shared memory and in the file of
+// the state: never renumber, new ones go behind kUnknown.
 enum class Cause : uint8_t {
   kResolverMissing,
   kDnsError,

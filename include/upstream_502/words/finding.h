@@ -13,8 +13,8 @@
 
 namespace upstream_502 {
 
-// Values are stored in shared memory and counted in arrays: append only, never
-// renumber.
+// Values are stored in shared memory and in the file of the state: never
+// renumber, new ones go behind the last.
 enum class Finding : uint8_t {
   kResolverUnanswered,
   kHostsOnly,

@@ -99,8 +99,7 @@ void FillUpstream(UpstreamRow* upstream, uint32_t hash, absl::string_view name,
 
 void FillPeer(PeerRow* peer, uint32_t hash, uint32_t upstream,
               absl::string_view addr) {
-  new (peer) PeerRow;  // nobody takes it for theirs before it has an upstream
-  peer->upstream.store(kRetired, kRelaxed);
+  new (peer) PeerRow;  // retired until it is filled
   peer->hash.store(hash, kRelaxed);
   peer->addr_length = static_cast<uint16_t>(addr.size());
   addr.copy(peer->addr, addr.size());

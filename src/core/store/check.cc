@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "upstream_502/store/slot.h"
 #include "upstream_502/words/text.h"
 
 namespace upstream_502 {
@@ -14,6 +15,9 @@ namespace {
 constexpr auto kRelaxed = std::memory_order_relaxed;
 // Ids are handed out one by one: none comes near.
 constexpr uint64_t kIdMax = uint64_t{1} << 60;
+// More than are handed out in the minute that a crash loses.
+constexpr uint64_t kEventsAhead = 10000000;
+constexpr uint64_t kIncidentsAhead = 1000;
 
 bool IsTime(const Time& time) {
   return upstream_502::IsTime(time.load(kRelaxed));
@@ -59,6 +63,7 @@ bool IsSound(const Header& header) {
          header.generation.load(kRelaxed) < kIdMax &&
          header.events.load(kRelaxed) < kIdMax &&
          header.events_floor.load(kRelaxed) < kIdMax &&
+         header.events_skipped.load(kRelaxed) <= header.events.load(kRelaxed) &&
          header.incidents.load(kRelaxed) < kIdMax &&
          header.incidents_floor.load(kRelaxed) < kIdMax;
 }
@@ -253,6 +258,31 @@ void MendPeers(Arena* arena) {
   arena->header->chosen_peers.store(chosen, kRelaxed);
 }
 
+void RaiseTo(Counter* id, uint64_t found) {
+  if (found < kIdMax && found > id->load(kRelaxed)) {
+    id->store(found, kRelaxed);
+  }
+}
+
+// What is on record has its id, whenever the number was copied.
+void MendIds(Arena* arena) {
+  Header& header = *arena->header;
+  for (uint32_t i = 0; i < arena->capacity.events; ++i) {
+    RaiseTo(&header.events, PeekSlot(arena->events[i]).id);
+  }
+  for (uint32_t i = 0; i < arena->capacity.incidents; ++i) {
+    RaiseTo(&header.incidents, arena->incidents[i].id.load(kRelaxed));
+  }
+}
+
+// As many of `ids` as `least`, and so many more that the next one has the place
+// in the ring that it would have had.
+uint64_t Skip(uint64_t least, uint32_t ring, Counter* ids) {
+  const uint64_t skipped = (least + ring - 1) / ring * ring;
+  ids->fetch_add(skipped, kRelaxed);
+  return skipped;
+}
+
 // Those who counted and moved are no more.
 void ForgetProcesses(Arena* arena) {
   Header& header = *arena->header;
@@ -303,7 +333,16 @@ void Mend(Arena* arena) {
   MendFixed(arena);
   MendUpstreams(arena);
   MendPeers(arena);
+  MendIds(arena);
   ForgetProcesses(arena);
+}
+
+void SkipIds(Arena* arena) {
+  Header& header = *arena->header;
+  header.events_skipped.fetch_add(
+      Skip(kEventsAhead, arena->capacity.events, &header.events), kRelaxed);
+  header.events_resumed.store(header.events.load(kRelaxed), kRelaxed);
+  Skip(kIncidentsAhead, arena->capacity.incidents, &header.incidents);
 }
 
 }  // namespace upstream_502

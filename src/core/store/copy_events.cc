@@ -87,7 +87,8 @@ void Copier::FillZone() {
   zone.events =
       std::min<uint64_t>(snapshot_->events.size(), header.capacity.events);
   zone.events_max = header.capacity.events;
-  zone.events_total = header.events.load(kRelaxed);
+  zone.events_total =
+      header.events.load(kRelaxed) - header.events_skipped.load(kRelaxed);
   zone.overflow = header.overflow.load(kRelaxed);
   zone.incidents = snapshot_->incidents.size();
   zone.incidents_max = header.capacity.incidents;

@@ -27,7 +27,7 @@ Tail::Tail(const Store& store, int64_t now_ms)
     : store_(store), looked_(newest()) {
   for (uint64_t id = Reach(looked_) + 1; id <= looked_; ++id) {
     // What is being written has its id already.
-    if (PeekSlot(EventSlotOf(id)).id < id) {
+    if (id > resumed() && PeekSlot(EventSlotOf(id)).id < id) {
       late_.push_back(id);
     }
   }
@@ -37,13 +37,18 @@ Tail::Tail(const Store& store, int64_t now_ms)
       std::min<uint64_t>(incidents_looked_, arena.capacity.incidents);
   for (uint64_t id = incidents_looked_ - kept + 1; id <= incidents_looked_;
        ++id) {
+    const uint64_t held = IncidentSlotOf(id).id.load(kRelaxed);
     Incident incident;
-    if (!Read(id, now_ms, &incident)) {
+    const bool read = Read(held, now_ms, &incident);
+    if (!read || held < id) {
       coming_.push_back(id);
-    } else if (incident.open) {
-      open_.push_back(id);
+    }
+    // One that goes on keeps its place, whatever ids are handed out.
+    if (read && incident.open) {
+      open_.push_back(held);
     }
   }
+  std::sort(open_.begin(), open_.end());
 }
 
 bool Tail::Look(int64_t now_ms, size_t work) {
@@ -170,8 +175,11 @@ void Tail::Drop(uint64_t number) {
 std::vector<uint64_t> Tail::Before() const {
   std::vector<uint64_t> ids;
   for (uint64_t id = Reach(looked_) + 1; id <= looked_; ++id) {
-    if (IsOnRecord(id) && !std::binary_search(late_.begin(), late_.end(), id)) {
-      ids.push_back(id);
+    // In the place of one that nobody got is what was there before.
+    const uint64_t held = id > resumed() ? id : PeekSlot(EventSlotOf(id)).id;
+    if (IsOnRecord(held) && held <= id &&
+        !std::binary_search(late_.begin(), late_.end(), held)) {
+      ids.push_back(held);
     }
   }
   return ids;
@@ -180,11 +188,15 @@ std::vector<uint64_t> Tail::Before() const {
 uint64_t Tail::OutOfReach(uint64_t event) const {
   const uint64_t reach = Reach(looked_);
   const uint64_t floor = store_.arena().header->events_floor.load(kRelaxed);
-  return reach - std::min(reach, std::max(event, floor));
+  return reach - std::min(reach, std::max({event, floor, resumed()}));
 }
 
 uint64_t Tail::newest() const {
   return store_.arena().header->events.load(kRelaxed);
+}
+
+uint64_t Tail::resumed() const {
+  return store_.arena().header->events_resumed.load(kRelaxed);
 }
 
 bool Tail::Read(uint64_t id, int64_t now_ms, Event* event) const {

@@ -28,12 +28,14 @@ uint32_t Sum(const Counter (&counters)[N]) {
 
 template <size_t N>
 uint32_t Sum(const Shard (&shards)[N], Counter Shard::*counter) {
-  return SumOf<N>([&](size_t i) -> const Counter& { return shards[i].*counter; });
+  return SumOf<N>(
+      [&](size_t i) -> const Counter& { return shards[i].*counter; });
 }
 
 inline Totals32<3> TotalsOf(const UpstreamRow& row) {
   static_assert(kResponseCodes[1] == 502);
-  return {Sum(row.shards, &Shard::requests), Sum(row.causes), Sum(row.responses[1])};
+  return {Sum(row.shards, &Shard::requests), Sum(row.causes),
+          Sum(row.responses[1])};
 }
 
 inline Totals32<kMaxCauses> TotalsOf(const Counter (&causes)[kMaxCauses]) {

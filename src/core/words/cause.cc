@@ -336,7 +336,6 @@ constexpr bool CausesAreInOrder() {
 }
 
 static_assert(std::size(kCauses) == kCauseCount);
-static_assert(static_cast<size_t>(Cause::kUnknown) + 1 == kCauseCount);
 static_assert(kCauseCount <= kMaxCauses);
 static_assert(CausesAreInOrder());
 

@@ -346,7 +346,6 @@ constexpr bool FindingsAreInOrder() {
 }
 
 static_assert(std::size(kFindings) == kFindingCount);
-static_assert(static_cast<size_t>(Finding::kOnlyLarge) + 1 == kFindingCount);
 static_assert(kFindingCount <= kMaxFindings);
 static_assert(FindingsAreInOrder());
 

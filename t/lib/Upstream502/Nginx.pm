@@ -31,12 +31,19 @@ sub kin ($self) {
 # Runs nginx with these arguments and returns its exit code and its output.
 sub run ( $self, @arguments ) {
     my $out = "$self->{dir}/output";
+    unlink $out;
+    my $code = $self->_run( $out, @arguments );
+    return ( $code, slurp($out) );
+}
+
+# The same, with its output at the end of this file.
+sub _run ( $self, $out, @arguments ) {
     my $pid = fork // die "fork: $!\n";
     if ( $pid == 0 ) {
         $self->_exec( $out, @arguments );
     }
     waitpid $pid, 0;
-    return ( $? >> 8, slurp($out) );
+    return $? >> 8;
 }
 
 sub _exec ( $self, $out, @arguments ) {
@@ -48,7 +55,7 @@ sub _exec ( $self, $out, @arguments ) {
         $ENV{LD_PRELOAD} = $ENV{TEST_LD_PRELOAD};
     }
     open STDIN,  '<',  '/dev/null';
-    open STDOUT, '>',  $out;
+    open STDOUT, '>>', $out;
     open STDERR, '>&', \*STDOUT;
     my @as = @{ $self->{as} // [] };
     exec @as, $self->{binary}, '-p', "$self->{dir}/", @arguments
@@ -60,9 +67,11 @@ sub arguments ( $self, $config = 'nginx.conf', $log = 'error.log' ) {
 }
 
 sub start ($self) {
-    my ( $code, $output ) = $self->run( $self->arguments );
-    if ( $code != 0 ) {
-        die "nginx does not start:\n$output\n"
+    # What it says there as long as it lives is looked at as a log is.
+    my $stderr = "$self->{dir}/stderr.log";
+    if ( $self->_run( $stderr, $self->arguments ) != 0 ) {
+        die "nginx does not start:\n"
+          . slurp($stderr) . "\n"
           . slurp("$self->{dir}/error.log") . "\n";
     }
     wait_for 'nginx', sub { $self->pid && $self->workers };
@@ -145,6 +154,9 @@ sub stop ($self) {
             if ( !grep { alive($_) } @processes ) {
                 last;
             }
+            if ( $signal ne 'QUIT' ) {
+                push @{ $self->{hung} }, "nginx $pid did not end, $signal was needed";
+            }
             kill $signal => $signal eq 'KILL' ? @processes : $pid;
             eval {
                 wait_for 'nginx to end', sub {
@@ -169,12 +181,18 @@ sub kill_all ($self) {
     delete $self->{masters}{$master};
 }
 
-# The lines of error.log and the sanitizer reports that nobody may leave
-# behind; `allowed` are patterns of alerts that nginx itself logs.
+# What nobody may leave behind: alerts and crashes in any error log of the
+# folder, sanitizer reports, an nginx that QUIT did not end. `allowed` are
+# patterns of those that a test wants. Nobody minds what `nginx -t` says.
 sub complaints ( $self, @allowed ) {
-    my @lines =
-      grep { /\[(?:alert|emerg)\]|ERROR: \w+Sanitizer|runtime error:/ }
-      split /\n/, slurp("$self->{dir}/error.log");
+    my $time  = qr{\d{4}/\d\d/\d\d \d\d:\d\d:\d\d|\w+:};
+    my @lines = @{ $self->{hung} // [] };
+    for my $path ( glob "$self->{dir}/*.log" ) {
+        next if $path =~ m{/checked\.log$};
+        push @lines,
+          grep { /^(?:$time) \[(?:alert|emerg)\]|ERROR: \w+Sanitizer|runtime error:/ }
+          split /\n/, slurp($path);
+    }
     for my $pattern (@allowed) {
         @lines = grep { $_ !~ $pattern } @lines;
     }

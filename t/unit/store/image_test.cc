@@ -1,5 +1,6 @@
 #include "upstream_502/store/image.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -52,8 +53,27 @@ class ImageTest : public testing::Test {
 
   std::vector<uint64_t> Take() const {
     std::vector<uint64_t> words(size_ / sizeof(uint64_t));
-    CopyWords(store_.arena(), 0, absl::MakeSpan(words));
+    CopyImage(store_.arena(), [&](size_t first, absl::Span<const uint64_t> w) {
+      std::copy(w.begin(), w.end(), words.begin() + static_cast<long>(first));
+    });
     return words;
+  }
+
+  Snapshot Now() const {
+    Snapshot snapshot;
+    Copy(store_, kNow, &snapshot);
+    return snapshot;
+  }
+
+  // The store that a restart makes of these words, copied when all had ended or
+  // not.
+  Store Come(const std::vector<uint64_t>& words, bool ended) {
+    std::memcpy(memory_, words.data(), size_);
+    const Arena copied = store_.arena();
+    const absl::optional<Arena> found =
+        TakeImage(memory_, size_, kRings, HeadOf(copied, SumOf(copied), ended));
+    EXPECT_TRUE(found);
+    return found ? Store(*found) : store_;
   }
 
   // Everything that a reader of the status location sets going.
@@ -85,13 +105,25 @@ class ImageTest : public testing::Test {
     return true;
   }
 
+  // Failures of the upstream of this name, or of "(other)" where there was no
+  // room for it.
+  uint64_t CountOf(absl::string_view name) {
+    const UpstreamRow& row =
+        store_.arena().upstreams[store_.FindUpstream(name, kNow)];
+    uint64_t failures = 0;
+    for (const Counter& cause : row.causes) {
+      failures += cause.load();
+    }
+    return failures;
+  }
+
   size_t size_;
   char* memory_;
   Store store_;
 };
 
 TEST_F(ImageTest, SaysWhatItIsOf) {
-  const ImageHead head = HeadOf(store_.arena(), 7);
+  const ImageHead head = HeadOf(store_.arena(), 7, true);
   EXPECT_EQ(WhyNoImage(head, size_), "");
   EXPECT_NE(WhyNoImage(head, size_ + 4096), "");
   ImageHead other = head;
@@ -103,21 +135,103 @@ TEST_F(ImageTest, SaysWhatItIsOf) {
 }
 
 TEST_F(ImageTest, SumTellsEveryBitAndEveryOrder) {
-  std::vector<uint64_t> words = Take();
+  const std::vector<uint64_t> words = Take();
   const uint64_t sum = SumOf(store_.arena());
-  EXPECT_EQ(AddWords(0, words), sum);
-  words[7] ^= 1;
-  EXPECT_NE(AddWords(0, words), sum);
-  words[7] ^= 1;
-  std::swap(words[0], words[1]);
-  EXPECT_NE(AddWords(0, words), sum);
+  auto* memory = reinterpret_cast<uint64_t*>(memory_);
+  const size_t last = words.size() - 1;
+  for (const size_t at : {size_t{0}, size_t{7}, last}) {
+    memory[at] ^= 1;
+    EXPECT_NE(SumOf(store_.arena()), sum) << at;
+    memory[at] ^= 1;
+  }
+  ASSERT_NE(memory[0], memory[1]);
+  std::swap(memory[0], memory[1]);
+  EXPECT_NE(SumOf(store_.arena()), sum);
+  std::swap(memory[0], memory[1]);
+  EXPECT_EQ(SumOf(store_.arena()), sum);
 }
 
 TEST_F(ImageTest, IsTakenWithItsOwnSumOnly) {
-  const uint64_t sum = SumOf(store_.arena());
-  EXPECT_FALSE(TakeImage(memory_, size_, kRings, sum + 1));
-  EXPECT_FALSE(TakeImage(memory_, size_ - 4096, kRings, sum));
-  EXPECT_TRUE(TakeImage(memory_, size_, kRings, sum));
+  const Arena arena = store_.arena();
+  const uint64_t sum = SumOf(arena);
+  const ImageHead head = HeadOf(arena, sum, true);
+  EXPECT_FALSE(TakeImage(memory_, size_, kRings, HeadOf(arena, sum + 1, true)));
+  EXPECT_FALSE(TakeImage(memory_, size_ - 4096, kRings, head));
+  EXPECT_TRUE(TakeImage(memory_, size_, kRings, head));
+}
+
+TEST_F(ImageTest, IdsGoOnAfterAnEnd) {
+  const uint64_t last = store_.ReserveEvents(1);
+  store_ = Come(Take(), true);
+  EXPECT_EQ(store_.ReserveEvents(1), last + 1);
+}
+
+// What was handed out after the copy is lost with whoever had it.
+TEST_F(ImageTest, NoIdComesTwiceAfterACrash) {
+  Use("app");
+  const Snapshot before = Now();
+  ASSERT_EQ(before.incidents.size(), 1U);
+  const std::vector<uint64_t> words = Take();
+  const uint64_t handed_out = store_.ReserveEvents(1000000);
+  store_ = Come(words, false);
+  const Snapshot then = Now();
+  EXPECT_EQ(then.zone.events_total, before.zone.events_total);
+  EXPECT_EQ(then.events.size(), before.events.size());
+  EXPECT_EQ(then.incidents.size(), before.incidents.size());
+  Use("php");
+  const Snapshot after = Now();
+  EXPECT_EQ(after.zone.events_total, before.zone.events_total + 2);
+  EXPECT_GT(after.events[0].id, handed_out);
+  // They have the places that they would have had.
+  EXPECT_EQ(after.events[0].id % kRings.events, 10 % kRings.events);
+  EXPECT_EQ(after.events[2].id, before.events[0].id);
+  ASSERT_EQ(after.incidents.size(), 2U);
+  EXPECT_GT(after.incidents[0].id, before.incidents[0].id + 100);
+}
+
+// Others fail while the image is copied: whatever is on record was counted.
+TEST_F(ImageTest, NothingIsKeptThatIsNotCounted) {
+  std::vector<uint64_t> words(size_ / sizeof(uint64_t));
+  size_t parts = 0;
+  CopyImage(store_.arena(), [&](size_t first, absl::Span<const uint64_t> w) {
+    std::copy(w.begin(), w.end(), words.begin() + static_cast<long>(first));
+    if (++parts % 3 == 0) {
+      Use("app");
+    }
+  });
+  ASSERT_GT(parts, 9U);
+  store_ = Come(words, false);
+  const Snapshot snapshot = Now();
+  uint64_t failures = 0;
+  uint64_t newest = 0;
+  for (const UpstreamStats& upstream : snapshot.upstreams) {
+    for (const uint64_t count : upstream.causes) {
+      failures += count;
+    }
+  }
+  for (const Event& event : snapshot.events) {
+    newest = std::max(newest, event.id);
+  }
+  EXPECT_LE(newest, failures);
+  EXPECT_LE(newest, snapshot.zone.events_total);
+  uint64_t told = 0;
+  for (const Incident& incident : snapshot.incidents) {
+    told += incident.failures;
+  }
+  EXPECT_LE(told, failures);
+}
+
+// As a file may have it that was copied in another order.
+TEST_F(ImageTest, WhatIsOnRecordHasItsId) {
+  Use("app");
+  Header& header = *store_.arena().header;
+  const uint64_t events = header.events.exchange(1);
+  const uint64_t incidents = header.incidents.exchange(0);
+  ASSERT_GT(events, 1U);
+  ASSERT_GT(incidents, 0U);
+  store_ = Come(Take(), true);
+  EXPECT_EQ(header.events.load(), events);
+  EXPECT_EQ(header.incidents.load(), incidents);
 }
 
 TEST_F(ImageTest, ComesBackWhole) {
@@ -214,14 +328,24 @@ TEST_F(ImageTest, IsReadSafelyWhateverIsInIt) {
 TEST_F(ImageTest, IsReadSafelyWithAnyByteChanged) {
   const std::vector<uint64_t> words = Take();
   const size_t header = sizeof(Header) / sizeof(uint64_t);
+  size_t taken = 0;
+  size_t refused = 0;
   for (size_t i = 0; i < words.size(); ++i) {
     if (words[i] == 0 && i % (i > header ? 61 : 3) != 0) {
       continue;  // of a row, an event or a minute like many others
     }
     std::vector<uint64_t> spoilt = words;
     spoilt[i] = ~spoilt[i];
-    Restart(spoilt);
+    if (Restart(spoilt)) {
+      ++taken;
+      EXPECT_TRUE(IsSound(store_.arena())) << i;
+      EXPECT_EQ(CountOf("new"), 2U) << i;
+    } else {
+      ++refused;
+    }
   }
+  EXPECT_GT(taken, refused);
+  EXPECT_GT(refused, 4U);  // the first words say what it is
 }
 
 }  // namespace

@@ -32,6 +32,12 @@ TEST(Layout, RowsAndShardsFillWholeCacheLines) {
   EXPECT_EQ(offsetof(PeerRow, shards) % kCacheLine, 0U);
 }
 
+// Where a new row takes the place of an old one, whose address it has yet.
+TEST(Layout, RowsAreNobodysBeforeTheyAreFilled) {
+  EXPECT_EQ(PeerRow().upstream.load(), kRetired);
+  EXPECT_EQ(UpstreamRow().state.load(), kRetired);
+}
+
 TEST(Layout, LookupOfAPeerReadsOneCacheLine) {
   EXPECT_EQ(offsetof(PeerRow, hash) % kCacheLine, 0U);
   EXPECT_LE(offsetof(PeerRow, addr) + sizeof("[2001:db8::1234]:65535"),

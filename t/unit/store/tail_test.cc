@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "store/copies.h"
+#include "upstream_502/store/check.h"
 
 namespace upstream_502 {
 namespace {
@@ -98,6 +99,34 @@ TEST_F(TailTest, TakesWhatComesOnce) {
   LookAtAll(&tail);
   EXPECT_EQ(Taken(tail), "3");
   EXPECT_EQ(Joined(tail.Before()), "1 2 3");
+}
+
+// Ids are skipped after a crash: what was on record before is told, and those
+// that nobody got are neither waited for nor left out.
+TEST_F(TailTest, KnowsWhatWasBeforeACrash) {
+  for (int i = 0; i < 3; ++i) {
+    FailWith(kNow);
+  }
+  Reserve();  // lost with its worker
+  Arena arena = store_.arena();
+  SkipIds(&arena);
+  SkipIds(&arena);
+  Tail tail(store_, kNow);
+  EXPECT_EQ(Joined(tail.Before()), "1 2 3");
+  EXPECT_EQ(tail.OutOfReach(3), 0U);
+  ASSERT_EQ(tail.open().size(), 1U);
+  EXPECT_EQ(tail.open()[0], 1U);
+  const uint64_t next = FailWith(kNow);
+  EXPECT_GT(next, 20000000U);
+  EXPECT_EQ(next % kRing, 5U);
+  LookAtAll(&tail);
+  EXPECT_EQ(Taken(tail), absl::StrCat(next));
+  for (size_t i = 0; i < kRing; ++i) {
+    Write();
+  }
+  LookAtAll(&tail);
+  EXPECT_EQ(Tail(store_, kNow).Before().size(), kRing);
+  EXPECT_EQ(tail.OutOfReach(3), 1U);
 }
 
 TEST_F(TailTest, LooksAtNoMoreAtOnceThanItMay) {

@@ -194,6 +194,7 @@ TEST(ParseUnixSocket, NamesAndHostileAttributes) {
 // Good messages, mangled: nothing is read beyond the end, and it does end.
 TEST(ReadAnswer, Mangled) {
   std::mt19937 random(502);
+  int answers[5] = {};  // by Answer
   const std::string good =
       Message(
           SOCK_DIAG_BY_FAMILY,
@@ -208,15 +209,34 @@ TEST(ReadAnswer, Mangled) {
     }
     bytes.resize(random() % (bytes.size() + 1));
     const std::vector<char> copy(bytes.begin(), bytes.end());
-    ReadAnswer(kSequence, random() % 2 == 0, {copy.data(), copy.size()},
-               [](absl::string_view payload) {
-                 InetSocket inet;
-                 UnixSocket unix_socket;
-                 ParseInetSocket(payload, &inet);
-                 ParseUnixSocket(payload, &unix_socket);
-                 return true;
-               });
+    size_t taken = 0;
+    const Answer answer =
+        ReadAnswer(kSequence, random() % 2 == 0, {copy.data(), copy.size()},
+                   [&](absl::string_view payload) {
+                     // A part of what came, which no other payload has.
+                     EXPECT_GE(payload.data(), copy.data() + taken);
+                     taken = static_cast<size_t>(payload.data() - copy.data()) +
+                             payload.size();
+                     EXPECT_LE(taken, copy.size());
+                     InetSocket inet;
+                     if (ParseInetSocket(payload, &inet)) {
+                       EXPECT_GE(payload.size(), sizeof(inet_diag_msg));
+                     }
+                     UnixSocket socket;
+                     if (ParseUnixSocket(payload, &socket)) {
+                       EXPECT_LE(socket.name.size(), payload.size());
+                     }
+                     return true;
+                   });
+    ++answers[static_cast<size_t>(answer)];
   }
+  const auto of = [&](Answer answer) {
+    return answers[static_cast<size_t>(answer)];
+  };
+  EXPECT_EQ(of(Answer::kStopped), 0);  // nobody wanted that
+  EXPECT_GT(of(Answer::kMore), 0);
+  EXPECT_GT(of(Answer::kComplete), 0);
+  EXPECT_GT(of(Answer::kAbsent), 0);
 }
 
 int LowestFree() {
