@@ -238,19 +238,30 @@ std::string NotRetriedWords(const FindingCase& c) {
   return "";
 }
 
+// Whether somebody at the address of before has taken the request. A name that
+// is one address after the other (a CDN's, a balancer's) has not moved then:
+// what is asked for is slow.
+bool IsServedThere(const FindingCase& c) {
+  const Evidence& e = c.evidence;
+  return c.failure.cause == Cause::kReadTimeout &&
+         (c.failure.bytes_received > 0 ||
+          (c.IsHere() ? e.accepted == Seen::kYes
+                      : e.unacknowledged_bytes == 0));
+}
+
 }  // namespace
 
 void FindMoved(const FindingCase& c) {
   const Moved moved = MovedOf(c.evidence);
-  if (moved.now.empty()) {
+  if (moved.now.empty() || IsServedThere(c)) {
     return;
   }
   const int32_t seconds = c.evidence.moved_seconds;
   c.Say(Finding::kNameMoved, moved.name, " was ", moved.old,
-        " when the configuration was loaded, and nginx still connects there; "
-        "it is ",
-        moved.now, c.MoreItems(), " now",
-        seconds > 0 ? absl::StrCat(", for ", seconds, " s at least") : "",
+        " when the configuration was loaded, and nginx still connects there; ",
+        seconds > 0 ? "it has resolved to " : "it now resolves to ", moved.now,
+        c.MoreItems(),
+        seconds > 0 ? absl::StrCat(" for at least ", seconds, " s") : "",
         c.evidence.follows == Seen::kYes
             ? ": reload nginx, or use \"server ... resolve\""
             : ": reload nginx");
