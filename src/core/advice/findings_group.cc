@@ -304,7 +304,9 @@ void FindLimits(const FindingCase& c) {
 
 void FindRetries(const FindingCase& c) {
   const Failure& f = c.failure;
-  const std::string words = NotRetriedWords(c);
+  // The attempt went well there, and another request has found it of no use.
+  const bool of_auth = AuthStatus(c.text.message) != -1;
+  const std::string words = of_auth ? "" : NotRetriedWords(c);
   if (!words.empty() && f.rescued == 0) {
     c.Say(Finding::kNotRetried, "no other server was asked: ", words);
   }

@@ -33,9 +33,7 @@ std::string WithoutServer(const Situation& e) {
 
 // What is counted: nothing was tried where every failure came before that.
 absl::string_view Counted(const Situation& e) {
-  const bool none = e.upstream.attempts == 0 && e.upstream.failures > 0;
-  return none || (e.share >= 1 && IsBeforeAttempt(e.cause)) ? "request"
-                                                            : "attempt";
+  return e.untried >= e.failures ? "request" : "attempt";
 }
 
 }  // namespace

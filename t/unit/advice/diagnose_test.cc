@@ -212,7 +212,31 @@ TEST(Diagnose, CountsAFailureWithoutAnAttemptAsOne) {
   none.peer = "";
   none.attempted = false;
   scene.At(kMinute).Bad(2, none);
-  EXPECT_THAT(scene.One().summary, HasSubstr("2 of 2 attempts"));
+  EXPECT_THAT(scene.One().summary, HasSubstr("2 of 2 requests"));
+}
+
+// No room for the request's body: the request fails, and no attempt of it.
+TEST(Diagnose, CountsRequestsThatFailedBeforeAnyAttempt) {
+  Scene scene("app", Protocol::kHttp);
+  Failed full = Because(Cause::kInternalError);
+  full.peer = "";
+  full.attempted = false;
+  scene.At(kMinute).Good(4).At(kMinute + kSecond).Bad(3, full).Good(1);
+  EXPECT_THAT(scene.One().summary, HasSubstr("3 of 8 requests failed"));
+  // With those that were tried there is no word for both.
+  scene.Bad(1, Because(Cause::kReadTimeout));
+  EXPECT_THAT(scene.One().summary, HasSubstr("4 of 9 attempts failed"));
+}
+
+// auth_request could do nothing with what its server has answered.
+TEST(Diagnose, CountsAnAttemptWhoseAnswerWasOfNoUseOnce) {
+  Scene scene("auth", Protocol::kHttp);
+  Failed useless = Because(Cause::kInternalError);
+  useless.peer = "";
+  scene.At(kMinute).Good(3).Bad(3, useless);
+  EXPECT_THAT(scene.One().summary, HasSubstr("ll 3 attempts "));
+  scene.Good(4);
+  EXPECT_THAT(scene.One().summary, HasSubstr("3 of 7 attempts failed"));
 }
 
 TEST(Diagnose, CallsAPeerThatDoesAndDoesNotIntermittent) {

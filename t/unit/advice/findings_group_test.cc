@@ -263,6 +263,9 @@ TEST(FindingsGroupTest, NotRetriedForOtherReasons) {
   EXPECT_EQ(WhyNotRetried({.not_retried = NotRetried::kNoneLeft}),
             "no other server was asked: the group had no other one");
   EXPECT_EQ(WhyNotRetried({}), "");
+  EXPECT_EQ(WhyNotRetried({.not_retried = NotRetried::kBegun},
+                          {.message = "auth request unexpected status: 500"}),
+            "");
   EXPECT_EQ(
       WhyNotRetried({.rescued = 1, .not_retried = NotRetried::kOnlyServer}),
       "");

@@ -74,6 +74,28 @@ TEST(TextRenderer, TakesNoFailureBeforeAnAttemptForOne) {
                         "of attempts)"));
 }
 
+// Only its events tell that an upstream's attempts went well, all of them.
+TEST(TextRenderer, TellsWhatFailedBeforeAnyAttempt) {
+  Report report = SampleReport();
+  UpstreamStats& upstream = *FindUpstream("php", &report.snapshot.upstreams);
+  upstream.failures += 3;
+  CountOf(upstream.causes, Cause::kInternalError) = 3;
+  Event event = SampleEvent(900);
+  event.failure.cause = Cause::kInternalError;
+  event.failure.phase = Phase::kResolve;
+  event.failure.attempt = event.failure.attempts = 0;
+  event.peer = "";
+  report.snapshot.events = {event};
+  std::string text = Text(report);
+  EXPECT_THAT(text, HasSubstr("attempts 110, failures 15 (3 before any "
+                              "attempt, 10.9% of attempts)"));
+  EXPECT_THAT(text, HasSubstr("    before any attempt, errno 111"));
+  // An answer that was of no use is an attempt's.
+  report.snapshot.events[0].failure.attempt = 1;
+  text = Text(report);
+  EXPECT_THAT(text, HasSubstr("attempts 110, failures 15 (13.6% of attempts)"));
+}
+
 TEST(TextRenderer, TabulatesResponsesByOrigin) {
   const std::string text = Text(SampleReport());
   EXPECT_EQ(LineWith(text, "responses"),
