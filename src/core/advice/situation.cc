@@ -306,14 +306,20 @@ uint64_t RequestsBeforeReload(const Situation& e) {
                        e.since >= server.load_time &&
                        (e.since - server.load_time <= kReloadMs ||
                         e.last_success < server.load_time);
+  // Of the minute of the reload itself what went well, where that was before.
+  const bool well_before = e.last_success < server.load_time;
   uint64_t before = 0;
   const auto& history = e.upstream.history;
   for (size_t i = 0; with_it && i < kHistoryMinutes; ++i) {
-    if (history.start + static_cast<int64_t>(i + 1) * kMinuteMs <= e.since) {
-      if (history.buckets[i].failures > 0) {
+    const Minute& minute = history.buckets[i];
+    const int64_t start = history.start + static_cast<int64_t>(i) * kMinuteMs;
+    if (start + kMinuteMs <= e.since) {
+      if (minute.failures > 0) {
         return 0;
       }
-      before += history.buckets[i].requests;
+      before += minute.requests;
+    } else if (start <= e.since && well_before) {
+      before += minute.requests - std::min(minute.failures, minute.requests);
     }
   }
   return before;
@@ -322,6 +328,7 @@ uint64_t RequestsBeforeReload(const Situation& e) {
 size_t FailingServers(const Situation& e) {
   size_t failing = 0;
   uint64_t well = 0;
+  const int64_t loaded = e.snapshot.server.load_time;
   for (const Server& server : e.servers) {
     if (server.failures > 0 && server.ratio() * 5 > e.servers.front().ratio()) {
       ++failing;

@@ -287,7 +287,29 @@ TEST(Diagnose, PutsFailuresThatCameWithAReloadDownToIt) {
   EXPECT_EQ(d.since, kStart + 10 * kMinute + 40 * kSecond);
   EXPECT_THAT(d.summary,
               HasSubstr("since the configuration was loaded 90 seconds ago, "
-                        "the 200 requests before went well"));
+                        "none of the 200 requests before did"));
+}
+
+// Within the minute, and what answered before is none of the group's any more.
+TEST(Diagnose, PutsFailuresDownToAReloadOfTheSameMinute) {
+  Scene scene;
+  scene.At(kMinute + 5 * kSecond).Good(20);
+  scene.At(kMinute + 8 * kSecond).Reload();
+  scene.At(kMinute + 10 * kSecond).Bad(6, Refused("127.0.0.1:1"));
+  EXPECT_EQ(scene.One().pattern, Pattern::kSinceReload);
+  EXPECT_THAT(scene.One().summary,
+              HasSubstr("2 seconds ago, none of the 20 requests before did"));
+}
+
+TEST(Diagnose, CountsNoServerOfBeforeAReloadAsOneThatAnswers) {
+  Scene scene;
+  scene.At(0).Bad(1, Refused("127.0.0.1:1"));
+  scene.At(10 * kMinute).Good(20);
+  scene.At(10 * kMinute + kSecond).Reload();
+  scene.At(10 * kMinute + 2 * kSecond).Bad(6, Refused("127.0.0.1:1"));
+  EXPECT_NE(scene.One().pattern, Pattern::kPartial);
+  scene.Good(3);
+  EXPECT_EQ(scene.One().pattern, Pattern::kPartial);
 }
 
 TEST(Diagnose, DoesNotBlameAReloadForWhatBeganBeforeIt) {
