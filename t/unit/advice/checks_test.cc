@@ -18,6 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 // A failure with its text.
 struct Input {
@@ -218,12 +219,17 @@ TEST(Checks, AskTheBackendForTheFailedPath) {
   Input input(Cause::kErrorStatus, Protocol::kHttp, "127.0.0.1:8080");
   input.text.uri = "/a'b[1]";
   EXPECT_EQ(Checks(input)[0],
-            "curl -sSg -m 90 -i 'http://127.0.0.1:8080/a'\\''b[1]'");
+            "curl -sSg -m 90 -i 'http://127.0.0.1:8080/a'\\''b[1]'  # without "
+            "nginx's own headers and changes of the URI");
   input.text.uri = "/a\r\nb";
-  EXPECT_EQ(Checks(input)[0], "curl -sSg -m 90 -i http://127.0.0.1:8080/");
+  EXPECT_THAT(Checks(input)[0],
+              StartsWith("curl -sSg -m 90 -i http://127.0.0.1:8080/  #"));
   input.text.peer = "unix:/run/app.sock";
+  input.failure.protocol = Protocol::kHttps;
   EXPECT_EQ(Checks(input)[0],
-            "curl -sSg -m 90 -i --unix-socket /run/app.sock http://localhost/");
+            "curl -sSg -m 90 -k -i --unix-socket /run/app.sock "
+            "https://localhost/  # without nginx's own headers, server name "
+            "(TLS) and changes of the URI");
   input.failure.protocol = Protocol::kFastcgi;
   EXPECT_THAT(Checks(input), Each(Not(HasSubstr("curl"))));
 }
