@@ -99,8 +99,8 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
     d->summary = absl::StrCat(
         outage ? "Every attempt fails" : absl::StrCat(FailedOf(e), " failed"),
         " since the configuration was loaded ",
-        DurationWords(e.now() - e.snapshot.server.load_time), " ago, the ",
-        before, " requests before went well: ", Reason(e));
+        DurationWords(e.now() - e.snapshot.server.load_time),
+        " ago, none of the ", before, " requests before did: ", Reason(e));
   } else if (outage) {
     d->pattern = Pattern::kOutage;
     d->summary = OutageSummary(e);
@@ -121,7 +121,7 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
   if (d->severity != Severity::kInfo && AllRescued(e)) {
     d->summary += AnotherServerAnswered(e)
                       ? "; clients saw none of it, nginx asked another one"
-                      : "; no client got a 502 or 504 of it";
+                      : "; no client got a 502 or 504 because of it";
   }
   if (d->severity != Severity::kInfo && OnlyPosts(e)) {
     d->summary +=

@@ -35,11 +35,13 @@ void FindResolver(const FindingCase& c) {
   }
   const std::string asked =
       absl::StrCat(Plain(servers, Evidence::kTextRoom), c.MoreItems());
-  c.Say(Finding::kResolverUnanswered, "asked for ", UnresolvedName(c), ", ",
+  c.Say(Finding::kResolverUnanswered, UnresolvedName(c),
+        c.evidence.named_count > 1 ? ": name servers " : ": name server ",
         asked,
         code == kNoAnswer   ? " did not answer within resolver_timeout"
-        : code == kServfail ? " answered SERVFAIL: the name server failed"
-                            : " answered REFUSED: it looks up nothing for this "
+        : code == kServfail ? " answered SERVFAIL: it failed to look the name "
+                              "up"
+                            : " answered REFUSED: it does not serve this "
                               "machine");
 }
 

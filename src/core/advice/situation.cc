@@ -332,7 +332,8 @@ size_t FailingServers(const Situation& e) {
   for (const Server& server : e.servers) {
     if (server.failures > 0 && server.ratio() * 5 > e.servers.front().ratio()) {
       ++failing;
-    } else {
+    } else if (server.stats->last_success >= loaded) {
+      // One of before may be none of the group's now.
       well += server.attempts - server.failures;
     }
   }

@@ -81,8 +81,8 @@ void AppendHeader(const Snapshot& snapshot, std::string* out) {
   if (zone.overflow > 0) {
     AppendWrapped("", 2,
                   absl::StrCat("the zone was full ", zone.overflow,
-                               " times: what found no room is counted under "
-                               "(other), raise the size of upstream_502_zone"),
+                               " times; what did not fit is counted under "
+                               "(other): raise the size of upstream_502_zone"),
                   out);
   }
 }

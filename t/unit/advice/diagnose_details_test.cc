@@ -94,7 +94,8 @@ TEST(Diagnose, SaysThatNoClientGotIt) {
   scene.At(kMinute).Bad(5, failed);
   const Diagnosis d = scene.One();
   EXPECT_EQ(d.severity, Severity::kOutage);
-  EXPECT_THAT(d.summary, HasSubstr("; no client got a 502 or 504 of it"));
+  EXPECT_THAT(d.summary,
+              HasSubstr("; no client got a 502 or 504 because of it"));
 }
 
 TEST(Diagnose, SaysHowMuchOfItIsOfTheCause) {

@@ -153,7 +153,7 @@ TEST(Gather, TellsWhatIsOverAsSuch) {
   scene.At(11 * kMinute).Good(20);
   scene.At(13 * kMinute).Good(20);
   const Diagnosis d = scene.One(FindingsHere);
-  EXPECT_THAT(std::string(d.summary), StartsWith("Well again: "));
+  EXPECT_THAT(std::string(d.summary), StartsWith("Recovered: "));
   EXPECT_THAT(d.summary, HasSubstr("; it was: nothing listens"));
 }
 

@@ -263,7 +263,8 @@ TEST(TextRenderer, WarnsOfAFullZone) {
   Report report = SampleReport();
   EXPECT_THAT(Text(report), Not(HasSubstr("upstream_502_zone")));
   report.snapshot.zone.overflow = 7;
-  EXPECT_THAT(Text(report), HasSubstr("the zone was full 7 times"));
+  EXPECT_THAT(Text(report),
+              HasSubstr("the zone was full 7 times; what did not fit"));
 }
 
 TEST(TextRenderer, FitsATerminalOfAHundredColumns) {
