@@ -57,7 +57,7 @@ sub setup ($t) {
     ( $zone_file, $query_file ) = map { $t->dir . "/$_" } qw(zone queries);
     point( $_, $OLD{$_} ) for @NAMES;
     $t->udp( dns => \&answer_query, port => 53 );
-    $t->tcp( turns => [ 'read', 'hold' ], host => $OLD{turns}, port => 80 );
+    $t->tcp( turns => [ 'read', 'hold' ], host => $OLD{turns}, port => 81 );
     my %file = (
         'resolv.conf'   => "nameserver 127.0.0.1\n",
         'nsswitch.conf' => "hosts: files dns\n",
@@ -154,6 +154,7 @@ play(
         group(
             'turns',
             name => 'the service at the old address has taken the request',
+            http => 'upstream %%u%% { server turns.test:81 max_fails=0; }',
             site   => 'E6',
             errno  => 110,
             status => 504,
