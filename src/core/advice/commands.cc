@@ -307,12 +307,13 @@ std::string FetchFrom(const PeerAddress& address, const Failure& failure,
 std::string FetchLike(const PeerAddress& address, const Failure& failure,
                       const FailureText& text, absl::string_view flags) {
   const std::string fetch = FetchFrom(address, failure, text, flags);
-  return fetch.empty() ? ""
-                       : absl::StrCat(fetch, "  # without nginx's own headers",
-                                      failure.protocol == Protocol::kHttps
-                                          ? ", server name (TLS)"
-                                          : "",
-                                      " and changes of the URI");
+  return fetch.empty()
+             ? ""
+             : absl::StrCat(fetch, "  # nginx may send other headers, another ",
+                            failure.protocol == Protocol::kHttps
+                                ? "name for TLS or "
+                                : "",
+                            "URI");
 }
 
 std::string CertificateOf(const PeerAddress& address, absl::string_view name,

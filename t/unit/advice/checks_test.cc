@@ -218,9 +218,10 @@ TEST(Checks, SayWhichDirectiveAndValue) {
 TEST(Checks, AskTheBackendForTheFailedPath) {
   Input input(Cause::kErrorStatus, Protocol::kHttp, "127.0.0.1:8080");
   input.text.uri = "/a'b[1]";
-  EXPECT_EQ(Checks(input)[0],
-            "curl -sSg -m 90 -i 'http://127.0.0.1:8080/a'\\''b[1]'  # without "
-            "nginx's own headers and changes of the URI");
+  EXPECT_EQ(
+      Checks(input)[0],
+      "curl -sSg -m 90 -i 'http://127.0.0.1:8080/a'\\''b[1]'  # nginx may "
+      "send other headers, another URI");
   input.text.uri = "/a\r\nb";
   EXPECT_THAT(Checks(input)[0],
               StartsWith("curl -sSg -m 90 -i http://127.0.0.1:8080/  #"));
@@ -228,8 +229,8 @@ TEST(Checks, AskTheBackendForTheFailedPath) {
   input.failure.protocol = Protocol::kHttps;
   EXPECT_EQ(Checks(input)[0],
             "curl -sSg -m 90 -k -i --unix-socket /run/app.sock "
-            "https://localhost/  # without nginx's own headers, server name "
-            "(TLS) and changes of the URI");
+            "https://localhost/  # nginx may send other headers, another name "
+            "for TLS or URI");
   input.failure.protocol = Protocol::kFastcgi;
   EXPECT_THAT(Checks(input), Each(Not(HasSubstr("curl"))));
 }

@@ -63,6 +63,10 @@ TEST(TextRenderer, TakesNoFailureBeforeAnAttemptForOne) {
   for (UpstreamStats& upstream : snapshot.upstreams) {
     upstream.failures = upstream.attempts = 0;
     upstream.causes = {};
+    for (PeerStats& peer : upstream.peers) {
+      peer.failures = 0;
+      peer.causes = {};
+    }
   }
   snapshot.upstreams[1].failures = 5;  // and no attempt
   snapshot.upstreams[1].causes[static_cast<size_t>(Cause::kInternalError)] = 5;
