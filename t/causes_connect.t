@@ -99,7 +99,7 @@ my @names = (
         name    => 'SERVFAIL',
         message => qr/\(2: Server failure\)$/,
         finding => 'resolver_unanswered',
-        says    => '^asked for servfail\.test, %%dns%% answered SERVFAIL',
+        says    => '^servfail\.test: name server %%dns%% answered SERVFAIL',
         unsaid  => 'hosts_only',
     ),
     dns(

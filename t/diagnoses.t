@@ -131,7 +131,7 @@ subtest 'now and then' => sub {
         pattern           => 'intermittent',
         cause             => 'reset_before_response',
         peers             => [ $t->address('flaky') ],
-        summary => qr/still listens on .*; 4 of 12 attempts failed.*the others went well/,
+        summary => qr/still listens on .*; 4 of 12 attempts failed.*the others did not fail/,
         confirm => [
             qr/^ss -Hltnp .* ps -o pid,lstart/ => qr/^\s*\d+ \w{3} \w{3} .*\d{4} /m,
             qr/systemctl --no-pager -l status/ => qr/\S/,
@@ -195,7 +195,7 @@ subtest 'recovered' => sub {
         app => severity => 'info',
         pattern         => 'recovered',
         cause           => 'connection_refused',
-        summary => qr/^Well again: 5 of 20 attempts failed, the last one \d+ min/,
+        summary => qr/^Recovered: 5 of 20 attempts failed, the last one \d+ min/,
         confirm => [ qr/^ss -Hltnp 'sport = :$port'/ => $listen ],
     );
 };
@@ -235,7 +235,7 @@ subtest 'began with the reload' => sub {
         peers             => ["127.0.0.1:$port"],
         summary           => [
             qr/; every attempt fails since the configuration was loaded .* ago/,
-            qr/, the 10 requests before went well: connection refused$/,
+            qr/, none of the 10 requests before did: connection refused$/,
         ],
         confirm => [
             qr/^nginx -T/ => qr/upstream moved \{ server 127\.0\.0\.1:$port;/

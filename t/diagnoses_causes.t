@@ -40,6 +40,8 @@ $t->{address}{full} = '127.0.0.1:' . $full_tcp->sockport;
 $t->tcp( big => [ 'read', [ write => cookies(60) ] ] );
 $t->tcp( tls => [ [ tls => sub { return %certificate } ], 'hold' ] );
 $t->udp( dns => dns_answers() );
+$t->tcp( ok    => [ 'read', [ write => http_last() ], 'close' ] );
+$t->tcp( login => [ 'read', [ write => http_status(404) ], 'close' ] );
 my %conf = (
     http => <<'CONF', server => <<'CONF2' );
 upstream pages { server %%big%%; }
@@ -48,6 +50,8 @@ upstream queue { server unix:%%DIR%%/full.sock; }
 upstream secure { server %%tls%%; }
 upstream gone { server unix:%%DIR%%/gone.sock; }
 upstream closed { server unix:%%DIR%%/closed.sock; }
+upstream upload { server %%ok%%; }
+upstream login { server %%login%%; }
 CONF
 location /pages { proxy_pass http://pages; }
 location /slow { proxy_pass http://slow; proxy_connect_timeout 300ms; }
@@ -65,6 +69,15 @@ location /dns {
 }
 location /gone { fastcgi_pass gone; }
 location /closed { proxy_pass http://closed; }
+location /itself { proxy_pass http://127.0.0.1:%%PORT_http%%/none; }
+location /none { return 502; }
+location /upload {
+    client_body_temp_path %%DIR%%/locked;
+    client_body_buffer_size 1k;
+    proxy_pass http://upload;
+}
+location /login { auth_request /asked; proxy_pass http://upload; }
+location = /asked { internal; proxy_pass http://login; }
 CONF2
 $t->conf(%conf);
 $t->start;
@@ -174,6 +187,37 @@ subtest 'a socket may not be written to' => sub {
         peers              => ["unix:$dir/closed.sock"],
         confirm => [ qr/^namei -l/ => qr/^srw------- root\s.*closed\.sock/m ],
     );
+};
+
+subtest 'nginx is its own backend' => sub {
+    ask('/itself');
+    my $itself = '127.0.0.1:' . $t->port('http');
+    like $checks->of($itself)->{hint},
+      qr/^$itself is an address that this nginx itself listens on: /,
+      'it is asked whether that is meant';
+};
+
+subtest 'requests fail before any attempt' => sub {
+    plan skip_all => 'the workers may write everywhere' if $> != 0;
+    ask('/upload');
+    chmod 0, "$dir/locked";
+    $t->post( '/upload', 'x' x 20000 ) for 1 .. 3;
+    like $checks->of('upload')->{summary}, qr/^3 of 7 requests failed /,
+      'they are no attempts';
+    my $text = $t->get('/status?format=text&upstream=upload')->{body};
+    like $text, qr/^requests 7, attempts 4, failures 3 \(3 before any attempt, 0\.0% /m,
+      'nor counted as such';
+    like $text, qr/^    before any attempt, errno 13 EACCES, /m, 'as each says';
+};
+
+subtest 'an answer was of no use' => sub {
+    ask('/login');
+    like $checks->of('login')->{summary}, qr/^All 4 attempts of the last /,
+      'its attempt is counted once';
+    my $text = $t->get('/status?format=text&upstream=login')->{body};
+    like $text, qr/^requests 4, attempts 4, failures 4 \(100\.0% of attempts\)/m,
+      'as all say';
+    unlike $text, qr/no other server was asked/, 'which is why no other one was asked';
 };
 
 subtest 'this machine runs out' => sub {

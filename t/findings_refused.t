@@ -13,6 +13,7 @@ use Upstream502::Diagnosis qw(edits);
 use Upstream502::Namespace;
 use Upstream502::Net qw(listen_tcp listen_unix);
 use Upstream502::Runner;
+use Upstream502::Service;
 use Upstream502::Wire;
 
 enter_namespace();
@@ -41,6 +42,10 @@ sub forbid (@ports) {
 }
 
 my $forbidden = forbid( 8101, 8102 );
+
+# A port of this machine that a rule leads elsewhere, as those of Docker.
+my $LEADS = 'OUTPUT -d 10.9.0.1 -p tcp --dport 30080 -j REDIRECT --to-ports 8105';
+my $led   = quietly("iptables -t nat -A $LEADS");
 
 sub forbidden ( $port, $listens, %row ) {
     return {
@@ -77,6 +82,30 @@ play(
                 ],
             ],
             repair => sub (@) { listen_tcp( host => '127.0.7.9', port => 80 ) },
+        },
+        {
+            name    => 'a rule has led the port elsewhere',
+            site    => 'B11a',
+            conf    => 'proxy_pass http://10.9.0.1:30080;',
+            skip    => $led ? undef : 'no rules for addresses',
+            finding => 'port_closed',
+            before  => sub (@) {
+                quietly('ip addr add 10.9.0.1/32 dev lo');
+                return Upstream502::Service->answering( listen_tcp( port => 8105 ), http_last() );
+            },
+            after  => sub (@) { quietly('ip addr del 10.9.0.1/32 dev lo') },
+            warmup => 1,
+            ask    => sub ( $t, $row, $uri, %send ) {
+                quietly("iptables -t nat -D $LEADS");
+                return $t->get( $uri, %send );
+            },
+            checks => [
+                [ qr/^ss -Hltnp 'sport/ => qr/\A\z/,     \'nobody has to listen there' ],
+                [ qr/^ss -Hltnp \|\|/   => qr/^LISTEN /m, \'nobody has to listen there' ],
+                [ qr/^nginx -T/ => qr/10\.9\.0\.1:30080/, \'it was not wrong' ],
+                [ qr/^nft list .* grep -w 30080/ => qr/\A\z/, qr/10\.9\.0\.1.* 30080 / ],
+            ],
+            repair => sub (@) { quietly("iptables -t nat -A $LEADS") },
         },
         {
             name    => 'another port of the address is listened on',

@@ -85,7 +85,7 @@ subtest 'healthy, outage, recovered, without a touch' => sub {
     ask('/item');
     is $page->wait_text( '#headline', 'recovered' ), 'shop has recovered',
       'recovered';
-    like $page->text('.card .summary'), qr/^Well again: 5 of 20 attempts/,
+    like $page->text('.card .summary'), qr/^Recovered: 5 of 20 attempts/,
       'and its card says so';
 };
 

@@ -36,7 +36,7 @@ struct Name {
   ngx_resolver_ctx_t* pending = nullptr;
   std::optional<int64_t> asked_ms;
   std::optional<int64_t> answered_ms;
-  int64_t changed_ms = 0;          // since then the answer was the same
+  int64_t changed_ms = 0;          // the first answer that was the same
   std::vector<Address> addresses;  // sorted, without ports; empty: no answer
 };
 
@@ -166,8 +166,9 @@ void AddMoved(const Name& name, const Address& peer, Evidence* evidence) {
   }
   SetMoved(name.text, FormatHost(peer, &room), now, evidence);
   if (evidence->named == Named::kMoved) {
+    // From one answer to another: what is between them and now nobody saw.
     evidence->moved_seconds =
-        static_cast<int32_t>((Ticks() - name.changed_ms) / 1000);
+        static_cast<int32_t>((*name.answered_ms - name.changed_ms) / 1000);
     evidence->follows = CanFollow<ngx_http_upstream_server_t>();
   }
 }

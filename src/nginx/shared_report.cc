@@ -68,6 +68,11 @@ void SharedReport::NameServer() {
   snapshot.server.nginx_version = NGINX_VERSION;
   snapshot.server.module_version = UPSTREAM_502_VERSION;
   snapshot.server.pid = ngx_pid;
+  const ngx_array_t& listening = const_cast<ngx_cycle_t*>(ngx_cycle)->listening;
+  const auto* all = static_cast<const ngx_listening_t*>(listening.elts);
+  for (ngx_uint_t i = 0; i < listening.nelts; ++i) {
+    snapshot.server.listens.emplace_back(View(all[i].addr_text));
+  }
 }
 
 }  // namespace upstream_502

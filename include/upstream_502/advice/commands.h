@@ -95,6 +95,11 @@ std::string PhpLog(const PeerAddress& address);
 std::string FetchFrom(const PeerAddress& address, const Failure& failure,
                       const FailureText& text, absl::string_view flags);
 
+// The same with a word on what nginx may have sent and this does not: where its
+// answer is another one, that is why.
+std::string FetchLike(const PeerAddress& address, const Failure& failure,
+                      const FailureText& text, absl::string_view flags);
+
 // Shows the certificate, as far as openssl x509's `wanted` say; the whole
 // handshake where that is empty.
 std::string CertificateOf(const PeerAddress& address, absl::string_view name,

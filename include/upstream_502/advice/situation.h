@@ -44,6 +44,7 @@ struct Situation {
   const Event* example = nullptr;    // the newest of the dominant cause
   uint64_t attempts = 0;
   uint64_t failures = 0;
+  uint64_t untried = 0;  // of them: nginx gave up before any attempt
   Cause cause = Cause::kUnknown;
   double share = 0;
   // Failures without a server to try, where others are told: a consequence of
@@ -58,6 +59,10 @@ struct Situation {
   int64_t last_success = 0;
   int64_t since = 0;  // when the present spell of failures began
 };
+
+// How many of all failures of the upstream were before any attempt.
+uint64_t BeforeAttempts(const Snapshot& snapshot,
+                        const UpstreamStats& upstream);
 
 // Its URI without arguments.
 absl::string_view PathOf(const Event& event);

@@ -106,6 +106,8 @@ struct ServerInfo {
   int64_t load_time = 0;    // this configuration was loaded
   uint64_t generation = 0;  // configurations loaded since start_time, from 1
   uint64_t restarts = 0;    // of nginx since start_time that it went on over
+  // Where it listens itself: "0.0.0.0:80", "unix:/run/a.sock".
+  List<String> listens = {};
 };
 
 struct ZoneInfo {

@@ -111,7 +111,8 @@ struct Evidence {
   int32_t oom_kills = kNotSeen;
   int32_t oom_seconds = kNotSeen;
 
-  // The name (kMoved) has been there for so long at least.
+  // From the first answer that had the name (kMoved) there to the last; 0:
+  // there was one only.
   int32_t moved_seconds = kNotSeen;
 
   // What this machine ran out of.

@@ -108,7 +108,8 @@ const CauseInfo& Info(Cause cause);
 
 // Whether it fails while nginx looks for a server: there is no attempt then.
 inline bool IsBeforeAttempt(Cause cause) {
-  return Info(cause).phases == "resolve";
+  const absl::string_view phases = Info(cause).phases;
+  return phases == "resolve" || phases == "select";
 }
 
 absl::string_view CauseName(Cause cause);

@@ -90,7 +90,7 @@ class Advisor {
   void Service();
   void ServiceLog();
   void Fetch(absl::string_view flags) {
-    Add(FetchFrom(address_, failure_, text_, flags));
+    Add(FetchLike(address_, failure_, text_, flags));
   }
   void ErrorLog() { Add(NginxLog()); }
 

@@ -304,6 +304,18 @@ std::string FetchFrom(const PeerAddress& address, const Failure& failure,
                       Url(address, tls ? "https://" : "http://", text.uri));
 }
 
+std::string FetchLike(const PeerAddress& address, const Failure& failure,
+                      const FailureText& text, absl::string_view flags) {
+  const std::string fetch = FetchFrom(address, failure, text, flags);
+  return fetch.empty()
+             ? ""
+             : absl::StrCat(fetch, "  # nginx may send other headers, another ",
+                            failure.protocol == Protocol::kHttps
+                                ? "name for TLS or "
+                                : "",
+                            "URI");
+}
+
 std::string CertificateOf(const PeerAddress& address, absl::string_view name,
                           absl::string_view wanted) {
   const std::string where = !address.path.empty()

@@ -56,7 +56,7 @@ class Confirmer {
   void Pool();
   void Moved();
   void Fetch(absl::string_view flags) {
-    Add(FetchFrom(address_, failure_, text_, flags));
+    Add(FetchLike(address_, failure_, text_, flags));
   }
   void AsHttp();
   bool fastcgi() const { return failure_.protocol == Protocol::kFastcgi; }

@@ -11,6 +11,7 @@
 #include "findings_case.h"
 #include "silence.h"
 #include "summary.h"
+#include "upstream_502/advice/address.h"
 #include "upstream_502/advice/checks.h"
 #include "upstream_502/advice/confirm.h"
 #include "upstream_502/advice/gather.h"
@@ -98,8 +99,8 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
     d->summary = absl::StrCat(
         outage ? "Every attempt fails" : absl::StrCat(FailedOf(e), " failed"),
         " since the configuration was loaded ",
-        DurationWords(e.now() - e.snapshot.server.load_time), " ago, the ",
-        before, " requests before went well: ", Reason(e));
+        DurationWords(e.now() - e.snapshot.server.load_time),
+        " ago, none of the ", before, " requests before did: ", Reason(e));
   } else if (outage) {
     d->pattern = Pattern::kOutage;
     d->summary = OutageSummary(e);
@@ -120,7 +121,7 @@ void ChoosePattern(const Situation& e, Diagnosis* d) {
   if (d->severity != Severity::kInfo && AllRescued(e)) {
     d->summary += AnotherServerAnswered(e)
                       ? "; clients saw none of it, nginx asked another one"
-                      : "; no client got a 502 or 504 of it";
+                      : "; no client got a 502 or 504 because of it";
   }
   if (d->severity != Severity::kInfo && OnlyPosts(e)) {
     d->summary +=
@@ -181,6 +182,52 @@ bool IsSilent(const Situation& e, const Gathered& gathered) {
          HasNeverAnswered(e);
 }
 
+// Whether this nginx itself listens there; of an address that is no loopback
+// only where it is named.
+bool IsItself(const Situation& e, absl::string_view peer) {
+  const PeerAddress address = ParsePeer(peer);
+  const std::string any =
+      address.loopback && !address.port.empty()
+          ? absl::StrCat(address.ipv6 ? "[::]:" : "0.0.0.0:", address.port)
+          : "";
+  const List<String>& listens = e.snapshot.server.listens;
+  return std::any_of(listens.begin(), listens.end(), [&](const String& listen) {
+    return listen == peer || listen == any;
+  });
+}
+
+// Where nobody has to listen for it to work: a rule of the kernel's leads a
+// port elsewhere, for Docker or a NodePort, and none does now.
+bool MayBeLed(const Situation& e, const Gathered& gathered,
+              const PeerAddress& address) {
+  return gathered.lead == Finding::kPortClosed && !address.loopback &&
+         std::any_of(e.servers.begin(), e.servers.end(),
+                     [&gathered](const Server& server) {
+                       return server.stats->last_success > 0 &&
+                              server.stats->addr == gathered.example->peer;
+                     });
+}
+
+// What is known of the server beyond its failures.
+void AdviseOn(const Situation& e, const Gathered& gathered,
+              absl::string_view peer, Diagnosis* d) {
+  const PeerAddress address = ParsePeer(peer);
+  if (IsItself(e, peer)) {
+    d->hint = absl::StrCat(peer,
+                           " is an address that this nginx itself listens on: "
+                           "does the target lead back here; else ",
+                           absl::string_view(d->hint));
+  } else if (MayBeLed(e, gathered, address)) {
+    d->hint +=
+        "; it has answered before: or a rule led that port elsewhere (Docker, "
+        "a NodePort), and does not now";
+    d->checks.push_back(String(
+        absl::StrCat("nft list ruleset 2>/dev/null | grep -w ", address.port,
+                     "; iptables-save 2>/dev/null | grep -w ", address.port,
+                     "  # rules that lead it elsewhere")));
+  }
+}
+
 void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
   const Event* example =
       gathered.example != nullptr ? gathered.example : e.example;
@@ -220,6 +267,7 @@ void Advise(const Situation& e, const Gathered& gathered, Diagnosis* d) {
       !add(Confirm(*gathered.lead, failure, text, evidence))) {
     add(Checks(failure, text, evidence));
   }
+  AdviseOn(e, gathered, text.peer, d);
 }
 
 Diagnosis DiagnoseOne(const Situation& e, FindingsOf findings_of) {

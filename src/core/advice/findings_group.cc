@@ -35,11 +35,13 @@ void FindResolver(const FindingCase& c) {
   }
   const std::string asked =
       absl::StrCat(Plain(servers, Evidence::kTextRoom), c.MoreItems());
-  c.Say(Finding::kResolverUnanswered, "asked for ", UnresolvedName(c), ", ",
+  c.Say(Finding::kResolverUnanswered, UnresolvedName(c),
+        c.evidence.named_count > 1 ? ": name servers " : ": name server ",
         asked,
         code == kNoAnswer   ? " did not answer within resolver_timeout"
-        : code == kServfail ? " answered SERVFAIL: the name server failed"
-                            : " answered REFUSED: it looks up nothing for this "
+        : code == kServfail ? " answered SERVFAIL: it failed to look the name "
+                              "up"
+                            : " answered REFUSED: it does not serve this "
                               "machine");
 }
 
@@ -238,19 +240,30 @@ std::string NotRetriedWords(const FindingCase& c) {
   return "";
 }
 
+// Whether somebody at the address of before has taken the request. A name that
+// is one address after the other (a CDN's, a balancer's) has not moved then:
+// what is asked for is slow.
+bool IsServedThere(const FindingCase& c) {
+  const Evidence& e = c.evidence;
+  return c.failure.cause == Cause::kReadTimeout &&
+         (c.failure.bytes_received > 0 ||
+          (c.IsHere() ? e.accepted == Seen::kYes
+                      : e.unacknowledged_bytes == 0));
+}
+
 }  // namespace
 
 void FindMoved(const FindingCase& c) {
   const Moved moved = MovedOf(c.evidence);
-  if (moved.now.empty()) {
+  if (moved.now.empty() || IsServedThere(c)) {
     return;
   }
   const int32_t seconds = c.evidence.moved_seconds;
   c.Say(Finding::kNameMoved, moved.name, " was ", moved.old,
-        " when the configuration was loaded, and nginx still connects there; "
-        "it is ",
-        moved.now, c.MoreItems(), " now",
-        seconds > 0 ? absl::StrCat(", for ", seconds, " s at least") : "",
+        " when the configuration was loaded, and nginx still connects there; ",
+        seconds > 0 ? "it has resolved to " : "it now resolves to ", moved.now,
+        c.MoreItems(),
+        seconds > 0 ? absl::StrCat(" for at least ", seconds, " s") : "",
         c.evidence.follows == Seen::kYes
             ? ": reload nginx, or use \"server ... resolve\""
             : ": reload nginx");
@@ -293,7 +306,9 @@ void FindLimits(const FindingCase& c) {
 
 void FindRetries(const FindingCase& c) {
   const Failure& f = c.failure;
-  const std::string words = NotRetriedWords(c);
+  // The attempt went well there, and another request has found it of no use.
+  const bool of_auth = AuthStatus(c.text.message) != -1;
+  const std::string words = of_auth ? "" : NotRetriedWords(c);
   if (!words.empty() && f.rescued == 0) {
     c.Say(Finding::kNotRetried, "no other server was asked: ", words);
   }

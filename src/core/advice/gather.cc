@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -50,6 +51,7 @@ class Gatherer {
   Gathered Take();
 
  private:
+  void FindStaying();
   void Count(const Event& event);
   void Sort();
   void Alike();
@@ -70,14 +72,38 @@ class Gatherer {
   const FindingsOf findings_of_;
   std::vector<Kind> kinds_;
   std::map<std::pair<Finding, std::string>, size_t> places_;
+  std::set<absl::string_view> staying_;  // servers: see FindStaying
   // Failures of which more than the cause could be known, and those among them
   // that are of the dominant one.
   uint64_t asked_ = 0;
   uint64_t dominant_ = 0;
 };
 
+// Servers that have answered while their name was said to lead elsewhere: it
+// is one address after the other, and has not moved.
+void Gatherer::FindStaying() {
+  std::map<absl::string_view, int64_t> moved;  // since when, at least
+  for (size_t i = 0; i < std::min(e_.events.size(), kMaxGathered); ++i) {
+    const Event& event = *e_.events[i];
+    if (event.evidence && event.evidence->named == Named::kMoved) {
+      moved[event.peer] = event.failure.time_ms;  // newest first
+    }
+  }
+  for (const Server& server : e_.servers) {
+    const auto found = moved.find(server.stats->addr);
+    if (found != moved.end() && server.stats->last_success > found->second) {
+      staying_.insert(found->first);
+    }
+  }
+}
+
 void Gatherer::Count(const Event& event) {
-  const std::vector<Found> found = findings_of_(event);
+  std::vector<Found> found = findings_of_(event);
+  if (staying_.count(event.peer) > 0) {
+    std::erase_if(found, [](const Found& one) {
+      return one.finding == Finding::kNameMoved;
+    });
+  }
   const bool dominant = event.failure.cause == e_.cause;
   const bool told =
       std::any_of(found.begin(), found.end(),
@@ -351,6 +377,7 @@ void Gatherer::Lead(Gathered* gathered) const {
 }
 
 Gathered Gatherer::Take() {
+  FindStaying();
   for (size_t i = 0; i < std::min(e_.events.size(), kMaxGathered); ++i) {
     Count(*e_.events[i]);
   }

@@ -16,6 +16,48 @@ constexpr size_t kTellsRequests = 5;     // to say something about requests
 constexpr size_t kQuietMinutes = 5;      // end a spell of failures
 constexpr int64_t kNoSuccessMs = 10000;  // in a busy group: nothing works
 
+uint64_t CountBeforeAttempts(const CauseCounts& causes) {
+  uint64_t before = 0;
+  for (size_t i = 0; i < kCauseCount; ++i) {
+    before += IsBeforeAttempt(static_cast<Cause>(i)) ? causes[i] : 0;
+  }
+  return before;
+}
+
+// How many of `none`, failures since `since` that no server has, were before
+// any attempt; `causes` are those of all failures. Of other causes only events
+// tell: the attempt may have gone well, and its answer was of no use (to
+// auth_request, say).
+uint64_t Untried(const Snapshot& snapshot, const UpstreamStats& upstream,
+                 const CauseCounts& causes, uint64_t none, int64_t since) {
+  const uint64_t sure = std::min(none, CountBeforeAttempts(causes));
+  if (sure == none || upstream.attempts == 0) {
+    return none;
+  }
+  CauseCounts beside = upstream.causes;  // what no server has
+  for (const PeerStats& peer : upstream.peers) {
+    for (size_t i = 0; i < kCauseCount; ++i) {
+      beside[i] -= std::min(beside[i], peer.causes[i]);
+    }
+  }
+  uint64_t events = 0;
+  uint64_t untried = 0;
+  for (const Event& event : snapshot.events) {
+    const Failure& failure = event.failure;
+    if (event.upstream == upstream.name && failure.time_ms >= since &&
+        !IsBeforeAttempt(failure.cause) &&
+        beside[static_cast<size_t>(failure.cause)] > 0) {
+      ++events;
+      untried += failure.attempt == 0 ? 1U : 0U;
+    }
+  }
+  return sure + (events == 0 ? 0 : (none - sure) * untried / events);
+}
+
+int64_t WindowStart(const Situation& e) {
+  return e.now() - static_cast<int64_t>(kPeerMinutes) * kMinuteMs;
+}
+
 void CollectServers(Situation* e) {
   uint64_t attempts = 0;
   uint64_t failures = 0;
@@ -27,7 +69,7 @@ void CollectServers(Situation* e) {
       server.failures += minute.failures - idle;
       server.idle_ends += idle;
     }
-    // Where no attempt could be made there may be a failure all the same.
+    // A minute may be read while it is counted.
     server.attempts = std::max(server.attempts, server.failures);
     e->idle_ends += server.idle_ends;
     attempts += server.attempts;
@@ -42,19 +84,20 @@ void CollectServers(Situation* e) {
                                                    : a.failures > b.failures;
                    });
 
-  // Failures without a peer (DNS) are only known to the group.
+  // Failures without a server are only known to the group.
   uint64_t counted = 0;
   for (size_t i = kHistoryMinutes - kPeerMinutes; i < kHistoryMinutes; ++i) {
     counted += e->upstream.history.buckets[i].failures;
   }
   counted -= std::min(counted, e->idle_ends);
   e->failures = std::max(failures, counted);
-  e->attempts = attempts + (e->failures - failures);
+  e->untried = Untried(e->snapshot, e->upstream, e->upstream.recent_causes,
+                       e->failures - failures, WindowStart(*e));
+  e->attempts = std::max(attempts + e->untried, e->failures);
 }
 
 void CollectEvents(Situation* e) {
-  const int64_t start =
-      e->now() - static_cast<int64_t>(kPeerMinutes) * kMinuteMs;
+  const int64_t start = WindowStart(*e);
   // The ends of idle connections are told where nothing else is.
   const bool idle_only = e->failures == 0;
   for (const Event& event : e->snapshot.events) {
@@ -166,6 +209,15 @@ int64_t SpellStart(const Situation& e) {
 
 }  // namespace
 
+uint64_t BeforeAttempts(const Snapshot& snapshot,
+                        const UpstreamStats& upstream) {
+  uint64_t none = upstream.failures;
+  for (const PeerStats& peer : upstream.peers) {
+    none -= std::min(none, peer.failures);
+  }
+  return Untried(snapshot, upstream, upstream.causes, none, 0);
+}
+
 absl::string_view PathOf(const Event& event) {
   const absl::string_view uri = event.uri;
   return uri.substr(0, uri.find('?'));
@@ -254,14 +306,20 @@ uint64_t RequestsBeforeReload(const Situation& e) {
                        e.since >= server.load_time &&
                        (e.since - server.load_time <= kReloadMs ||
                         e.last_success < server.load_time);
+  // Of the minute of the reload itself what went well, where that was before.
+  const bool well_before = e.last_success < server.load_time;
   uint64_t before = 0;
   const auto& history = e.upstream.history;
   for (size_t i = 0; with_it && i < kHistoryMinutes; ++i) {
-    if (history.start + static_cast<int64_t>(i + 1) * kMinuteMs <= e.since) {
-      if (history.buckets[i].failures > 0) {
+    const Minute& minute = history.buckets[i];
+    const int64_t start = history.start + static_cast<int64_t>(i) * kMinuteMs;
+    if (start + kMinuteMs <= e.since) {
+      if (minute.failures > 0) {
         return 0;
       }
-      before += history.buckets[i].requests;
+      before += minute.requests;
+    } else if (start <= e.since && well_before) {
+      before += minute.requests - std::min(minute.failures, minute.requests);
     }
   }
   return before;
@@ -270,10 +328,12 @@ uint64_t RequestsBeforeReload(const Situation& e) {
 size_t FailingServers(const Situation& e) {
   size_t failing = 0;
   uint64_t well = 0;
+  const int64_t loaded = e.snapshot.server.load_time;
   for (const Server& server : e.servers) {
     if (server.failures > 0 && server.ratio() * 5 > e.servers.front().ratio()) {
       ++failing;
-    } else {
+    } else if (server.stats->last_success >= loaded) {
+      // One of before may be none of the group's now.
       well += server.attempts - server.failures;
     }
   }

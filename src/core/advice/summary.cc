@@ -33,9 +33,7 @@ std::string WithoutServer(const Situation& e) {
 
 // What is counted: nothing was tried where every failure came before that.
 absl::string_view Counted(const Situation& e) {
-  const bool none = e.upstream.attempts == 0 && e.upstream.failures > 0;
-  return none || (e.share >= 1 && IsBeforeAttempt(e.cause)) ? "request"
-                                                            : "attempt";
+  return e.untried >= e.failures ? "request" : "attempt";
 }
 
 }  // namespace
@@ -116,8 +114,8 @@ std::string IntermittentSummary(const Situation& e) {
                               " bursts over the last hour as if it restarts")
       : e.cause == Cause::kErrorStatus
           ? ", the others are not counted as failed"
-      : e.attempts - e.failures == 1 ? ", the other one went well"
-                                     : ", the others went well",
+      : e.attempts - e.failures == 1 ? ", the other one did not fail"
+                                     : ", the others did not fail",
       ": ", Reason(e));
 }
 
@@ -137,7 +135,7 @@ std::string OutageSummary(const Situation& e) {
 }
 
 std::string RecoveredSummary(const Situation& e) {
-  return absl::StrCat("Well again: ", FailedOf(e), " failed, the last one ",
+  return absl::StrCat("Recovered: ", FailedOf(e), " failed, the last one ",
                       DurationWords(e.now() - e.last_failure),
                       " ago: ", Reason(e));
 }

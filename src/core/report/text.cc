@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "upstream_502/advice/hint.h"
+#include "upstream_502/advice/situation.h"
 #include "upstream_502/report/text_event.h"
 #include "upstream_502/report/text_grpc.h"
 #include "upstream_502/report/text_incident.h"
@@ -35,18 +36,6 @@ std::string Count(uint64_t count) {
     AppendFormat(&text, "%.3e", static_cast<double>(count));
   }
   return text;
-}
-
-// Failures without an attempt.
-uint64_t BeforeAttempts(const UpstreamStats& upstream) {
-  if (upstream.attempts == 0) {
-    return upstream.failures;
-  }
-  uint64_t before = 0;
-  for (size_t i = 0; i < kCauseCount; ++i) {
-    before += IsBeforeAttempt(static_cast<Cause>(i)) ? upstream.causes[i] : 0;
-  }
-  return std::min(before, upstream.failures);
 }
 
 // Of all upstreams or of one.
@@ -92,8 +81,8 @@ void AppendHeader(const Snapshot& snapshot, std::string* out) {
   if (zone.overflow > 0) {
     AppendWrapped("", 2,
                   absl::StrCat("the zone was full ", zone.overflow,
-                               " times: what found no room is counted under "
-                               "(other), raise the size of upstream_502_zone"),
+                               " times; what did not fit is counted under "
+                               "(other): raise the size of upstream_502_zone"),
                   out);
   }
 }
@@ -103,7 +92,7 @@ void AppendTotals(const Snapshot& snapshot, std::string* out) {
   out->push_back('\n');
   uint64_t before = 0;
   for (const UpstreamStats& upstream : snapshot.upstreams) {
-    before += BeforeAttempts(upstream);
+    before += BeforeAttempts(snapshot, upstream);
   }
   AppendWrapped("", 2, Volume(totals, before), out);
   if (SumResponses(totals.responses) == 0) {
@@ -309,10 +298,11 @@ void AppendTroubled(const Excerpt& excerpt, const UpstreamStats& upstream,
   }
   AppendWrapped(
       "", 2,
-      absl::StrCat(Volume(upstream, BeforeAttempts(upstream)),
-                   "; 502: ", ResponsesWithCode(upstream.responses, 502),
-                   ", 504: ", ResponsesWithCode(upstream.responses, 504),
-                   ", 500: ", ResponsesWithCode(upstream.responses, 500)),
+      absl::StrCat(
+          Volume(upstream, BeforeAttempts(excerpt.snapshot(), upstream)),
+          "; 502: ", ResponsesWithCode(upstream.responses, 502),
+          ", 504: ", ResponsesWithCode(upstream.responses, 504),
+          ", 500: ", ResponsesWithCode(upstream.responses, 500)),
       out);
   AppendGrpc(upstream, out);
   AppendSpan(peers, now, out);

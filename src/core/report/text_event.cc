@@ -26,7 +26,9 @@ std::string Status(uint16_t status) {
 
 // How far it got and how long that took.
 std::string Course(const Failure& failure) {
-  std::string course = absl::StrCat("in ", PhaseName(failure.phase));
+  std::string course = failure.attempt == 0 && !IsBeforeAttempt(failure.cause)
+                           ? "before any attempt"
+                           : absl::StrCat("in ", PhaseName(failure.phase));
   if (failure.errno_number != 0) {
     absl::StrAppend(&course, ", errno ", failure.errno_number, " ",
                     ErrnoName(failure.errno_number));

@@ -32,7 +32,22 @@ std::string Responses(const Incident& incident) {
                       " x ", kResponseCodes[code]);
     }
   }
-  return text.empty() ? "no client got a 502, 504 or 500" : text;
+  return text.empty() ? "no gateway response reached a client" : text;
+}
+
+// An attempt may be counted a moment before its failure opens the incident, and
+// an answer be found of no use after that: then their number tells nothing.
+std::string Volume(const Incident& incident) {
+  uint64_t before = 0;
+  for (size_t i = 0; i < kCauseCount; ++i) {
+    before += IsBeforeAttempt(static_cast<Cause>(i)) ? incident.causes[i] : 0;
+  }
+  return absl::StrCat(
+      incident.attempts + before < incident.failures
+          ? ""
+          : absl::StrCat("attempts ", incident.attempts, ", "),
+      "failures ", incident.failures,
+      before == 0 ? "" : absl::StrCat(" (", before, " before any attempt)"));
 }
 
 std::string When(const Incident& incident) {
@@ -53,8 +68,7 @@ void AppendFacts(const Incident& incident, std::string* out) {
                              FormatDuration(incident.end - incident.start)),
                 out);
   AppendWrapped("", 2,
-                absl::StrCat("attempts ", incident.attempts, ", failures ",
-                             incident.failures, ", rescued ", incident.rescued,
+                absl::StrCat(Volume(incident), ", rescued ", incident.rescued,
                              "; ", Responses(incident)),
                 out);
   AppendWrapped(

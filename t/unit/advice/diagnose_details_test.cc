@@ -10,6 +10,7 @@
 namespace upstream_502 {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -93,7 +94,8 @@ TEST(Diagnose, SaysThatNoClientGotIt) {
   scene.At(kMinute).Bad(5, failed);
   const Diagnosis d = scene.One();
   EXPECT_EQ(d.severity, Severity::kOutage);
-  EXPECT_THAT(d.summary, HasSubstr("; no client got a 502 or 504 of it"));
+  EXPECT_THAT(d.summary,
+              HasSubstr("; no client got a 502 or 504 because of it"));
 }
 
 TEST(Diagnose, SaysHowMuchOfItIsOfTheCause) {
@@ -113,6 +115,48 @@ TEST(Diagnose, FetchesWhatFailed) {
   failed.uri = "/slow?x=1";
   scene.At(kMinute).Bad(1, failed);
   EXPECT_THAT(ChecksOf(scene.One()), HasSubstr("127.0.0.1:9000/slow"));
+}
+
+// A target that leads back to where it came from.
+TEST(Diagnose, AsksWhetherNginxIsItsOwnBackend) {
+  Scene scene("self", Protocol::kHttp);
+  Failed failed = Because(Cause::kErrorStatus);
+  failed.peer = "127.0.0.1:8080";
+  failed.received_status = 502;
+  scene.At(kMinute).Bad(5, failed);
+  Snapshot snapshot = scene.Take();
+  const auto hint = [&snapshot](const char* listens) {
+    snapshot.server.listens = {String("unix:/run/a.sock"), String(listens)};
+    return std::string(Diagnose(snapshot)[0].hint);
+  };
+  EXPECT_THAT(hint("0.0.0.0:8080"),
+              StartsWith("127.0.0.1:8080 is an address that this nginx itself "
+                         "listens on: does the target lead back here; else "));
+  EXPECT_EQ(hint("127.0.0.1:8080"), hint("0.0.0.0:8080"));
+  for (const char* other : {"0.0.0.0:80", "127.0.0.2:8080", "[::]:8080"}) {
+    EXPECT_THAT(hint(other), Not(HasSubstr("nginx itself"))) << other;
+  }
+}
+
+// Docker, a NodePort: nobody listens there while it works.
+TEST(Diagnose, ThinksOfARuleThatLedAPortElsewhere) {
+  const auto closed = [](const Event&) -> std::vector<Found> {
+    return {{Finding::kPortClosed, "closed"}};
+  };
+  Failed failed = Refused("10.9.0.1:30080");
+  failed.evidence.emplace();
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Bad(5, failed);
+  EXPECT_THAT(scene.One(closed).hint, Not(HasSubstr("NodePort")));
+  scene.Good(1, "10.9.0.1:30080");
+  const Diagnosis d = scene.One(closed);
+  EXPECT_THAT(d.hint, HasSubstr("(Docker, a NodePort)"));
+  EXPECT_THAT(d.checks, Contains(HasSubstr("| grep -w 30080; iptables-save")));
+
+  failed.peer = "127.0.0.1:3000";
+  Scene near("near", Protocol::kHttp);
+  near.At(kMinute).Bad(5, failed).Good(1, "127.0.0.1:3000");
+  EXPECT_THAT(near.One(closed).hint, Not(HasSubstr("NodePort")));
 }
 
 }  // namespace

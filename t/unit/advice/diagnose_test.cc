@@ -212,7 +212,31 @@ TEST(Diagnose, CountsAFailureWithoutAnAttemptAsOne) {
   none.peer = "";
   none.attempted = false;
   scene.At(kMinute).Bad(2, none);
-  EXPECT_THAT(scene.One().summary, HasSubstr("2 of 2 attempts"));
+  EXPECT_THAT(scene.One().summary, HasSubstr("2 of 2 requests"));
+}
+
+// No room for the request's body: the request fails, and no attempt of it.
+TEST(Diagnose, CountsRequestsThatFailedBeforeAnyAttempt) {
+  Scene scene("app", Protocol::kHttp);
+  Failed full = Because(Cause::kInternalError);
+  full.peer = "";
+  full.attempted = false;
+  scene.At(kMinute).Good(4).At(kMinute + kSecond).Bad(3, full).Good(1);
+  EXPECT_THAT(scene.One().summary, HasSubstr("3 of 8 requests failed"));
+  // With those that were tried there is no word for both.
+  scene.Bad(1, Because(Cause::kReadTimeout));
+  EXPECT_THAT(scene.One().summary, HasSubstr("4 of 9 attempts failed"));
+}
+
+// auth_request could do nothing with what its server has answered.
+TEST(Diagnose, CountsAnAttemptWhoseAnswerWasOfNoUseOnce) {
+  Scene scene("auth", Protocol::kHttp);
+  Failed useless = Because(Cause::kInternalError);
+  useless.peer = "";
+  scene.At(kMinute).Good(3).Bad(3, useless);
+  EXPECT_THAT(scene.One().summary, HasSubstr("ll 3 attempts "));
+  scene.Good(4);
+  EXPECT_THAT(scene.One().summary, HasSubstr("3 of 7 attempts failed"));
 }
 
 TEST(Diagnose, CallsAPeerThatDoesAndDoesNotIntermittent) {
@@ -263,7 +287,29 @@ TEST(Diagnose, PutsFailuresThatCameWithAReloadDownToIt) {
   EXPECT_EQ(d.since, kStart + 10 * kMinute + 40 * kSecond);
   EXPECT_THAT(d.summary,
               HasSubstr("since the configuration was loaded 90 seconds ago, "
-                        "the 200 requests before went well"));
+                        "none of the 200 requests before did"));
+}
+
+// Within the minute, and what answered before is none of the group's any more.
+TEST(Diagnose, PutsFailuresDownToAReloadOfTheSameMinute) {
+  Scene scene;
+  scene.At(kMinute + 5 * kSecond).Good(20);
+  scene.At(kMinute + 8 * kSecond).Reload();
+  scene.At(kMinute + 10 * kSecond).Bad(6, Refused("127.0.0.1:1"));
+  EXPECT_EQ(scene.One().pattern, Pattern::kSinceReload);
+  EXPECT_THAT(scene.One().summary,
+              HasSubstr("2 seconds ago, none of the 20 requests before did"));
+}
+
+TEST(Diagnose, CountsNoServerOfBeforeAReloadAsOneThatAnswers) {
+  Scene scene;
+  scene.At(0).Bad(1, Refused("127.0.0.1:1"));
+  scene.At(10 * kMinute).Good(20);
+  scene.At(10 * kMinute + kSecond).Reload();
+  scene.At(10 * kMinute + 2 * kSecond).Bad(6, Refused("127.0.0.1:1"));
+  EXPECT_NE(scene.One().pattern, Pattern::kPartial);
+  scene.Good(3);
+  EXPECT_EQ(scene.One().pattern, Pattern::kPartial);
 }
 
 TEST(Diagnose, DoesNotBlameAReloadForWhatBeganBeforeIt) {
@@ -334,7 +380,7 @@ TEST(Diagnose, CallsFailuresInEveryMinuteNoBursts) {
   for (int i = 0; i < 6; ++i) {
     scene.At(i * kMinute).Good(50).Bad(5, Refused()).Good(1);
   }
-  EXPECT_THAT(scene.One().summary, HasSubstr("the others went well"));
+  EXPECT_THAT(scene.One().summary, HasSubstr("the others did not fail"));
 }
 
 TEST(Diagnose, DoesNotCallABriefPauseBetweenBurstsRecovered) {

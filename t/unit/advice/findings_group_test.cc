@@ -12,15 +12,18 @@ TEST(FindingsGroupTest, NameServersThatDidNotAnswer) {
                   "out)"},
       Naming(Named::kResolvers, "192.0.2.53:53")};
   EXPECT_EQ(Says(scene, Finding::kResolverUnanswered),
-            "asked for api.example, 192.0.2.53:53 did not answer within "
+            "api.example: name server 192.0.2.53:53 did not answer within "
             "resolver_timeout");
   scene.failure.cause = Cause::kDnsError;
   scene.text.message = "a.example could not be resolved (2: Server failure)";
-  EXPECT_TRUE(absl::StrContains(Says(scene, Finding::kResolverUnanswered),
-                                "answered SERVFAIL"));
+  EXPECT_EQ(Says(scene, Finding::kResolverUnanswered),
+            "a.example: name server 192.0.2.53:53 answered SERVFAIL: it failed "
+            "to look the name up");
   scene.text.message = "a.example could not be resolved (5: Operation refused)";
-  EXPECT_TRUE(absl::StrContains(Says(scene, Finding::kResolverUnanswered),
-                                "answered REFUSED"));
+  AppendItem(Named::kResolvers, "192.0.2.54:53", &scene.evidence);
+  EXPECT_EQ(Says(scene, Finding::kResolverUnanswered),
+            "a.example: name servers 192.0.2.53:53, 192.0.2.54:53 answered "
+            "REFUSED: it does not serve this machine");
   // There is no such name: they did answer.
   scene.text.message = "a.example could not be resolved (3: Host not found)";
   EXPECT_EQ(NamesOf(scene), "");
@@ -88,18 +91,49 @@ TEST(FindingsGroupTest, NameThatMoved) {
            &scene.evidence);
   EXPECT_EQ(Says(scene, Finding::kNameMoved),
             "app.example was 192.0.2.1 when the configuration was loaded, and "
-            "nginx still connects there; it is 198.51.100.1, 198.51.100.2 "
-            "now: reload nginx");
+            "nginx still connects there; it now resolves to 198.51.100.1, "
+            "198.51.100.2: reload nginx");
   scene.evidence.named_count = 9;
   scene.evidence.moved_seconds = 95;
   scene.evidence.follows = Seen::kYes;
   EXPECT_EQ(Says(scene, Finding::kNameMoved),
             "app.example was 192.0.2.1 when the configuration was loaded, and "
-            "nginx still connects there; it is 198.51.100.1, 198.51.100.2 "
-            "(and 7 more) now, for 95 s at least: reload nginx, or use "
+            "nginx still connects there; it has resolved to 198.51.100.1, "
+            "198.51.100.2 (and 7 more) for at least 95 s: reload nginx, or use "
             "\"server ... resolve\"");
   scene.failure.cause = Cause::kHeaderTooBig;
   EXPECT_EQ(NamesOf(scene), "");
+}
+
+// A name that is one address after the other leads to a service all the same.
+TEST(FindingsGroupTest, NameHasNotMovedFromWhereTheRequestWasTaken) {
+  FindingScene scene = {{.cause = Cause::kReadTimeout},
+                        {.peer = "127.0.0.2:80"}};
+  SetMoved("cdn.example", "127.0.0.2", "127.0.0.3", &scene.evidence);
+  const auto moves = [&scene](Evidence with) {
+    scene.evidence.where = with.where;
+    scene.evidence.accepted = with.accepted;
+    scene.evidence.unread_bytes = with.unread_bytes;
+    scene.evidence.unacknowledged_bytes = with.unacknowledged_bytes;
+    return !Says(scene, Finding::kNameMoved).empty();
+  };
+  EXPECT_FALSE(moves({.unacknowledged_bytes = 0,
+                      .unread_bytes = 0,
+                      .where = Where::kThisMachine,
+                      .accepted = Seen::kYes}));
+  EXPECT_FALSE(moves({.unread_bytes = 100,
+                      .where = Where::kThisMachine,
+                      .accepted = Seen::kYes}));
+  EXPECT_FALSE(moves({.unacknowledged_bytes = 0, .where = Where::kElsewhere}));
+  // Nobody took it, or nobody knows.
+  EXPECT_TRUE(moves({.where = Where::kThisMachine, .accepted = Seen::kNo}));
+  EXPECT_TRUE(moves({.unacknowledged_bytes = 90, .where = Where::kElsewhere}));
+  EXPECT_TRUE(moves({}));
+  scene.failure.bytes_received = 12;
+  EXPECT_FALSE(moves({}));
+  // Somebody else may be there now.
+  scene.failure = {.cause = Cause::kTlsCertificateInvalid};
+  EXPECT_TRUE(moves({.where = Where::kThisMachine, .accepted = Seen::kYes}));
 }
 
 TEST(FindingsGroupTest, LongNameThatMovedIsNotCut) {
@@ -232,6 +266,9 @@ TEST(FindingsGroupTest, NotRetriedForOtherReasons) {
   EXPECT_EQ(WhyNotRetried({.not_retried = NotRetried::kNoneLeft}),
             "no other server was asked: the group had no other one");
   EXPECT_EQ(WhyNotRetried({}), "");
+  EXPECT_EQ(WhyNotRetried({.not_retried = NotRetried::kBegun},
+                          {.message = "auth request unexpected status: 500"}),
+            "");
   EXPECT_EQ(
       WhyNotRetried({.rescued = 1, .not_retried = NotRetried::kOnlyServer}),
       "");

@@ -87,6 +87,22 @@ TEST(Gather, LeadsWithANameThatHasMoved) {
               StartsWith("closed (5 of 5)"));
 }
 
+// The old address works: its name is one address after the other.
+TEST(Gather, NameHasNotMovedWhileItsOldAddressAnswers) {
+  const auto moved = [](const Event&) -> std::vector<Found> {
+    return {{Finding::kNameMoved, "moved"}, {Finding::kPortClosed, "closed"}};
+  };
+  Failed failed = Seen1(Refused());
+  SetMoved("cdn.example", "127.0.0.1", "127.0.0.3", &*failed.evidence);
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Good(5).At(kMinute + kSecond).Bad(3, failed);
+  EXPECT_THAT(std::string(scene.One(moved).summary), StartsWith("moved (3"));
+  scene.At(2 * kMinute).Good(5).At(3 * kMinute).Bad(3, failed);
+  const Diagnosis d = scene.One(moved);
+  EXPECT_THAT(std::string(d.summary), StartsWith("closed (6 of 6)"));
+  EXPECT_EQ(d.findings.size(), 1u);
+}
+
 // Why nginx asked no other server is known of each failure, asked about or not.
 TEST(Gather, DoesNotCountConsequencesAsAskedAbout) {
   Scene scene("app", Protocol::kHttp);
@@ -137,7 +153,7 @@ TEST(Gather, TellsWhatIsOverAsSuch) {
   scene.At(11 * kMinute).Good(20);
   scene.At(13 * kMinute).Good(20);
   const Diagnosis d = scene.One(FindingsHere);
-  EXPECT_THAT(std::string(d.summary), StartsWith("Well again: "));
+  EXPECT_THAT(std::string(d.summary), StartsWith("Recovered: "));
   EXPECT_THAT(d.summary, HasSubstr("; it was: nothing listens"));
 }
 

@@ -174,12 +174,14 @@ class Scene {
           record.failed && !record.failure.rescued ? times : 0;
     }
     if (record.failed) {
+      stats->failures += times;
       stats->causes[static_cast<size_t>(record.failure.cause)] += times;
     }
     if (record.failed && record.time >= OldestMinute(kPeerMinutes)) {
       stats->recent_causes[static_cast<size_t>(record.failure.cause)] += times;
     }
     if (!record.peer.empty()) {
+      stats->attempts += record.failure.attempted ? times : 0;
       CountPeer(record, times, FindPeer(record.peer, stats));
     }
   }
@@ -240,7 +242,7 @@ class Scene {
     event.failure.cause = failed.cause;
     event.failure.phase = failed.phase;
     event.failure.rescued = failed.rescued ? 1 : 0;
-    event.failure.attempt = 1;
+    event.failure.attempt = failed.attempted ? 1 : 0;
     event.failure.attempts = failed.attempts != 0 ? failed.attempts
                              : failed.rescued     ? uint16_t{2}
                                                   : uint16_t{1};

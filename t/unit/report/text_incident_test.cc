@@ -63,6 +63,20 @@ TEST(TextIncident, TellsAllOfOne) {
   ExpectNarrow(text);
 }
 
+TEST(TextIncident, TellsNoNumberOfAttemptsThatContradicts) {
+  Incident incident = SampleIncident(7);
+  incident.responses = {};
+  incident.attempts = 30;
+  EXPECT_THAT(Whole(incident),
+              HasSubstr("\nfailures 40, rescued 10; no gateway response "
+                        "reached a client\n"));
+  // Requests for which there was no server.
+  CountOf(incident.causes, Cause::kConnectionRefused) = 28;
+  CountOf(incident.causes, Cause::kNoLiveUpstreams) = 10;
+  EXPECT_THAT(Whole(incident),
+              HasSubstr("attempts 30, failures 40 (10 before any attempt), "));
+}
+
 TEST(TextIncident, HoldsWhateverNamesDo) {
   const Report report = NastyReport();
   ExpectNarrow(Listed(report.snapshot.incidents[0]));

@@ -63,6 +63,10 @@ TEST(TextRenderer, TakesNoFailureBeforeAnAttemptForOne) {
   for (UpstreamStats& upstream : snapshot.upstreams) {
     upstream.failures = upstream.attempts = 0;
     upstream.causes = {};
+    for (PeerStats& peer : upstream.peers) {
+      peer.failures = 0;
+      peer.causes = {};
+    }
   }
   snapshot.upstreams[1].failures = 5;  // and no attempt
   snapshot.upstreams[1].causes[static_cast<size_t>(Cause::kInternalError)] = 5;
@@ -72,6 +76,28 @@ TEST(TextRenderer, TakesNoFailureBeforeAnAttemptForOne) {
   EXPECT_THAT(Text(report),
               HasSubstr("attempts 2, failures 9 (8 before any attempt, 50.0% "
                         "of attempts)"));
+}
+
+// Only its events tell that an upstream's attempts went well, all of them.
+TEST(TextRenderer, TellsWhatFailedBeforeAnyAttempt) {
+  Report report = SampleReport();
+  UpstreamStats& upstream = *FindUpstream("php", &report.snapshot.upstreams);
+  upstream.failures += 3;
+  CountOf(upstream.causes, Cause::kInternalError) = 3;
+  Event event = SampleEvent(900);
+  event.failure.cause = Cause::kInternalError;
+  event.failure.phase = Phase::kResolve;
+  event.failure.attempt = event.failure.attempts = 0;
+  event.peer = "";
+  report.snapshot.events = {event};
+  std::string text = Text(report);
+  EXPECT_THAT(text, HasSubstr("attempts 110, failures 15 (3 before any "
+                              "attempt, 10.9% of attempts)"));
+  EXPECT_THAT(text, HasSubstr("    before any attempt, errno 111"));
+  // An answer that was of no use is an attempt's.
+  report.snapshot.events[0].failure.attempt = 1;
+  text = Text(report);
+  EXPECT_THAT(text, HasSubstr("attempts 110, failures 15 (13.6% of attempts)"));
 }
 
 TEST(TextRenderer, TabulatesResponsesByOrigin) {
@@ -241,7 +267,8 @@ TEST(TextRenderer, WarnsOfAFullZone) {
   Report report = SampleReport();
   EXPECT_THAT(Text(report), Not(HasSubstr("upstream_502_zone")));
   report.snapshot.zone.overflow = 7;
-  EXPECT_THAT(Text(report), HasSubstr("the zone was full 7 times"));
+  EXPECT_THAT(Text(report),
+              HasSubstr("the zone was full 7 times; what did not fit"));
 }
 
 TEST(TextRenderer, FitsATerminalOfAHundredColumns) {
