@@ -148,7 +148,7 @@ subtest 'no directive and no variable is left out' => sub {
     my $source = join '', map { Upstream502::Nginx::slurp($_) }
       glob "$root/src/nginx/*.cc";
     my @directives = $source =~ /ngx_string\("(upstream_502\w*)"\)/g;
-    my @variables  = $source =~ /\{"(upstream_502\w*)", Field::/g;
+    my @variables  = $source =~ /\{"(upstream_502\w*)", Of::/g;
     cmp_ok( scalar @directives, '>', 0, 'directives in the source' );
     cmp_ok( scalar @variables,  '>', 0, 'variables in the source' );
     for my $name (@directives) {
