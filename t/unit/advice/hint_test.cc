@@ -33,7 +33,8 @@ TEST(HintTest, EveryHintIsOneShortLineOfAscii) {
                                          .protocol = protocol,
                                          .client_status = 200,
                                          .received_status = 502,
-                                         .limit = limit},
+                                         .limit = limit,
+                                         .group_size = 2},
                                         {.peer = peer});
           ASSERT_FALSE(hint.empty());
           EXPECT_LE(hint.size(), 300u) << hint;
