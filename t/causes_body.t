@@ -112,6 +112,20 @@ my @body = (
         b    => $STALLED,
         conf => "proxy_buffering off; proxy_read_timeout 1s; $PASS",
     },
+    {
+        name => 'early hints, which nginx takes for the answer',
+        site => 'I8',
+        b    => [
+            'read', [ write => "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" . http_ok() ],
+            'hold'
+        ],
+        conf    => "proxy_http_version 1.1; proxy_read_timeout 1s; $PASS",
+        status  => 103,
+        outcome => 'whole',
+        until   => '1.29.0',
+        hint    => qr/ran out: the server sent an interim response \(1xx\), which this nginx takes/,
+        unsaid  => 'no_answer',
+    },
     stored(
         '%%DIR%%/locked', '',
         name    => 'a folder for temporary files without permission',

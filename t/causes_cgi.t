@@ -40,13 +40,16 @@ sub fastcgi ( $site, $name, $script, %row ) {
 sub stdout ($text) { return fcgi( 6, $text ) }
 sub whole  ($text) { return stdout($text) . stdout('') . fcgi_end() }
 
+my $NO_OUTPUT = qr/^the application ended the request without a header/;
+
 my @fastcgi_header = (
     fastcgi(
         F1 => 'the request ends before its answer',
         says( fcgi( 7, 'notice' ), fcgi_end() ),
         message => qr/record: 3$/,
+        hint    => $NO_OUTPUT,
     ),
-    fastcgi( F2 => 'an empty answer', says( stdout('') ) ),
+    fastcgi( F2 => 'an empty answer', says( stdout('') ), hint => $NO_OUTPUT ),
     fastcgi(
         F3 => 'stderr text that is caught',
         says( fcgi( 7, 'PHP Fatal error' ), stdout("A: b\r\n\r\n") ),

@@ -205,7 +205,7 @@ my @rows = (
         before => sub (@) { served( [ '::1', 8097 ], '' ) },
         cause  => 'closed_before_response',
         phase  => 'header',
-        checks => [ [ qr{^curl .* 'http://\[::1\]:8097/} => @EMPTY ] ],
+        checks => [ [ qr{^curl .* -v .*http://\[::1\]:8097/} => @EMPTY ] ],
         repair => sub ( $t, $row ) { $row->{held}->stop; served( [ '::1', 8097 ], http_last() ) },
         skip   => -e '/proc/net/if_inet6' ? undef : 'no IPv6',
     },
@@ -242,7 +242,7 @@ my @rows = (
         status => 504,
         checks => [
             $LISTENS,
-            [ qr/^curl .*starttransfer/ => qr/^curl: \(28\)/m, qr/\Aheader after 0\.0/ ],
+            [ qr/^curl .*starttransfer/ => qr/^curl: \(28\)/m, qr/\Astatus 200, header after 0\.0/ ],
         ],
         @WELL,
     },

@@ -97,7 +97,7 @@ subtest 'a pool that is exhausted is not a script that is slow' => sub {
 
 subtest 'a wrong port is not a service that was stopped' => sub {
     my ( $port, $others ) = diagnosis('wrong_port') =~
-      /nothing listens on [\d.]+:(\d+); listened on at that address: ([\d, ]+)/;
+      /nothing listens on [\d.]+:(\d+); open ports at that address: ([\d, ]+)/;
     like $others, qr/\b${\( $port - 1 )}\b/, 'what listens is the port before';
     like diagnosis('wrong_port'), qr/all 4 attempts/;
     like diagnosis('stopped'),

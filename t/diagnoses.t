@@ -153,7 +153,7 @@ subtest 'one URI, and the timeout that it runs into' => sub {
             qr/proxy_read_timeout \(200ms\) ran out$/,
         ],
         confirm => [
-            qr/time_starttransfer/ => qr/^header after (?:0\.[5-9]|[1-9])/,
+            qr/time_starttransfer/ => qr/^status \d+, header after (?:0\.[5-9]|[1-9])/,
         ],
     );
 };

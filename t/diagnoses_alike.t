@@ -144,7 +144,7 @@ subtest 'never an answer' => sub {
     ask('/mute');
     ask( map { ("/$_?close=0") x 4 } qw(mute silent known) );
     my %hint = map { $_->{upstream} => $_->{hint} } @{ $t->status->{diagnoses} };
-    my $asks = qr/^it has not answered once since counting began: does it speak what proxy_pass speaks/;
+    my $asks = qr/^it has not answered once since counting began: check whether it speaks what proxy_pass speaks/;
     like $hint{silent}, $asks, 'one that never answered';
     unlike $hint{mute},  $asks, 'not one that did';
     unlike $hint{known}, $asks, 'nor one that did for another upstream';

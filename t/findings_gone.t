@@ -226,7 +226,7 @@ play(
         kept(
             name     => 'a kept connection was closed in use',
             finding  => 'closed_in_use',
-            says     => 'idle for \d{1,3} ms only',
+            says     => 'idle for only \d{1,3} ms',
             unsaid   => 'idle_closed',
             evidence => { idle_ms => qr/^\d{1,3}$/ },
         ),

@@ -125,6 +125,17 @@ play(
             evidence => { path_kind => 'file' },
         ),
         to(
+            'locked.txt',
+            name     => 'a file that may not be written to is no socket either',
+            site     => 'B10e',
+            errno    => 13,
+            before   => sub ( $t, @ ) { $t->write( 'locked.txt', "x\n" ); chmod 0644, $t->dir . '/locked.txt'; return },
+            finding  => 'not_a_socket',
+            says     => '/locked\.txt is a file, not a socket$',
+            unsaid   => [qw(no_permission confined)],
+            evidence => { path_kind => 'file' },
+        ),
+        to(
             'config.txt/app.sock',
             name    => 'a file is no directory',
             errno   => 20,

@@ -103,7 +103,7 @@ my %BECOMES = (
         over   => qr/^IP/,
         site   => 'B11a',
         listen => sub ( $t, $n ) { listen_tcp( host => '127.0.8.2', port => $n ) },
-        says   => 'that port is listened on, but on 127\.0\.8\.2',
+        says   => 'that port is open, but only on 127\.0\.8\.2',
         unsaid => [qw(port_closed rejected)],
     },
     socket_stale => {

@@ -113,7 +113,7 @@ play(
             b       => answer( http_ok() ),
             conf    => 'proxy_pass http://%%closed%%;',
             finding => 'port_closed',
-            says    => 'listened on at that address: .*\b%%PORT_b%%\b',
+            says    => 'open ports at that address: .*\b%%PORT_b%%\b',
             lacks   => '\b%%PORT_http%%\b',
         },
         {
@@ -122,7 +122,7 @@ play(
             conf    => 'proxy_pass http://127.0.0.1:8093;',
             before  => sub (@) { listen_tcp( host => '127.0.0.2', port => 8093 ) },
             finding => 'other_address',
-            says    => 'that port is listened on, but on 127\.0\.0\.2',
+            says    => 'that port is open, but only on 127\.0\.0\.2',
             unsaid  => 'port_closed',
             checks  => [
                 [
@@ -142,7 +142,7 @@ play(
             b       => 'own',
             listen  => { host => '::1' },
             finding => 'other_address',
-            says    => 'that port is listened on, but on ::1$',
+            says    => 'that port is open, but only on ::1$',
             skip    => -e '/proc/net/if_inet6' ? undef : 'no IPv6',
         },
         {

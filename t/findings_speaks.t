@@ -47,7 +47,7 @@ sub but_broken (%row) { return { unsaid => 'wrong_protocol', %row } }
 my @http = (
     no_http(
         'MySQL, on an HTTP port',
-        $MYSQL, says => '^%%b%% speaks MySQL, .*is the port right$'
+        $MYSQL, says => '^%%b%% speaks MySQL, .*check the port$'
     ),
     no_http(
         'MySQL that lets nobody in',

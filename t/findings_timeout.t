@@ -96,7 +96,7 @@ play(
             says     => 'no answer came within 1s',
             unsaid   => [qw(not_read not_accepted unacknowledged)],
             evidence => { unread_bytes => 0, unacknowledged_bytes => 0 },
-            checks   => [ [ qr/^curl .*time_starttransfer/ => qr/^curl: \(28\)/m, qr/\Aheader after 0\.\d+ s$/ ] ],
+            checks   => [ [ qr/^curl .*time_starttransfer/ => qr/^curl: \(28\)/m, qr/\Astatus 200, header after 0\.\d+ s$/ ] ],
             repair   => \&answer_all,
         },
         {

@@ -146,7 +146,7 @@ play(
         certificate(
             'its time has not come', 'future',
             certificate_not_yet_valid =>
-              'is valid from \d{4}-\d\d-\d\d .* UTC \(in \d+ (?:hours|days)\) on: are the clocks right'
+              'is not valid before \d{4}-\d\d-\d\d .* UTC \(in \d+ (?:hours|days)\): check the clocks'
         ),
         certificate(
             'signed by itself', 'stranger',

@@ -9,7 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Upstream502::Diagnosis;
+use Upstream502::Diagnosis qw(edits);
 use Upstream502::Http qw(connect_to);
 use Upstream502::Runner;
 use Upstream502::Wire;
@@ -29,6 +29,14 @@ run('ip link set lo up') or BAIL_OUT('cannot set lo up');
 run("ip route add $_")
   for 'unreachable 198.51.100.1', 'prohibit 198.51.100.2',
   'blackhole 198.51.100.3', 'prohibit 198.51.100.4';
+
+# A way out of this namespace.
+my $link =
+     run('ip link add way type veth peer name out')
+  && run('ip address add 198.51.100.9/32 dev way')
+  && run('ip link set way up')
+  && run('ip link set out up')
+  && run('ip route add 198.51.100.5 dev way');
 
 # A rejecting firewall needs iptables and its kernel modules.
 my $firewall =
@@ -108,6 +116,39 @@ my @rows = (
         errno => 22,
     ),
     to(
+        '198.51.100.5',
+        name   => 'a loopback address to connect from',
+        conf   => 'proxy_bind 127.0.0.1; proxy_pass http://198.51.100.5:80;',
+        skip   => $link ? undef : 'no device can be made',
+        checks => [
+            [ qr/-e '_bind '/ => qr/proxy_bind 127\.0\.0\.1;/, qr/proxy_bind 198\.51\.100\.9;/,
+                edits( 'proxy_bind 127.0.0.1;', 'proxy_bind 198.51.100.9;' ) ],
+            [ qr/^ip route get/ => qr/^198\.51\.100\.5 dev/, \'the route was right' ],
+            [ qr/^ip route show match/ => qr/^198\.51\.100\.\d+\S* dev/, \'the route was right' ],
+        ],
+        repair => sub (@) { return },
+        site   => 'B10g',
+        errno  => 22,
+        hint   => qr/proxy_bind names a loopback address/,
+    ),
+    {
+        name   => 'no IPv6 address to connect from',
+        site   => 'B10f',
+        conf   => 'proxy_pass http://[::1]:8300;',
+        peer   => '[::1]:8300',
+        before => sub (@) { return ipv6(0) },
+        after  => sub (@) { return ipv6(1) },
+        skip   => -e '/proc/sys/net/ipv6' ? undef : 'no IPv6',
+        checks => [
+            [ qr/^ip -6 addr/   => qr/\A\z/,  qr/inet6 ::1/ ],
+            [ qr/disable_ipv6/  => qr/= 1$/, qr/= 0$/ ],
+        ],
+        repair => sub (@) { return ipv6(1) },
+        errno  => 99,
+        hint   => qr/^this machine has no IPv6 address that nginx could connect from/,
+        unsaid => 'ports_used',
+    },
+    to(
         '203.0.113.1',
         name  => 'no route',
         checks => [
@@ -147,10 +188,10 @@ push @rows, {
     b      => 'own',
     listen => { backlog => 0 },
     before => sub ( $t, $row ) {
-        setting( 'tcp_syn_retries', 1 );
+        setting( 'ipv4/tcp_syn_retries', 1 );
         return fill_queue( $t, $row );
     },
-    after => sub (@) { setting( 'tcp_syn_retries', 6 ) },
+    after => sub (@) { setting( 'ipv4/tcp_syn_retries', 6 ) },
 };
 
 # A disk for temporary files with room for nothing, and for something.
@@ -221,12 +262,17 @@ for my $row (@firewalled) {
 }
 
 sub setting ( $name, $value ) {
-    open my $file, '>', "/proc/sys/net/ipv4/$name" or die "$name: $!\n";
+    open my $file, '>', "/proc/sys/net/$name" or die "$name: $!\n";
     print $file $value;
 }
 
+sub ipv6 ($on) {
+    setting( 'ipv6/conf/all/disable_ipv6', $on ? 0 : 1 );
+    return;
+}
+
 sub port_range ( $low, $high ) {
-    setting( 'ip_local_port_range', "$low $high" );
+    setting( 'ipv4/ip_local_port_range', "$low $high" );
 }
 
 # New workers, of which the kernel seems to say that a profile confines them: a

@@ -146,7 +146,7 @@ my @rows = (
         phase   => 'header',
         errno   => 110,
         finding => 'not_accepted',
-        says    => '1 waits for it: its workers are all busy or stuck',
+        says    => '1 waits for it: all its workers are busy or stuck, ',
         unsaid  => [qw(no_answer not_read)],
     ),
     row(

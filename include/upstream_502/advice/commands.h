@@ -26,6 +26,17 @@ std::string HostPort(const PeerAddress& address);
 // What a firewall of this machine says; an image has one of the two.
 inline constexpr absl::string_view kFirewall = "nft list ruleset; iptables -S";
 
+// What curl tells of an answer: when its header came; the whole of it.
+inline constexpr absl::string_view kTimeHeader =
+    "-o /dev/null -w 'status %{http_code}, header after %{time_starttransfer} "
+    "s\\n'";
+inline constexpr absl::string_view kTimeWhole =
+    "-o /dev/null -w 'status %{http_code}, header after %{time_starttransfer} "
+    "s, all after %{time_total} s, %{size_download} bytes\\n'";
+
+// Byte for byte, whatever it is.
+inline constexpr absl::string_view kAsItComes = "-i --raw --http0.9";
+
 // How many sockets each worker has.
 inline constexpr absl::string_view kWorkersSockets =
     "for p in $(pgrep -f 'nginx: worker'); do echo $p: $(ls -l /proc/$p/fd | "

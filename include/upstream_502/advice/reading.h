@@ -25,7 +25,9 @@ enum class Reading : uint8_t {
   kUnixForbidden,
   kRouteForbids,  // a route of type prohibit, or a firewall
   kNoNetwork,     // no route at all
-  kBlackhole,     // a route of type blackhole
+  kNoIpv6,        // no IPv6 address of this machine's own
+  kNoPort,        // no local port, or no address to connect from
+  kBlackhole,     // a route of type blackhole, or *_bind to a loopback address
   kLinkLocal,     // an address that needs its interface
   kSocketType,    // a unix socket of another type
 
@@ -55,6 +57,8 @@ enum class Reading : uint8_t {
   kServerRefused,   // memcached's SERVER_ERROR
   kChunks,          // declared chunked, sent otherwise
   kBrokenInside,    // after a header that was right
+  kNoOutput,        // a FastCGI application ended without a header
+  kInterim,         // a 1xx that nginx takes for the answer
 
   // Answers of no use
   kNotHttp,       // passed on as HTTP/0.9
@@ -71,7 +75,7 @@ enum class Reading : uint8_t {
   kLargeHeader,  // the request's, and the server closed
   kTemporaryFile,
 };
-inline constexpr size_t kReadingCount = 41;
+inline constexpr size_t kReadingCount = 45;
 
 Reading ReadingOf(const Failure& failure, const FailureText& text);
 

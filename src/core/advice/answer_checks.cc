@@ -60,6 +60,9 @@ std::vector<std::string> AnswerChecks(const Failure& failure,
       fetch(absl::StrCat(kHeaderOnly, " -r 0-0"));
       checks.push_back(ConfigWith({"slice", "error_page"}));
       break;
+    case Reading::kInterim:
+      fetch(kHeaderOnly);
+      break;
     case Reading::kCoding:
       fetch(kHeaderOnly);
       fetch("-o -", " | gzip -t");

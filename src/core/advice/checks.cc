@@ -3,7 +3,6 @@
 #include "upstream_502/advice/checks.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -12,6 +11,7 @@
 #include "upstream_502/advice/answer_checks.h"
 #include "upstream_502/advice/commands.h"
 #include "upstream_502/advice/limit.h"
+#include "upstream_502/advice/local_checks.h"
 #include "upstream_502/advice/reading.h"
 #include "upstream_502/advice/tls_checks.h"
 #include "upstream_502/words/format.h"
@@ -82,7 +82,7 @@ class Advisor {
   void Socket();
   void Permission();
   void Backlog();
-  void Exhausted();
+  void Local();
   void Tls();
   void KeepAlive();
   void Timeout();
@@ -132,7 +132,7 @@ void Advisor::Fill() {
     case Cause::kBacklogFull:
       return Backlog();
     case Cause::kLocalExhausted:
-      return Exhausted();
+      return Local();
     case Cause::kTlsCertificateInvalid:
     case Cause::kTlsProtocolError:
     case Cause::kTlsClosed:
@@ -154,12 +154,18 @@ void Advisor::Fill() {
       return Ended();
     case Cause::kHeaderInvalid:
     case Cause::kProtocolError:
-      Fetch("-i --raw");
+      if (reading_ == Reading::kNoOutput) {
+        ErrorLog();
+        return ServiceLog();
+      }
+      Fetch(kAsItComes);
       return Listening();
     case Cause::kErrorStatus:
       Fetch("-i");
       return ServiceLog();
     case Cause::kInternalError:
+      Local();
+      return ErrorLog();
     case Cause::kUnknown:
       return ErrorLog();
   }
@@ -235,6 +241,9 @@ void Advisor::Reaching() {
 void Advisor::Routing() {
   Add("ip route get ", address_.host);
   Add("ip ", address_.ipv6 ? "-6 " : "", "route show match ", address_.host);
+  if (reading_ == Reading::kBlackhole) {
+    Add(ConfigWith({"_bind "}));
+  }
   if (failure_.cause == Cause::kConnectionUnreachable) {
     Add("ip neigh show ", address_.host);
     if (address_.ipv6) {
@@ -280,29 +289,9 @@ void Advisor::Backlog() {
   Service();
 }
 
-void Advisor::Exhausted() {
-  const bool connections =
-      absl::StrContains(text_.message, "worker_connections");
-  const bool files = failure_.errno_number == EMFILE;
-  const bool all_files = failure_.errno_number == ENFILE;
-  const bool ports = failure_.errno_number == EADDRNOTAVAIL;
-  const bool any = !connections && !files && !all_files && !ports;
-  if (connections || any) {
-    Add(kWorkersSockets);
-    Add(ConfigWith({"worker_connections"}));
-  }
-  if (files || any) {
-    Add("for p in $(pgrep -f 'nginx: worker'); do echo $p: $(ls /proc/$p/fd | "
-        "wc -l) used; grep 'open files' /proc/$p/limits; done");
-    Add(ConfigWith({"worker_rlimit_nofile"}));
-  }
-  if (all_files || any) {
-    Add("sysctl fs.file-nr  # open, unused, at most");
-  }
-  if (ports || any) {
-    Add(ConnectionsTo(address_));
-    Add("sysctl net.ipv4.ip_local_port_range");
-    Add("keepalive 32;  # in the upstream block: fewer new connections");
+void Advisor::Local() {
+  for (std::string& check : LocalChecks(failure_, text_, address_, evidence_)) {
+    Add(check);
   }
 }
 
@@ -370,10 +359,7 @@ void Advisor::HeaderSize() {
 }
 
 void Advisor::Timeout() {
-  Fetch(failure_.cause == Cause::kBodyTimeout
-            ? "-o /dev/null -w 'header after %{time_starttransfer} s, all "
-              "after %{time_total} s, %{size_download} bytes\\n'"
-            : "-o /dev/null -w 'header after %{time_starttransfer} s\\n'");
+  Fetch(failure_.cause == Cause::kBodyTimeout ? kTimeWhole : kTimeHeader);
   Add(QueueOf(address_));
   if (fastcgi()) {
     Add(PhpConfigWith(address_, "(pm\\.max_children|request_slowlog_timeout)"));

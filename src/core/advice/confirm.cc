@@ -14,6 +14,17 @@
 namespace upstream_502 {
 namespace {
 
+// How many descriptors each of its processes has open, of how many.
+std::string FilesOf(const PeerAddress& address) {
+  const std::string listeners = OnlyListenersOf(address);
+  return listeners.empty()
+             ? ""
+             : absl::StrCat("for p in $({ ", listeners,
+                            "; } | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort "
+                            "-u); do echo $p: $(ls /proc/$p/fd | wc -l) used; "
+                            "grep 'open files' /proc/$p/limits; done");
+}
+
 class Confirmer {
  public:
   Confirmer(const Failure& failure, const FailureText& text,
@@ -105,7 +116,7 @@ void Confirmer::Pool() {
 void Confirmer::AsHttp() {
   const std::string fetch =
       FetchFrom(address_, {.protocol = Protocol::kHttp, .event_stream = 1},
-                {.uri = "/"}, "-i --raw");
+                {.uri = "/"}, kAsItComes);
   if (!fetch.empty() && failure_.protocol != Protocol::kHttp &&
       failure_.protocol != Protocol::kHttps) {
     Add(fetch, "  # what speaks HTTP answers");
@@ -115,6 +126,11 @@ void Confirmer::AsHttp() {
 // What else might be spoken there. TLS is tried where there was none.
 std::vector<std::string> Confirmer::OfSilence() {
   AsHttp();
+  if (failure_.protocol == Protocol::kHttp && !HostPort(address_).empty()) {
+    Add(FetchFrom(address_, {.protocol = Protocol::kHttp, .event_stream = 1},
+                  {.uri = "/"}, "-i --haproxy-protocol"),
+        "  # what waits for the PROXY protocol answers");
+  }
   const bool tls = failure_.protocol == Protocol::kHttps ||
                    failure_.protocol == Protocol::kGrpcs ||
                    failure_.protocol == Protocol::kSuwsgi;
@@ -223,6 +239,7 @@ bool Confirmer::Waiting(Finding finding) {
   switch (finding) {
     case Finding::kNotAccepted:
       Pool();
+      Add(FilesOf(address_));
       Add(StatusOf(address_));
       return true;
     case Finding::kNotRead:
@@ -233,7 +250,7 @@ bool Confirmer::Waiting(Finding finding) {
       Add(StatusOf(address_));
       return true;
     case Finding::kNoAnswer:
-      Fetch("-o /dev/null -w 'header after %{time_starttransfer} s\\n'");
+      Fetch(failure_.cause == Cause::kBodyTimeout ? kTimeWhole : kTimeHeader);
       if (fastcgi()) {
         Add(PhpConfigWith(address_, "(request_slowlog_timeout|slowlog)"));
       }
@@ -292,7 +309,7 @@ void Confirmer::Others(Finding finding) {
       Fetch("-i");
       return;
     case Finding::kWrongProtocol:
-      Fetch("-i --raw");
+      Fetch(kAsItComes);
       AsHttp();
       Add(ListenersOf(address_));
       Configured();
@@ -307,7 +324,7 @@ void Confirmer::Others(Finding finding) {
       Add(prefix_, "_cache_valid 200 301 302 10m;  # 'any' keeps errors, too");
       return;
     case Finding::kAlwaysAfter:
-      Fetch("-o /dev/null -w 'all after %{time_total} s\\n'");
+      Fetch(kTimeWhole);
       if (fastcgi()) {
         Add(PhpConfigWith(address_, "request_terminate_timeout"));
       }

@@ -23,7 +23,7 @@ void FindNobody(const FindingCase& c) {
   const absl::string_view addresses = c.Items(Named::kAddresses);
   if (!addresses.empty()) {
     c.Say(Finding::kOtherAddress, "nothing listens on ", c.Peer(),
-          "; that port is listened on, but on ",
+          "; that port is open, but only on ",
           Plain(addresses, Evidence::kTextRoom), c.MoreItems());
     return;
   }
@@ -31,7 +31,7 @@ void FindNobody(const FindingCase& c) {
   c.Say(Finding::kPortClosed, "nothing listens on ", c.Peer(),
         ports.empty()
             ? ""
-            : absl::StrCat("; listened on at that address: ",
+            : absl::StrCat("; open ports at that address: ",
                            Plain(ports, Evidence::kTextRoom), c.MoreItems()));
 }
 
@@ -134,9 +134,12 @@ int LostRequests(int32_t connect_time) {
 void FindRepeated(const FindingCase& c) {
   constexpr int32_t kSlowUs = 200 * 1000;
   const int lost = LostRequests(c.failure.connect_time);
-  // A handshake of TLS is part of that time, and a path may be that slow.
+  // A handshake of TLS is part of that time, and a path may be that slow. Where
+  // nothing was sent again it was the worker that took its time.
+  const int32_t again = c.evidence.retransmissions;
   if (lost == 0 || c.failure.phase <= Phase::kConnect || c.IsTls() ||
-      c.failure.reused != 0 || c.evidence.rtt_us > kSlowUs) {
+      c.failure.reused != 0 || c.evidence.rtt_us > kSlowUs ||
+      (again >= 0 && again < lost)) {
     return;
   }
   c.Say(Finding::kSynRepeated, "the connection to ", c.Peer(), " took ",

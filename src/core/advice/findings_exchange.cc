@@ -7,6 +7,7 @@
 #include "findings_case.h"
 #include "upstream_502/advice/address.h"
 #include "upstream_502/advice/limit.h"
+#include "upstream_502/advice/reading.h"
 #include "upstream_502/words/format.h"
 
 namespace upstream_502 {
@@ -46,11 +47,13 @@ void FindEarly(const FindingCase& c) {
 // Whether what came was of no use: no end of a connection is to be explained.
 bool IsOfContent(absl::string_view message) {
   return absl::StartsWith(message, "inflate() ") ||
-         absl::StartsWith(message, "upstream sent ");
+         absl::StartsWith(message, "upstream sent ") ||
+         absl::StartsWith(message, "upstream prematurely closed stream");
 }
 
 void FindGone(const FindingCase& c) {
-  if (!c.IsHere() || IsOfContent(c.text.message)) {
+  if (!c.IsHere() || IsOfContent(c.text.message) ||
+      c.Has(Finding::kAnsweredEarly)) {
     return;
   }
   // Where a file was replaced its service may still run.
@@ -60,8 +63,8 @@ void FindGone(const FindingCase& c) {
           " any more: the service itself ended");
   } else if (c.evidence.listening == Seen::kYes) {
     c.Say(Finding::kStillListening, "a service still listens on ", c.Peer(),
-          ": one of its workers ended, or this connection only, unless all of "
-          "it was just ending");
+          ": one of its workers ended, or only this connection, unless the "
+          "whole service was just going down");
   }
 }
 
@@ -73,11 +76,11 @@ void FindIdle(const FindingCase& c) {
   }
   if (idle >= kLongIdleMs) {
     c.Say(Finding::kIdleClosed, "the connection had been idle for ", idle,
-          " ms when the upstream closed it: a keepalive_timeout in upstream{} "
-          "is safe below the least such time");
+          " ms when the upstream closed it: keep keepalive_timeout in "
+          "upstream{} below the least such time");
   } else {
-    c.Say(Finding::kClosedInUse, "the connection had been idle for ", idle,
-          " ms only: the upstream closes connections that are in use (a worker "
+    c.Say(Finding::kClosedInUse, "the connection had been idle for only ", idle,
+          " ms: the upstream closes connections that are in use (a worker "
           "that restarts, a limit of requests per connection)");
   }
 }
@@ -128,11 +131,15 @@ void FindUnaccepted(const FindingCase& c) {
         e.queue > 0
             ? absl::StrCat("; ", Counted(e.queue, "waits", "wait"), " for it")
             : "",
-        ": its workers are all busy or stuck");
+        ": all its workers are busy or stuck, it is out of file descriptors, "
+        "or only starting");
 }
 
 void FindSilent(const FindingCase& c) {
   const Evidence& e = c.evidence;
+  if (ReadingOf(c.failure, c.text) == Reading::kInterim) {
+    return;
+  }
   const absl::string_view what =
       c.failure.cause == Cause::kBodyTimeout ? "nothing more of the answer came"
       : c.failure.bytes_received > 0 ? "only a part of the answer's header came"

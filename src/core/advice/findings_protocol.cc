@@ -113,21 +113,23 @@ void SaySpeaks(const FindingCase& c, Speaks speaks) {
   c.Say(Finding::kWrongProtocol, c.Peer(), " speaks ", SpeaksName(speaks),
         c.IsTls() && !tls ? ", not TLS" : "",
         fits.empty() ? absl::StrCat(", which ", c.Directive("_pass"),
-                                    " does not: is the port right")
+                                    " does not: check the port")
                      : absl::StrCat(": ", fits, " fits it"));
 }
 
-// One byte tells what it is not.
+// One byte tells what it is not, unless records were right before it.
 void FindNotFastcgi(const FindingCase& c) {
   constexpr uint32_t kLetterH = 'H';
   absl::string_view message = c.text.message;
   uint32_t byte = 0;
-  if (absl::ConsumePrefix(
+  if (c.evidence.speaks != Speaks::kFastcgi &&
+      absl::ConsumePrefix(
           &message, "upstream sent unsupported FastCGI protocol version: ") &&
-      absl::SimpleAtoi(message, &byte)) {
+      absl::SimpleAtoi(message, &byte) &&
+      (c.evidence.asked != 0 || byte == kLetterH)) {
     c.Say(Finding::kWrongProtocol, c.Peer(),
           " does not speak FastCGI, its answer begins with byte ", byte,
-          byte == kLetterH ? " (H, as HTTP does): a server of HTTP wants "
+          byte == kLetterH ? " (H, as HTTP does): an HTTP server needs "
                              "proxy_pass http://"
                            : "");
   }

@@ -99,16 +99,15 @@ void FindNotYetValid(const FindingCase& c) {
   const int64_t now = c.failure.time_ms / 1000;
   if (!HasTime(begin)) {
     c.Say(Finding::kCertificateNotYetValid, "the certificate of ", c.Peer(),
-          ", or one that it is issued by, is not valid yet: are the clocks "
-          "right");
+          ", or one that it is issued by, is not valid yet: check the clocks");
   } else if (now > 0 && begin <= now) {
     c.Say(Finding::kCertificateNotYetValid, "a certificate that the one of ",
-          c.Peer(), " is issued by is not valid yet; its own is since ",
+          c.Peer(), " is issued by is not valid yet; its own has been since ",
           DateOf(begin));
   } else {
     c.Say(Finding::kCertificateNotYetValid, "the certificate of ", c.Peer(),
-          " is valid from ", DateOf(begin), Away(c, begin),
-          " on: are the clocks right");
+          " is not valid before ", DateOf(begin), Away(c, begin),
+          ": check the clocks");
   }
 }
 

@@ -28,6 +28,9 @@ constexpr int32_t kLongMs = 500;  // for a request that nobody answers
 constexpr absl::string_view kHttpServers =
     "gunicorn: --timeout (WORKER TIMEOUT); uWSGI: harakiri, socket instead "
     "of http-socket; Node: server.timeout, an exception";
+// The same once its header has come: it does speak HTTP.
+constexpr absl::string_view kHttpBodies =
+    "gunicorn: --timeout; uWSGI: harakiri; Node: an exception";
 constexpr absl::string_view kGrpcServers =
     "gRPC: a server stopped without grace";
 
@@ -108,10 +111,8 @@ constexpr Detail kDetails[] = {
      "or fastcgi_catch_stderr matched what it wrote to stderr"},
     {Cause::kBodyIncomplete, "fastcgi", "PHP-FPM: request_terminate_timeout"},
     {Cause::kBodyIncomplete, "uwsgi", "uWSGI: harakiri"},
-    {Cause::kBodyIncomplete, "proxy", kHttpServers},
+    {Cause::kBodyIncomplete, "proxy", kHttpBodies},
     {Cause::kBodyIncomplete, "grpc", kGrpcServers},
-    {Cause::kBodyTimeout, "proxy",
-     "a WebSocket or an event stream needs pings or a longer time"},
     {Cause::kBodyTimeout, "grpc",
      "gRPC: a stream may be silent no longer than that"},
 };
@@ -249,8 +250,10 @@ std::string Hint(const Failure& failure, const FailureText& text) {
 std::string HintOf(Finding finding, const Failure& failure,
                    const FailureText& text) {
   const absl::string_view act = Info(finding).act;
-  // That the service is there tells less than how its connection ended.
-  if (act.empty() || finding == Finding::kStillListening) {
+  // That the service is there tells less than how its connection ended, or
+  // what had come.
+  if (act.empty() || finding == Finding::kStillListening ||
+      (finding == Finding::kNoAnswer && failure.cause == Cause::kBodyTimeout)) {
     return Hint(failure, text);
   }
   const absl::string_view family = DirectivePrefix(failure.protocol);
@@ -269,18 +272,22 @@ std::string HintOfSilence(const Failure& failure, const FailureText& text,
   }
   const absl::string_view family = DirectivePrefix(failure.protocol);
   const std::string speaks = absl::StrCat(
-      "it has not answered once since counting began: does it "
-      "speak what ",
+      "it has not answered once since counting began: check whether it "
+      "speaks what ",
       family, "_pass speaks");
   if (failure.cause == Cause::kReadTimeout) {
     const std::string both = absl::StrCat(hint, "; ", speaks);
     return both.size() <= kHintMax ? both : hint;
   }
-  const std::string asks =
-      absl::StrCat(speaks,
-                   ", without TLS and the PROXY protocol; is it a relay "
-                   "(docker-proxy, HAProxy in TCP mode) whose own target "
-                   "refuses; else ");
+  // As "return 444" does.
+  const bool by_host = family == "proxy" && failure.response_time < kLongMs &&
+                       failure.cause == Cause::kClosedBeforeResponse;
+  const std::string asks = absl::StrCat(
+      speaks,
+      ", without TLS and the PROXY protocol, is a relay "
+      "(docker-proxy, HAProxy in TCP mode) whose own target "
+      "refuses",
+      by_host ? ", or closes for the Host it was sent" : "", "; else ");
   // Something ran there for a while, or still does.
   if (failure.response_time >= kLongMs) {
     std::string details;

@@ -38,12 +38,16 @@ constexpr ErrorCode kErrorCodes[] = {
     {"CONNECT_ERROR", "a connection behind the server broke"},
     {"ENHANCE_YOUR_CALM",
      "the server finds it too much: its limits on "
-     "requests, pings or resets"},
+     "requests, pings, resets or header fields"},
     {"INADEQUATE_SECURITY",
      "the server wants better TLS: see its versions "
      "and ciphers"},
     {"HTTP_1_1_REQUIRED", "the server wants HTTP/1.1 for this: proxy_pass"},
 };
+
+// NO_ERROR, where it is of one stream.
+constexpr absl::string_view kStreamClosed =
+    "the server closed the stream without an answer";
 
 }  // namespace
 
@@ -56,7 +60,9 @@ Http2Error Http2ErrorOf(absl::string_view message) {
       absl::SimpleAtoi(message, &error.code) &&
       error.code < std::size(kErrorCodes)) {
     error.name = kErrorCodes[error.code].name;
-    error.means = kErrorCodes[error.code].means;
+    error.means = error.of_stream && error.code == 0
+                      ? kStreamClosed
+                      : kErrorCodes[error.code].means;
   }
   return error;
 }

@@ -74,10 +74,14 @@ constexpr Row kRows[] = {
     // The letter H, and "HTT" as a length of three bytes.
     {kFraming, "FastCGI protocol version: 72", Reading::kHttpPort},
     {kFraming, "http2 frame: 4740180", Reading::kHttpPort},
+    {kFraming, "prematurely closed FastCGI stdout", Reading::kNoOutput},
+    // The end of a request.
+    {kFraming, "unexpected FastCGI record: 3", Reading::kNoOutput},
 
     {Cause::kBodyIncomplete, "invalid chunked response", Reading::kChunks},
     {Cause::kBodyIncomplete, "inflate() ", Reading::kCoding},
     {Cause::kHeaderInvalid, "no valid HTTP/1.0 header", Reading::kNotHttp},
+    {Cause::kHeaderInvalid, "unexpected :status \"1", Reading::kInterim},
     {Cause::kHeaderInvalid, "slice response", Reading::kSliceMisfit},
     {Cause::kErrorStatus, "in slice response", Reading::kSliceStatus},
     {Cause::kErrorStatus, "missing slice", Reading::kSliceMissing},
@@ -107,8 +111,14 @@ constexpr absl::string_view kHints[] = {
     "route "
     "get ADDRESS; for IPv6, whether this machine has IPv6 at all (resolver ... "
     "ipv6=off)",
-    "the kernel refused the address itself: a blackhole route covers it "
-    "(ip route show match ADDRESS)",
+    "this machine has no IPv6 address that nginx could connect from, or no "
+    "port is left there: name an IPv4 address (127.0.0.1; localhost is ::1, "
+    "too), or resolver ... ipv6=off",
+    "no local port is free towards that peer (net.ipv4.ip_local_port_range; "
+    "keepalive in upstream{} needs fewer), or this machine has no address to "
+    "connect from (ip addr, $0_bind)",
+    "the kernel refused the address itself: $0_bind names a loopback address, "
+    "or a blackhole route covers it (ip route show match ADDRESS)",
     "a link-local address means nothing without its interface, which nginx "
     "cannot be told: use another address",
     "the path is a unix socket of another type: the service made it with "
@@ -161,6 +171,11 @@ constexpr absl::string_view kHints[] = {
     "Transfer-Encoding that the application itself sets",
     "the header was right, and what came after it breaks the protocol: a fault "
     "of the server's own library, or two answers mixed up on one connection",
+    "the application ended the request without a header: see its log, and "
+    "\"FastCGI sent in stderr\" in nginx's",
+    "the server sent an interim response (1xx), which this nginx takes for the "
+    "answer: switch early hints (103) off there, nginx passes them on from "
+    "1.29 on; or pass no Expect on (100)",
 
     "what came is no HTTP response, and nginx passes it on as it is: the port "
     "speaks another protocol, or the application wrote the status line itself",
@@ -198,8 +213,10 @@ static_assert(static_cast<size_t>(Reading::kTemporaryFile) + 1 ==
               kReadingCount);
 
 bool IsUnix(absl::string_view peer) { return absl::StartsWith(peer, "unix:"); }
+bool IsIpv6(absl::string_view peer) { return absl::StartsWith(peer, "["); }
 
-Reading OfConnect(const Failure& failure, absl::string_view peer) {
+Reading OfConnect(const Failure& failure, const FailureText& text) {
+  const absl::string_view peer = text.peer;
   const bool unix_socket = IsUnix(peer);
   switch (failure.cause) {
     case Cause::kConnectionRefused:
@@ -222,9 +239,27 @@ Reading OfConnect(const Failure& failure, absl::string_view peer) {
       }
       return absl::StartsWithIgnoreCase(peer, "[fe80") ? Reading::kLinkLocal
                                                        : Reading::kBlackhole;
+    case Cause::kLocalExhausted:
+      if (failure.errno_number != EADDRNOTAVAIL) {
+        return Reading::kNone;
+      }
+      return IsIpv6(peer) ? Reading::kNoIpv6 : Reading::kNoPort;
+    case Cause::kInternalError:
+      // A kernel without IPv6 makes no socket for it.
+      return failure.errno_number == EAFNOSUPPORT && IsIpv6(text.peer) &&
+                     absl::StartsWith(text.message, "socket() ")
+                 ? Reading::kNoIpv6
+                 : Reading::kNone;
     default:
       return Reading::kNone;
   }
+}
+
+// An answer is still to come after it.
+bool IsInterim(const Failure& failure) {
+  constexpr int kSwitching = 101;
+  return failure.received_status >= 100 && failure.received_status < 200 &&
+         failure.received_status != kSwitching;
 }
 
 // Above what servers take for a request's header unless told otherwise: uWSGI
@@ -252,10 +287,13 @@ Reading OfNumbers(const Failure& failure, const FailureText& text) {
       return failure.phase == Phase::kBody && failure.received_status != 0
                  ? Reading::kBrokenInside
                  : Reading::kNone;
+    case Cause::kBodyIncomplete:
+      return IsInterim(failure) ? Reading::kInterim : Reading::kNone;
     case Cause::kBodyTimeout:
-      return failure.received_status == 101 ? Reading::kUpgraded
-             : failure.event_stream != 0    ? Reading::kEventStream
-                                            : Reading::kNone;
+      return IsInterim(failure)               ? Reading::kInterim
+             : failure.received_status == 101 ? Reading::kUpgraded
+             : failure.event_stream != 0      ? Reading::kEventStream
+                                              : Reading::kNone;
     case Cause::kSendReset:
     case Cause::kClosedBeforeResponse:
     case Cause::kResetBeforeResponse:
@@ -275,7 +313,7 @@ Reading ReadingOf(const Failure& failure, const FailureText& text) {
       return row.reading;
     }
   }
-  const Reading reading = OfConnect(failure, text.peer);
+  const Reading reading = OfConnect(failure, text);
   return reading != Reading::kNone ? reading : OfNumbers(failure, text);
 }
 

@@ -30,8 +30,9 @@ constexpr CauseInfo kCauses[] = {
         .rfc9209 = "dns_error",
         .hint =
             "the resolver answered that the name cannot be resolved: check "
-            "its spelling, then ask the same server with dig NAME @RESOLVER "
-            "(nginx reads neither /etc/hosts nor search domains)",
+            "its spelling, or it has no address of the kind that is asked for "
+            "(ipv6=off); ask the same server with dig NAME @RESOLVER (nginx "
+            "reads neither /etc/hosts nor search domains)",
     },
     {
         .cause = Cause::kDnsTimeout,
@@ -52,7 +53,7 @@ constexpr CauseInfo kCauses[] = {
         .hint = "every server was out: it failed max_fails times within "
                 "fail_timeout (then the failures before this one tell why), "
                 "is marked down, is at max_conns, or was tried by this "
-                "request already; or a name of the group's has no address",
+                "request already; or a server name in the group has no address",
     },
     {
         .cause = Cause::kConnectionRefused,
@@ -61,8 +62,8 @@ constexpr CauseInfo kCauses[] = {
         .when = "ECONNREFUSED",
         .rfc9209 = "connection_refused",
         .hint = "the connection was refused: nothing listens on this "
-                "address and port, or a firewall rejects it; is the service "
-                "running, and where does it listen",
+                "address and port, or a firewall rejects it; check whether the "
+                "service is running, and where it listens",
     },
     {
         .cause = Cause::kConnectionTimeout,
@@ -81,9 +82,8 @@ constexpr CauseInfo kCauses[] = {
         .phases = "connect",
         .when = "EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN",
         .rfc9209 = "destination_ip_unroutable",
-        .hint = "the way to the address is barred: a machine that is not "
-                "there (ip neigh show ADDRESS), or a firewall or router "
-                "that rejects",
+        .hint = "no route to the address: the host is down or absent (ip neigh "
+                "show ADDRESS), or a firewall or router rejects the traffic",
     },
     {
         .cause = Cause::kConnectionFailed,
@@ -131,7 +131,8 @@ constexpr CauseInfo kCauses[] = {
         .name = "local_exhausted",
         .phases = "connect",
         .when = "EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM, "
-                "worker_connections are not enough: this machine ran out",
+                "worker_connections are not enough: this machine ran out, or "
+                "has no address to connect from",
         .rfc9209 = "proxy_internal_error",
         .hint = "the nginx machine ran out: of ports "
                 "(net.ipv4.ip_local_port_range, use keepalive), of files "
@@ -145,8 +146,8 @@ constexpr CauseInfo kCauses[] = {
         .when = "protocol, cipher, alert, plain text where TLS was expected; "
                 "also an alert or bad record after the handshake",
         .rfc9209 = "tls_protocol_error",
-        .hint = "TLS with the backend failed: is the port a TLS port, do "
-                "versions and ciphers overlap, does it want a client "
+        .hint = "TLS with the backend failed: check whether the port is a TLS "
+                "port, versions and ciphers overlap, and it wants a client "
                 "certificate",
     },
     {
@@ -193,8 +194,8 @@ constexpr CauseInfo kCauses[] = {
         .phases = "send",
         .when = "*_send_timeout",
         .rfc9209 = "connection_write_timeout",
-        .hint = "nobody took more of the request in time: the backend's "
-                "workers are stuck or busy, or the network lost it",
+        .hint = "the backend stopped reading the request in time: its workers "
+                "are stuck or busy, or packets were lost",
     },
     {
         .cause = Cause::kKeepaliveRace,
@@ -203,9 +204,9 @@ constexpr CauseInfo kCauses[] = {
         .when = "EOF, RST or EPIPE on a reused connection before any response "
                 "byte",
         .rfc9209 = "connection_terminated",
-        .hint = "the backend ended a kept connection as nginx used it "
-                "again: its idle time was shorter than keepalive_timeout in "
-                "upstream{}, or its worker restarts or limits requests per "
+        .hint = "the backend closed an idle keepalive connection just as nginx "
+                "reused it: its idle time was shorter than keepalive_timeout "
+                "in upstream{}, or its worker restarts or limits requests per "
                 "connection",
     },
     {
@@ -223,11 +224,11 @@ constexpr CauseInfo kCauses[] = {
         .name = "reset_before_response",
         .phases = "header",
         .when = "RST on a fresh connection, no byte received; also connect() "
-                "failed (104 or (32",
+                "failing with errno 104 or 32",
         .rfc9209 = "connection_terminated",
         .hint = "the backend reset the connection: its worker crashed or was "
                 "killed, it left the request unread, a relay (docker-proxy) "
-                "was refused, or a device between dropped it; see its log",
+                "was refused, or a device in between dropped it; see its log",
     },
     {
         .cause = Cause::kHeaderIncomplete,
@@ -265,7 +266,7 @@ constexpr CauseInfo kCauses[] = {
         .when = "FastCGI, SCGI, uwsgi, gRPC, HTTP/2, memcached framing",
         .rfc9209 = "http_protocol_error",
         .hint = "the answer does not follow the protocol nginx was told to "
-                "speak: does this port speak another one",
+                "speak: check whether this port speaks another one",
     },
     {
         .cause = Cause::kReadTimeout,
@@ -294,8 +295,8 @@ constexpr CauseInfo kCauses[] = {
                 "cut 200",
         .rfc9209 = "http_response_incomplete",
         .hint = "the backend broke off inside the response body: its worker "
-                "crashed or was killed, or a wrong Content-Length; see its "
-                "log",
+                "crashed or was killed, a wrong Content-Length, or it "
+                "gave up writing to a slow client (buffering off); see its log",
     },
     {
         .cause = Cause::kBodyTimeout,
@@ -303,7 +304,9 @@ constexpr CauseInfo kCauses[] = {
         .phases = "body",
         .when = "*_read_timeout after the header",
         .rfc9209 = "connection_read_timeout",
-        .hint = "the backend stalled inside the response body",
+        .hint = "the backend stalled inside the response body (a slow query, "
+                "a lock), or its Content-Length is above what it sends (curl: "
+                "N out of M bytes)",
     },
     {
         .cause = Cause::kInternalError,

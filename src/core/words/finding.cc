@@ -37,7 +37,7 @@ constexpr FindingInfo kFindings[] = {
      "start the service, or correct the port on one of the two sides"},
     {Finding::kOtherAddress, "other_address",
      "connection_refused, connection_timeout",
-     "this machine: the port is listened on, but on other "
+     "this machine: the port is open, but only on other "
      "addresses: which",
      "sock_diag: the listening TCP sockets with that port",
      "let the service listen on the address nginx connects to, or "
@@ -46,9 +46,9 @@ constexpr FindingInfo kFindings[] = {
     {Finding::kRejected, "rejected",
      "connection_refused, permission_denied, connection_unreachable",
      "this machine: a service does listen on that address and port, "
-     "and connecting is refused; elsewhere: the answer \"unreachable\" "
-     "came, and at once, as from a rule or a router; where it is that of a "
-     "host, others may have been waiting for a missing one",
+     "and connecting is refused; elsewhere: \"unreachable\" came back at "
+     "once, as from a rule or a router; where it is that of a host, others "
+     "may have been waiting for a missing one",
      "sock_diag: the listener; the errno, and the time of the attempt",
      "look through the rules (nft list ruleset, iptables -S, ip "
      "route get ADDRESS), here and on the way"},
@@ -80,7 +80,8 @@ constexpr FindingInfo kFindings[] = {
      "correct the path; a directory below /run is made anew at every "
      "start (RuntimeDirectory=, tmpfiles.d)"},
     {Finding::kNotASocket, "not_a_socket",
-     "connection_refused, connection_failed, socket_missing",
+     "connection_refused, connection_failed, socket_missing, "
+     "permission_denied",
      "what the path is instead of a socket", "stat() of each part of the path",
      "correct the path; remove a file that keeps the service from "
      "making its socket"},
@@ -108,8 +109,8 @@ constexpr FindingInfo kFindings[] = {
      "nobody answered so many connection requests: they were dropped on the "
      "way or by a full accept queue, or there is no such machine",
      "getsockopt(TCP_INFO) in the state SYN_SENT",
-     "is the machine up, does a firewall drop packets to that port; "
-     "tcpdump on both ends tells where they are lost"},
+     "check whether the machine is up, and whether a firewall drops packets "
+     "to that port; tcpdump on both ends tells where they are lost"},
     {Finding::kSynRepeated, "syn_repeated", "any",
      "the connection took just over 1, 3, 7 or 15 s: so many "
      "connection requests were lost before one was answered",
@@ -122,8 +123,9 @@ constexpr FindingInfo kFindings[] = {
      "this machine: the kernel took the connection, the service "
      "never did; how many wait for it",
      "sock_diag: the other end of the connection, and its listener",
-     "the service's workers are all busy or stuck: see what they do, "
-     "more of them"},
+     "the service's workers are all busy or stuck (see what they do; more of "
+     "them), it is out of file descriptors (its LimitNOFILE=), or only "
+     "starting"},
     {Finding::kNotRead, "not_read", "read_timeout, send_timeout",
      "the service took the connection and left so many bytes of the "
      "request unread",
@@ -142,16 +144,17 @@ constexpr FindingInfo kFindings[] = {
      "so many bytes were never acknowledged, sent so many times: it "
      "is the network or the machine, not the service",
      "ioctl(SIOCOUTQ) and getsockopt(TCP_INFO)",
-     "is the machine up, does a firewall drop packets of connections "
-     "it has forgotten, or what is large (MTU: ping -M do -s 1472 HOST)"},
+     "check whether the machine is up, and whether a firewall drops packets "
+     "of connections it has forgotten, or what is large (MTU: ping -M do -s "
+     "1472 HOST)"},
     {Finding::kServiceGone, "service_gone", kEnded,
-     "this machine: nobody listens there any more: the service "
+     "this machine: nobody listens there any more, the service "
      "itself ended",
      "sock_diag: the listener, looked for after the failure",
      "see why it ended: its log, systemctl status, journalctl, dmesg"},
     {Finding::kStillListening, "still_listening", kEnded,
-     "this machine: the service still listens: one of its workers "
-     "or one connection ended",
+     "this machine: the service still listens, one of its workers "
+     "or only this connection ended",
      "sock_diag: the listener, looked for at the failure and when nginx "
      "has given up; of a service that is killed it may go a moment later",
      "see the service's log for a worker that crashed, was killed or "

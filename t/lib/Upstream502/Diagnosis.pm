@@ -64,7 +64,8 @@ my @USUAL = (
     [ qr/grep -rsnE --include='\*\.conf'/ => qr/\A(?:\S+:\d+:.*\n)+\z/, $RIGHT ],
     [ qr/php\*fpm/ => qr/NOTICE/, $LOG ],
     [ qr/# 0: no TLS is spoken there$/ => qr/^0$/m, $RIGHT ],
-    [ qr/# what speaks HTTP answers$/ => qr{^(?:curl: |HTTP/)}m, $RIGHT ],
+    [ qr/# what (?:speaks HTTP|waits for the PROXY protocol) answers$/ => qr{^(?:curl: |HTTP/)}m, $RIGHT ],
+    [ qr/^for p in .*ss .*open files/ => qr/\A(?:\d+: \d+ used\nMax open files +\d.*\n)+\z/, $RIGHT ],
 );
 
 # Commands that cannot work in a test, or would wait for long.

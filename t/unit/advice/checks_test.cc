@@ -235,27 +235,19 @@ TEST(Checks, AskTheBackendForTheFailedPath) {
   EXPECT_THAT(Checks(input), Each(Not(HasSubstr("curl"))));
 }
 
-TEST(Checks, TellWhatThisMachineRanOutOf) {
-  Input input(Cause::kLocalExhausted, Protocol::kHttp, "127.0.0.1:80");
-  input.failure.errno_number = EADDRNOTAVAIL;
-  EXPECT_THAT(Checks(input), Contains("sysctl net.ipv4.ip_local_port_range"));
-  EXPECT_THAT(Checks(input),
-              Contains("ss -Htan dst 127.0.0.1:80 | cut -d' ' -f1 | sort | "
-                       "uniq -c"));
-  EXPECT_THAT(Checks(input), Not(Contains(HasSubstr("fs.file-nr"))));
-  input.failure.errno_number = ENFILE;
-  EXPECT_THAT(Checks(input),
-              ElementsAre("sysctl fs.file-nr  # open, unused, at most"));
-  input.failure.errno_number = EMFILE;
-  EXPECT_THAT(Checks(input), Not(Contains(HasSubstr("fs.file-nr"))));
-  EXPECT_THAT(Checks(input), Contains(HasSubstr("/proc/$p/limits")));
-  EXPECT_THAT(Checks(input),
-              Not(Contains("sysctl net.ipv4.ip_local_port_range")));
-  input.failure.errno_number = 0;
-  input.text.message = "1024 worker_connections are not enough";
-  EXPECT_THAT(Checks(input),
-              ElementsAre(HasSubstr("grep -c socket:"),
-                          HasSubstr("grep -nF -e worker_connections ")));
+TEST(Checks, ShowInterimResponses) {
+  Input input(Cause::kBodyTimeout, Protocol::kHttp, "127.0.0.1:80");
+  input.failure.received_status = 103;
+  EXPECT_THAT(Checks(input), ElementsAre("curl -sSg -m 90 -D - -o /dev/null "
+                                         "http://127.0.0.1:80/"));
+}
+
+TEST(Checks, LookIntoTheLogsOfAnApplicationThatEnded) {
+  Input input(Cause::kProtocolError, Protocol::kFastcgi, "127.0.0.1:9000");
+  input.text.message = "upstream sent unexpected FastCGI record: 3";
+  EXPECT_THAT(Checks(input), Each(Not(HasSubstr("nginx -T 2>&1 | grep"))));
+  EXPECT_THAT(Checks(input)[0], HasSubstr("error_log"));
+  EXPECT_THAT(Checks(input)[1], HasSubstr("/var/log/php"));
 }
 
 TEST(Checks, AskTheKernelForTheWayByErrno) {

@@ -67,7 +67,7 @@ TEST(Confirm, AsksTheNameServerThatNginxAsks) {
 TEST(Confirm, AsksAsHttpWhatSpeaksSomethingElse) {
   EXPECT_THAT(
       Of(Finding::kWrongProtocol, "127.0.0.1:9000", Protocol::kFastcgi)[0],
-      "curl -sSg -m 5 -i --raw http://127.0.0.1:9000/  # what speaks "
+      "curl -sSg -m 5 -i --raw --http0.9 http://127.0.0.1:9000/  # what speaks "
       "HTTP answers");
   EXPECT_THAT(Of(Finding::kWrongProtocol, "127.0.0.1:80")[1],
               HasSubstr("ss -ltnp"));
@@ -83,6 +83,31 @@ TEST(Confirm, TriesAsNginxsUser) {
       AllOf(HasSubstr("setpriv --reuid 33 --regid 34 $(getent passwd 33 "
                       ">/dev/null && echo --init-groups"),
             HasSubstr("may not connect' '/run/$(id).sock'  # as root")));
+}
+
+TEST(Confirm, CountsTheDescriptorsOfWhoTakesNoConnections) {
+  EXPECT_THAT(
+      Of(Finding::kNotAccepted, "127.0.0.1:9000"),
+      Contains("for p in $({ ss -Hltnp 'sport = :9000' || grep ':2328 0*:0000 "
+               "0A ' /proc/net/tcp*; } | grep -o 'pid=[0-9]*' | cut -d= -f2 | "
+               "sort -u); do echo $p: $(ls /proc/$p/fd | wc -l) used; grep "
+               "'open files' /proc/$p/limits; done"));
+}
+
+TEST(Confirm, FetchesTheBodyWhereThatStopped) {
+  EXPECT_THAT(
+      Confirm(Finding::kNoAnswer,
+              {.cause = Cause::kBodyTimeout, .protocol = Protocol::kHttp},
+              {.peer = "127.0.0.1:80"}, nullptr)[0],
+      HasSubstr("size_download"));
+}
+
+TEST(Confirm, TriesTheProxyProtocolWithWhatNeverAnswered) {
+  const FailureText text = {.peer = "127.0.0.1:80"};
+  EXPECT_THAT(ConfirmSilence({.protocol = Protocol::kHttp}, text, nullptr),
+              Contains(HasSubstr("--haproxy-protocol http://127.0.0.1:80/")));
+  EXPECT_THAT(ConfirmSilence({.protocol = Protocol::kFastcgi}, text, nullptr),
+              Not(Contains(HasSubstr("haproxy"))));
 }
 
 TEST(Confirm, LooksAtThePath) {

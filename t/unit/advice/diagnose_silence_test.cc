@@ -20,7 +20,8 @@ TEST(Diagnose, AsksWhatAServerIsThatHasNeverAnswered) {
     scene.At(kMinute).Bad(5, Because(cause));
     const std::string hint(scene.One().hint);
     EXPECT_THAT(hint, HasSubstr("not answered once"));
-    EXPECT_THAT(hint, HasSubstr("does it speak what proxy_pass speaks"));
+    EXPECT_THAT(hint,
+                HasSubstr("check whether it speaks what proxy_pass speaks"));
     EXPECT_THAT(hint, HasSubstr("docker-proxy"));
   }
 }
@@ -96,7 +97,8 @@ TEST(Diagnose, AsksItOfATimeoutToo) {
   failed.protocol = Protocol::kUwsgi;
   scene.At(kMinute).Bad(5, failed);
   const Diagnosis d = scene.One();
-  EXPECT_THAT(d.hint, HasSubstr("does it speak what uwsgi_pass speaks"));
+  EXPECT_THAT(d.hint,
+              HasSubstr("check whether it speaks what uwsgi_pass speaks"));
   EXPECT_THAT(ChecksOf(d), HasSubstr("# what speaks HTTP answers"));
   EXPECT_THAT(ChecksOf(d), HasSubstr("# 0: no TLS is spoken there"));
 }

@@ -28,7 +28,7 @@ TEST(FindingsConnectTest, PortClosedSaysWhatIsListenedOn) {
             "nothing listens on 127.0.0.1:3001");
   EXPECT_EQ(Says(Refused(Naming(Named::kPorts, "3000, 3002", none)),
                  Finding::kPortClosed),
-            "nothing listens on 127.0.0.1:3001; listened on at that address: "
+            "nothing listens on 127.0.0.1:3001; open ports at that address: "
             "3000, 3002");
   EXPECT_EQ(NamesOf(Refused(Naming(Named::kPorts, "3000", none, 7))),
             "port_closed");
@@ -56,7 +56,7 @@ TEST(FindingsConnectTest, OtherAddressTakesThePlaceOfPortClosed) {
                      {.where = Where::kThisMachine, .listening = Seen::kNo}));
   EXPECT_EQ(NamesOf(scene), "other_address");
   EXPECT_EQ(Says(scene, Finding::kOtherAddress),
-            "nothing listens on 127.0.0.1:3001; that port is listened on, but "
+            "nothing listens on 127.0.0.1:3001; that port is open, but only "
             "on ::1, 192.0.2.7");
   scene.failure.cause = Cause::kConnectionTimeout;
   EXPECT_EQ(NamesOf(scene), "other_address");
@@ -171,6 +171,9 @@ TEST(FindingsConnectTest, WhatIsThereInsteadOfASocket) {
   EXPECT_EQ(
       Says(OnSocket(Cause::kConnectionRefused, evidence), Finding::kNotASocket),
       "/run/app/app.sock is a file, not a socket");
+  // Where nginx's user may not write to it.
+  EXPECT_EQ(NamesOf(OnSocket(Cause::kPermissionDenied, evidence)),
+            "not_a_socket");
   evidence.path_end = 8;
   EXPECT_EQ(
       Says(OnSocket(Cause::kSocketMissing, evidence), Finding::kNotASocket),
@@ -293,6 +296,11 @@ TEST(FindingsConnectTest, ConnectionThatTookSeconds) {
     scene.failure.connect_time = ms;
     EXPECT_EQ(NamesOf(scene), "") << ms;
   }
+  scene.failure.connect_time = 3050;
+  scene.evidence.retransmissions = 1;  // the worker was late
+  EXPECT_EQ(NamesOf(scene), "");
+  scene.evidence.retransmissions = 2;
+  EXPECT_EQ(NamesOf(scene), "syn_repeated");
   scene.failure.connect_time = 1030;
   scene.failure.protocol = Protocol::kHttps;  // its handshake counts
   EXPECT_EQ(NamesOf(scene), "");

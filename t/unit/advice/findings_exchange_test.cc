@@ -26,7 +26,8 @@ TEST(FindingsExchangeTest, NotAccepted) {
   }
   EXPECT_EQ(Says(Here(Cause::kReadTimeout, evidence), Finding::kNotAccepted),
             "the kernel took the connection to 127.0.0.1:9000, the service "
-            "never did; 12 wait for it: its workers are all busy or stuck");
+            "never did; 12 wait for it: all its workers are busy or stuck, it "
+            "is out of file descriptors, or only starting");
   EXPECT_EQ(NamesOf(Of(Cause::kReadTimeout, evidence)), "");
   EXPECT_EQ(NamesOf(Here(Cause::kReadTimeout, {.queue = 12})), "");
   EXPECT_EQ(NamesOf(Here(Cause::kBodyTimeout, evidence)), "");
@@ -205,6 +206,31 @@ TEST(FindingsExchangeTest, AnsweredEarly) {
   }
 }
 
+// The answer tells why it ended.
+TEST(FindingsExchangeTest, NothingElseEndedWhereItHadAnswered) {
+  const FindingScene scene =
+      Here(Cause::kSendReset, {.early_status = 413, .listening = Seen::kYes});
+  EXPECT_EQ(NamesOf(scene), "answered_early");
+}
+
+// Its Content-Length was above its body: the connection stands.
+TEST(FindingsExchangeTest, AStreamThatEndedIsNoConnectionThatDid) {
+  FindingScene scene =
+      Here(Cause::kHeaderIncomplete, {.listening = Seen::kYes});
+  EXPECT_EQ(NamesOf(scene), "still_listening");
+  scene.text.message = "upstream prematurely closed stream";
+  EXPECT_EQ(NamesOf(scene), "");
+}
+
+// Most of the answer is to come yet.
+TEST(FindingsExchangeTest, AnInterimResponseIsNoAnswerThatStopped) {
+  FindingScene scene =
+      Here(Cause::kBodyTimeout, {.unread_bytes = 0, .accepted = Seen::kYes});
+  EXPECT_EQ(NamesOf(scene), "no_answer");
+  scene.failure.received_status = 103;
+  EXPECT_EQ(NamesOf(scene), "");
+}
+
 TEST(FindingsExchangeTest, IdleOrInUse) {
   FindingScene scene = Of(Cause::kKeepaliveRace, {.idle_ms = 1500});
   EXPECT_EQ(NamesOf(scene), "idle_closed");
@@ -215,7 +241,7 @@ TEST(FindingsExchangeTest, IdleOrInUse) {
   scene.evidence.idle_ms = 999;
   EXPECT_EQ(NamesOf(scene), "closed_in_use");
   EXPECT_TRUE(absl::StrContains(Says(scene, Finding::kClosedInUse),
-                                "idle for 999 ms only"));
+                                "idle for only 999 ms"));
   scene.evidence.idle_ms = 0;
   EXPECT_EQ(NamesOf(scene), "closed_in_use");
   scene.evidence.idle_ms = -1;

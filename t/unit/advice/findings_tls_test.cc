@@ -60,8 +60,8 @@ TEST(FindingsTlsTest, NotYetValid) {
       "valid)",
       {.not_before_s = now + 3 * 3600});
   EXPECT_EQ(Says(scene, Finding::kCertificateNotYetValid),
-            "the certificate of 192.0.2.7:443 is valid from 2026-09-21 "
-            "17:13:20 UTC (in 3 hours) on: are the clocks right");
+            "the certificate of 192.0.2.7:443 is not valid before 2026-09-21 "
+            "17:13:20 UTC (in 3 hours): check the clocks");
   scene.evidence.not_before_s = now - kDay;
   EXPECT_TRUE(absl::StrContains(Says(scene, Finding::kCertificateNotYetValid),
                                 "issued by is not valid yet"));
@@ -240,7 +240,7 @@ FindingScene Answer(Protocol protocol, Cause cause, Speaks speaks,
                     absl::string_view message = "") {
   return {{.cause = cause, .protocol = protocol},
           {.peer = "192.0.2.7:80", .message = message},
-          {.speaks = speaks}};
+          {.asked = 1, .speaks = speaks}};
 }
 
 TEST(FindingsTlsTest, WhatThePortSpeaksAndWhatFits) {
@@ -255,7 +255,7 @@ TEST(FindingsTlsTest, WhatThePortSpeaksAndWhatFits) {
       {Protocol::kGrpc, Cause::kProtocolError, Speaks::kTls,
        "speaks TLS: grpc_pass grpcs:// fits it"},
       {Protocol::kFastcgi, Cause::kProtocolError, Speaks::kTls,
-       "speaks TLS, which fastcgi_pass does not: is the port right"},
+       "speaks TLS, which fastcgi_pass does not: check the port"},
       {Protocol::kFastcgi, Cause::kProtocolError, Speaks::kHttp1,
        "speaks HTTP/1: proxy_pass http:// fits it"},
       {Protocol::kGrpcs, Cause::kProtocolError, Speaks::kHttp1,
@@ -265,7 +265,7 @@ TEST(FindingsTlsTest, WhatThePortSpeaksAndWhatFits) {
       {Protocol::kHttp, Cause::kHeaderInvalid, Speaks::kHttp2,
        "speaks HTTP/2: grpc_pass grpc:// fits it"},
       {Protocol::kHttp, Cause::kHeaderInvalid, Speaks::kSsh,
-       "speaks SSH, which proxy_pass does not: is the port right"},
+       "speaks SSH, which proxy_pass does not: check the port"},
       {Protocol::kMemcached, Cause::kProtocolError, Speaks::kRedis,
        "speaks Redis, which memcached_pass does not"},
   };
@@ -280,8 +280,8 @@ TEST(FindingsTlsTest, PlainTextInPlaceOfTheHandshake) {
   EXPECT_EQ(Says(Answer(Protocol::kHttps, Cause::kTlsProtocolError,
                         Speaks::kSmtp, "upstream prematurely sent response"),
                  Finding::kWrongProtocol),
-            "192.0.2.7:80 speaks SMTP, not TLS, which proxy_pass does not: is "
-            "the port right");
+            "192.0.2.7:80 speaks SMTP, not TLS, which proxy_pass does not: "
+            "check the port");
   EXPECT_EQ(
       Says(Answer(Protocol::kHttps, Cause::kTlsProtocolError, Speaks::kHttp1,
                   "SSL_do_handshake() failed (SSL: error:0A00010B:SSL "
@@ -343,7 +343,7 @@ TEST(FindingsTlsTest, MessagesThatTellTheProtocol) {
       {Protocol::kFastcgi, Cause::kProtocolError,
        "upstream sent unsupported FastCGI protocol version: 72",
        "does not speak FastCGI, its answer begins with byte 72 (H, as HTTP "
-       "does): a server of HTTP wants proxy_pass http://"},
+       "does): an HTTP server needs proxy_pass http://"},
       {Protocol::kFastcgi, Cause::kProtocolError,
        "upstream sent unsupported FastCGI protocol version: 83",
        "begins with byte 83"},
@@ -381,6 +381,18 @@ TEST(FindingsTlsTest, MessagesThatTellTheProtocol) {
   }
 }
 
+// Nor where nobody looked at how it began.
+TEST(FindingsTlsTest, ABadRecordBehindARightOneIsNoOtherProtocol) {
+  FindingScene scene =
+      Answer(Protocol::kFastcgi, Cause::kProtocolError, Speaks::kFastcgi,
+             "upstream sent unsupported FastCGI protocol version: 10");
+  EXPECT_EQ(NamesOf(scene), "");
+  scene.evidence.speaks = Speaks::kUnknown;
+  EXPECT_EQ(NamesOf(scene), "wrong_protocol");
+  scene.evidence.asked = 0;
+  EXPECT_EQ(NamesOf(scene), "");
+}
+
 TEST(FindingsTlsTest, Http2ErrorCodes) {
   EXPECT_EQ(Says(Answer(Protocol::kGrpc, Cause::kProtocolError,
                         Speaks::kUnknown, "upstream sent goaway with error 0"),
@@ -393,6 +405,11 @@ TEST(FindingsTlsTest, Http2ErrorCodes) {
                   "upstream rejected request with error 7"),
            Finding::kH2Error),
       "ended the stream with REFUSED_STREAM (7): "));
+  EXPECT_TRUE(absl::EndsWith(
+      Says(Answer(Protocol::kGrpc, Cause::kProtocolError, Speaks::kUnknown,
+                  "upstream rejected request with error 0"),
+           Finding::kH2Error),
+      "NO_ERROR (0): the server closed the stream without an answer"));
   for (const absl::string_view message :
        {"upstream rejected request with error 14",
         "upstream rejected request with error 99999999999",

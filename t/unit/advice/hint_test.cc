@@ -33,7 +33,8 @@ TEST(HintTest, EveryHintIsOneShortLineOfAscii) {
                                          .protocol = protocol,
                                          .client_status = 200,
                                          .received_status = 502,
-                                         .limit = limit},
+                                         .limit = limit,
+                                         .group_size = 2},
                                         {.peer = peer});
           ASSERT_FALSE(hint.empty());
           EXPECT_LE(hint.size(), 300u) << hint;
@@ -155,7 +156,7 @@ TEST(HintTest, SaysNothingThatWasNotSeen) {
       {Cause::kKeepaliveRace, "closed an idle connection", "restarts"},
       {Cause::kConnectionRefused, "nothing listens there", "or a firewall"},
       {Cause::kSocketMissing, "is not running or listens", "PrivateTmp"},
-      {Cause::kConnectionUnreachable, "no route to", "rejects"},
+      {Cause::kConnectionUnreachable, "there is no route", "or a firewall"},
       {Cause::kNoLiveUpstreams, "the cause is in the failures", "max_conns"},
       {Cause::kBodyIncomplete, "the client got a part", "broke off"},
       {Cause::kBodyTimeout, "the client got a part", "stalled"},
@@ -229,6 +230,28 @@ TEST(HintTest, ReadsTheMessage) {
     EXPECT_TRUE(absl::StrContains(hint, c.says)) << hint;
     EXPECT_LE(hint.size(), 300u) << hint;
   }
+}
+
+// One that has sent a header speaks HTTP, and may have been kept from writing.
+TEST(HintTest, DoesNotDoubtTheProtocolOfABody) {
+  const std::string hint = Hint({.cause = Cause::kBodyIncomplete,
+                                 .phase = Phase::kBody,
+                                 .protocol = Protocol::kHttp,
+                                 .client_status = 200,
+                                 .group_size = 2},
+                                {});
+  EXPECT_LE(hint.size(), 300U) << hint;
+  EXPECT_FALSE(absl::StrContains(hint, "http-socket")) << hint;
+  EXPECT_TRUE(absl::StrContains(hint, "a slow client")) << hint;
+}
+
+TEST(HintTest, SpeaksOfPingsWhereThereIsAStream) {
+  Failure failure = {.cause = Cause::kBodyTimeout, .protocol = Protocol::kHttp};
+  EXPECT_FALSE(absl::StrContains(Hint(failure, {}), "pings"));
+  EXPECT_TRUE(absl::StrContains(Hint(failure, {}), "Content-Length"));
+  EXPECT_EQ(HintOf(Finding::kNoAnswer, failure, {}), Hint(failure, {}));
+  failure.received_status = 101;
+  EXPECT_TRUE(absl::StrContains(Hint(failure, {}), "pings"));
 }
 
 TEST(HintTest, SaysThatAServerStaysWhoseBodiesAreCut) {
@@ -345,6 +368,22 @@ TEST(HintOfSilence, IsShortAndNamesTheDirective) {
       {.peer = "127.0.0.1:3031"}, "its own hint");
   EXPECT_TRUE(absl::StrContains(hint, "uwsgi_pass"));
   EXPECT_LE(hint.size(), 300U);
+}
+
+// nginx's "return 444" does.
+TEST(HintOfSilence, AsksWhetherTheHostWasRefused) {
+  Failure failure = {.cause = Cause::kClosedBeforeResponse,
+                     .protocol = Protocol::kHttp};
+  const auto said = [&failure] {
+    return HintOfSilence(failure, {.peer = "127.0.0.1:80"}, "");
+  };
+  EXPECT_TRUE(absl::StrContains(said(), "closes for the Host")) << said();
+  EXPECT_LE(said().size(), 300U);
+  failure.response_time = 30000;
+  EXPECT_FALSE(absl::StrContains(said(), "the Host"));
+  failure = {.cause = Cause::kClosedBeforeResponse,
+             .protocol = Protocol::kFastcgi};
+  EXPECT_FALSE(absl::StrContains(said(), "the Host"));
 }
 
 TEST(HintOf, StepsBackWhereTheRequestTellsMore) {

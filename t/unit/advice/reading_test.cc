@@ -143,6 +143,9 @@ TEST(Reading, TellsAddressesThatTheKernelRefuses) {
       {Cause::kConnectionRefused, ECONNREFUSED, "unix:/run/app.sock",
        Reading::kUnixLeftBehind},
       {Cause::kConnectionRefused, ECONNREFUSED, "127.0.0.1:80", Reading::kNone},
+      {Cause::kLocalExhausted, EADDRNOTAVAIL, "[::1]:80", Reading::kNoIpv6},
+      {Cause::kLocalExhausted, EADDRNOTAVAIL, "127.0.0.1:80", Reading::kNoPort},
+      {Cause::kLocalExhausted, EMFILE, "[::1]:80", Reading::kNone},
   };
   for (const auto& c : kCases) {
     EXPECT_EQ(ReadingOf({.cause = c.cause, .errno_number = c.errno_number},
@@ -150,6 +153,51 @@ TEST(Reading, TellsAddressesThatTheKernelRefuses) {
               c.reading)
         << c.peer << " " << c.errno_number;
   }
+}
+
+// As where the kernel was started with ipv6.disable=1.
+TEST(Reading, KnowsASocketThatTheKernelDoesNotMake) {
+  Failure failure = {.cause = Cause::kInternalError,
+                     .errno_number = EAFNOSUPPORT};
+  constexpr absl::string_view kMessage =
+      "socket() failed (97: Address family not supported by protocol)";
+  const auto read = [&failure](absl::string_view peer, absl::string_view said) {
+    return ReadingOf(failure, {.peer = peer, .message = said});
+  };
+  EXPECT_EQ(read("[::1]:80", kMessage), Reading::kNoIpv6);
+  EXPECT_EQ(read("127.0.0.1:80", kMessage), Reading::kNone);
+  EXPECT_EQ(read("[::1]:80", "bind(127.0.0.1) failed (97: ...)"),
+            Reading::kNone);
+}
+
+TEST(Reading, KnowsAnInterimResponse) {
+  for (const Cause cause : {Cause::kBodyTimeout, Cause::kBodyIncomplete}) {
+    Failure failure = {.cause = cause};
+    for (const int status : {100, 102, 103, 199}) {
+      failure.received_status = static_cast<uint16_t>(status);
+      EXPECT_EQ(ReadingOf(failure, {}), Reading::kInterim) << status;
+    }
+    for (const int status : {0, 99, 101, 200}) {
+      failure.received_status = static_cast<uint16_t>(status);
+      EXPECT_NE(ReadingOf(failure, {}), Reading::kInterim) << status;
+    }
+  }
+  const Failure invalid = {.cause = Cause::kHeaderInvalid};
+  EXPECT_EQ(ReadingOf(invalid, {.message = "upstream sent unexpected :status "
+                                           "\"103\""}),
+            Reading::kInterim);
+}
+
+TEST(Reading, KnowsAnApplicationThatEndedWithoutOutput) {
+  const Failure failure = {.cause = Cause::kProtocolError};
+  for (const absl::string_view message :
+       {"upstream prematurely closed FastCGI stdout",
+        "upstream sent unexpected FastCGI record: 3"}) {
+    EXPECT_EQ(ReadingOf(failure, {.message = message}), Reading::kNoOutput);
+  }
+  EXPECT_EQ(ReadingOf(failure, {.message = "upstream sent unexpected FastCGI "
+                                           "record: 5"}),
+            Reading::kNone);
 }
 
 TEST(Reading, KnowsAnIdleConnectionAfterTheSwitch) {
