@@ -30,6 +30,8 @@ CONF
 location = /page { return 200 "sorry"; }
 location @full { upstream_502_record_uri full; return 200 "sorry"; }
 location @off { upstream_502_record_uri off; proxy_pass http://%%rst%%; }
+location @quoting { upstream_502_record_uri full;
+    proxy_pass http://$nothing$request_uri; }
 location @ok { proxy_pass http://%%ok%%; }
 
 location = /uri/off { upstream_502_record_uri off; error_page 502 /page;
@@ -40,6 +42,10 @@ location = /uri/full { upstream_502_record_uri full; error_page 502 /page;
 location = /uri/strictest { recursive_error_pages on; error_page 502 = @off;
     proxy_pass http://%%rst%%; }
 
+location = /text/first { upstream_502_record_uri full; error_page 500 = @off;
+    proxy_pass http://$nothing$request_uri; }
+location = /text/then { upstream_502_record_uri off; error_page 502 = @quoting;
+    proxy_pass http://%%rst%%; }
 location = /text { proxy_pass http://$nothing$request_uri; }
 location = /text/off { upstream_502_record_uri off;
     proxy_pass http://$nothing$request_uri; }
@@ -51,6 +57,7 @@ location /uncounted {
     error_page 502 /page;
     location = /uncounted/fixed { proxy_pass http://%%rst%%; }
     location = /uncounted/variable { proxy_pass http://$rst; }
+    location = /uncounted/bad { error_page 500 /page; proxy_pass $arg_u; }
     location = /uncounted/redirected { proxy_pass http://$away; }
 }
 location = /counted { error_page 502 /uncounted-page; proxy_pass http://%%rst%%; }
@@ -58,6 +65,8 @@ location = /uncounted-page { upstream_502 off; return 200 "sorry"; }
 
 location = /bad/upstream { error_page 500 = @ok; proxy_pass $arg_u; }
 location = /bad/page { error_page 500 =200 /page; proxy_pass $arg_u; }
+location = /last { error_page 502 = @name; proxy_pass http://%%rst%%; }
+location @name { proxy_pass http://$arg_h; }
 location = /name { error_page 502 = @ok; proxy_pass http://$arg_h; }
 location = /named { upstream_502_proxy_status edge; proxy_pass http://%%rst%%; }
 CONF2
@@ -98,6 +107,17 @@ subtest 'a URL that nginx quotes' => sub {
     }
 };
 
+subtest 'a URL that is quoted beside a location that tells less' => sub {
+    for my $uri (qw(/text/first /text/then)) {
+        $t->row( $t->get("$uri?s=1") );
+        is_deeply [ map { $_->{uri} } @{ $t->status('limit=2')->{events} } ],
+          [ undef, undef ], "the events of $uri";
+        my ($message) = grep { /no host/ }
+          map { $_->{message} } @{ $t->status('limit=2')->{events} };
+        is $message, 'no host in upstream "/..."', 'and the message';
+    }
+};
+
 subtest 'upstream_502 off' => sub {
     for my $uri (qw(/uncounted/fixed /uncounted/variable)) {
         my $before = $t->status;
@@ -112,9 +132,9 @@ subtest 'upstream_502 off' => sub {
         is $after->{events}[0]{id}, $before->{events}[0]{id},        'no event';
     }
     my $before = $t->status;
-    $t->row( $t->get('/uncounted/redirected') );
+    $t->row( $t->get($_) ) for qw(/uncounted/redirected /uncounted/bad?u=x);
     is gained( $before, $t->status, 'totals', 'requests' ), 0,
-      'no request where X-Accel-Redirect ends it';
+      'no request where X-Accel-Redirect or a page ends it';
     is $t->row( $t->get('/counted') )->{upstream_502_cause},
       'reset_before_response', 'an uncounted page hides nothing';
 };
@@ -138,6 +158,9 @@ subtest '$upstream_502_causes of a run without an attempt' => sub {
     my $row = $t->row( $t->get('/name?h=a.example') );
     is $row->{upstream_502_causes}, 'resolver_missing, -',
       'as $upstream_status: -, 200';
+    $row = $t->row( $t->get('/last?h=a.example') );
+    is $row->{upstream_502_causes}, 'reset_before_response : resolver_missing',
+      'also behind an attempt';
 };
 
 subtest '$upstream_502_proxy_status' => sub {

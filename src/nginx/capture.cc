@@ -95,10 +95,9 @@ absl::string_view Keep(ngx_pool_t* pool, absl::string_view message,
 
 // The same of nginx's text about `sr`, without what is not to be recorded of a
 // URL that is quoted in it.
-absl::string_view KeepText(const ngx_http_request_t* sr,
-                           absl::string_view message, const Line& line,
-                           Note* note) {
-  const auto mode = static_cast<RecordUri>(GetLocConf(sr)->record_uri);
+absl::string_view KeepText(ngx_http_request_t* sr, absl::string_view message,
+                           const Line& line, Note* note) {
+  const RecordUri mode = FindContext(sr)->record_uri;
   if (line.usual != 0 || mode == RecordUri::kFull) {
     return Keep(sr->pool, message, note);
   }

@@ -49,9 +49,10 @@ RequestFacts FactsOf(const ngx_http_request_t* r, const Context* context) {
 }
 
 // Whether the location counts that `r` was handled by: the one whose upstream
-// it was before error_page led to a page.
+// it was before error_page led to a page. Of what went well it does not matter.
 bool IsEnabled(const ngx_http_request_t* r) {
-  const bool gone_on = r->upstream != nullptr && MayBeDetached(r);
+  const bool gone_on = r->upstream != nullptr && MayBeDetached(r) &&
+                       RequestStatus(r) >= NGX_HTTP_INTERNAL_SERVER_ERROR;
   return (gone_on ? AskingConf(r, r->upstream) : GetLocConf(r))->enable != 0;
 }
 

@@ -9,6 +9,7 @@
 #include "account.h"
 #include "bridge.h"
 #include "place.h"
+#include "upstream_502/verdict/log_line.h"
 
 namespace upstream_502 {
 namespace {
@@ -84,6 +85,20 @@ void EndPlainRun(ngx_http_request_t* r, ngx_int_t rc) {
                                 : status);
 }
 
+// No more is kept of the URI than each location allows that was asked, of what
+// nginx has said before either.
+void KeepLess(Context* context, RecordUri mode) {
+  if (mode >= context->record_uri) {
+    return;
+  }
+  context->record_uri = mode;
+  for (Note* note : context->notes.all()) {
+    absl::string_view* message = &note->attempt.message;
+    *message = View(PoolCopy(context->request->pool,
+                             WithoutUrl(*message, mode == RecordUri::kPath)));
+  }
+}
+
 // A request that ended in 500 before its upstream was set up: nginx's
 // upstream module gave up without a word.
 bool FailedSilently(const ngx_http_request_t* r) {
@@ -129,9 +144,8 @@ Context* OpenRun(ngx_http_request_t* r, ngx_http_upstream_t* u,
   // While it is at work the request goes nowhere.
   context->location =
       u->cleanup != nullptr ? r->loc_conf : AskingLocation(r, u);
-  context->record_uri =
-      std::min(context->record_uri,
-               static_cast<RecordUri>(ConfOf(context->location)->record_uri));
+  KeepLess(context,
+           static_cast<RecordUri>(ConfOf(context->location)->record_uri));
   context->begin = begin;
   context->finalize = nullptr;
   context->open = true;
@@ -187,8 +201,10 @@ void CatchUp(ngx_http_request_t* r, int status) {
   }
   const bool silent =
       (context == nullptr || context->runs == 0) && FailedSilently(r);
-  // Where `u->upstream` is set, the run was seen or is not to be counted.
-  if (u->upstream != nullptr ||
+  // Where `u->upstream` is set, the run was seen or is not to be counted. Who
+  // asked for what is no URL is not known once error_page has led elsewhere: a
+  // line was logged of it, where that counts.
+  if (u->upstream != nullptr || (u->conf == nullptr && MayBeDetached(r)) ||
       (!silent &&
        StateCount(r) <= (context == nullptr ? 0 : context->accounted)) ||
       !AskingConf(r, u)->enable) {

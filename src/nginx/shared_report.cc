@@ -71,7 +71,9 @@ void SharedReport::NameServer() {
   const ngx_array_t& listening = const_cast<ngx_cycle_t*>(ngx_cycle)->listening;
   const auto* all = static_cast<const ngx_listening_t*>(listening.elts);
   for (ngx_uint_t i = 0; i < listening.nelts; ++i) {
-    snapshot.server.listens.emplace_back(View(all[i].addr_text));
+    if (all[i].type == SOCK_STREAM) {
+      snapshot.server.listens.emplace_back(View(all[i].addr_text));
+    }
   }
 }
 

@@ -56,6 +56,9 @@ std::string Causes(const Context& context) {
     causes += " : ";
     if (++i < each.size()) {
       absl::StrAppend(&causes, each[i]);
+    } else if (const Note* last = context.notes.Find(context.runs, kNoElement);
+               last != nullptr && last->failed) {
+      absl::StrAppend(&causes, CauseName(last->failure.cause));
     }
   }
   return causes;

@@ -106,10 +106,14 @@ struct CauseInfo {
 
 const CauseInfo& Info(Cause cause);
 
-// Whether it fails while nginx looks for a server: there is no attempt then.
+// Whether it fails while nginx looks a name up: there is no attempt then.
 inline bool IsBeforeAttempt(Cause cause) {
-  const absl::string_view phases = Info(cause).phases;
-  return phases == "resolve" || phases == "select";
+  return Info(cause).phases == "resolve";
+}
+// The same while nginx looks for a server, which it counts as an attempt, but
+// no server does.
+inline bool IsWithoutServer(Cause cause) {
+  return IsBeforeAttempt(cause) || Info(cause).phases == "select";
 }
 
 absl::string_view CauseName(Cause cause);

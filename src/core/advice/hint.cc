@@ -283,8 +283,8 @@ std::string HintOfSilence(const Failure& failure, const FailureText& text,
   const bool by_host = family == "proxy" && failure.response_time < kLongMs &&
                        failure.cause == Cause::kClosedBeforeResponse;
   const std::string asks = absl::StrCat(
-      speaks,
-      ", without TLS and the PROXY protocol, is a relay "
+      speaks, ", without TLS and the PROXY protocol,", by_host ? "" : " or",
+      " is a relay "
       "(docker-proxy, HAProxy in TCP mode) whose own target "
       "refuses",
       by_host ? ", or closes for the Host it was sent" : "", "; else ");

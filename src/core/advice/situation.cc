@@ -16,21 +16,18 @@ constexpr size_t kTellsRequests = 5;     // to say something about requests
 constexpr size_t kQuietMinutes = 5;      // end a spell of failures
 constexpr int64_t kNoSuccessMs = 10000;  // in a busy group: nothing works
 
-uint64_t CountBeforeAttempts(const CauseCounts& causes) {
-  uint64_t before = 0;
-  for (size_t i = 0; i < kCauseCount; ++i) {
-    before += IsBeforeAttempt(static_cast<Cause>(i)) ? causes[i] : 0;
-  }
-  return before;
-}
-
 // How many of `none`, failures since `since` that no server has, were before
-// any attempt; `causes` are those of all failures. Of other causes only events
-// tell: the attempt may have gone well, and its answer was of no use (to
-// auth_request, say).
+// any attempt; `causes` are those of all failures, and `surely` tells of which
+// all were. Of others only events tell: the attempt may have gone well, and its
+// answer was of no use (to auth_request, say).
 uint64_t Untried(const Snapshot& snapshot, const UpstreamStats& upstream,
-                 const CauseCounts& causes, uint64_t none, int64_t since) {
-  const uint64_t sure = std::min(none, CountBeforeAttempts(causes));
+                 const CauseCounts& causes, uint64_t none, int64_t since,
+                 bool (*surely)(Cause)) {
+  uint64_t sure = 0;
+  for (size_t i = 0; i < kCauseCount; ++i) {
+    sure += surely(static_cast<Cause>(i)) ? causes[i] : 0;
+  }
+  sure = std::min(none, sure);
   if (sure == none || upstream.attempts == 0) {
     return none;
   }
@@ -45,7 +42,7 @@ uint64_t Untried(const Snapshot& snapshot, const UpstreamStats& upstream,
   for (const Event& event : snapshot.events) {
     const Failure& failure = event.failure;
     if (event.upstream == upstream.name && failure.time_ms >= since &&
-        !IsBeforeAttempt(failure.cause) &&
+        !surely(failure.cause) &&
         beside[static_cast<size_t>(failure.cause)] > 0) {
       ++events;
       untried += failure.attempt == 0 ? 1U : 0U;
@@ -91,9 +88,12 @@ void CollectServers(Situation* e) {
   }
   counted -= std::min(counted, e->idle_ends);
   e->failures = std::max(failures, counted);
-  e->untried = Untried(e->snapshot, e->upstream, e->upstream.recent_causes,
-                       e->failures - failures, WindowStart(*e));
-  e->attempts = std::max(attempts + e->untried, e->failures);
+  const auto untried = [&](bool (*surely)(Cause)) {
+    return Untried(e->snapshot, e->upstream, e->upstream.recent_causes,
+                   e->failures - failures, WindowStart(*e), surely);
+  };
+  e->untried = untried(IsBeforeAttempt);
+  e->attempts = std::max(attempts + untried(IsWithoutServer), e->failures);
 }
 
 void CollectEvents(Situation* e) {
@@ -215,7 +215,7 @@ uint64_t BeforeAttempts(const Snapshot& snapshot,
   for (const PeerStats& peer : upstream.peers) {
     none -= std::min(none, peer.failures);
   }
-  return Untried(snapshot, upstream, upstream.causes, none, 0);
+  return Untried(snapshot, upstream, upstream.causes, none, 0, IsBeforeAttempt);
 }
 
 absl::string_view PathOf(const Event& event) {
@@ -306,8 +306,6 @@ uint64_t RequestsBeforeReload(const Situation& e) {
                        e.since >= server.load_time &&
                        (e.since - server.load_time <= kReloadMs ||
                         e.last_success < server.load_time);
-  // Of the minute of the reload itself what went well, where that was before.
-  const bool well_before = e.last_success < server.load_time;
   uint64_t before = 0;
   const auto& history = e.upstream.history;
   for (size_t i = 0; with_it && i < kHistoryMinutes; ++i) {
@@ -318,7 +316,10 @@ uint64_t RequestsBeforeReload(const Situation& e) {
         return 0;
       }
       before += minute.requests;
-    } else if (start <= e.since && well_before) {
+    } else if (start <= e.since && start <= e.last_success &&
+               e.last_success < server.load_time) {
+      // The minute of the reload, in which the last one that went well was
+      // before it.
       before += minute.requests - std::min(minute.failures, minute.requests);
     }
   }

@@ -64,6 +64,7 @@ bool IsSound(const Header& header) {
          header.events.load(kRelaxed) < kIdMax &&
          header.events_floor.load(kRelaxed) < kIdMax &&
          header.events_skipped.load(kRelaxed) <= header.events.load(kRelaxed) &&
+         header.events_resumed.load(kRelaxed) <= header.events.load(kRelaxed) &&
          header.incidents.load(kRelaxed) < kIdMax &&
          header.incidents_floor.load(kRelaxed) < kIdMax;
 }

@@ -206,15 +206,17 @@ uint64_t Incidents::AddFailure(const IncidentFailure& failure, int64_t now_ms) {
 }
 
 // The id of a new incident: the next one whose slot has none, or one that is
-// over. Else the one that has been silent for longest makes room, if it has
-// been for a minute; 0 where each of them goes on.
+// over, but not that of the last one, which may be being made. Else the one
+// that has been silent for longest makes room, if it has been for a minute; 0
+// where each of them goes on.
 uint64_t Incidents::TakeId(int64_t now_ms) {
   Counter& last = arena_.header->incidents;
   for (;;) {
     uint64_t held = last.load(kRelaxed);
     uint64_t taken = 0;
     int64_t silent = now_ms - kMinuteMs;
-    for (uint64_t id = held + 1; id <= held + arena_.capacity.incidents; ++id) {
+    const uint64_t end_id = held + std::max(arena_.capacity.incidents, 2U);
+    for (uint64_t id = held + 1; id < end_id; ++id) {
       const IncidentSlot& slot = SlotOf(id);
       const int64_t end =
           slot.id.load(kRelaxed) == 0 ? 0 : slot.end.load(kRelaxed);

@@ -43,8 +43,9 @@ Tail::Tail(const Store& store, int64_t now_ms)
     if (!read || held < id) {
       coming_.push_back(id);
     }
-    // One that goes on keeps its place, whatever ids are handed out.
-    if (read && incident.open) {
+    // One that goes on keeps its place, whatever ids are handed out; one that
+    // has opened just now comes by itself.
+    if (read && incident.open && held <= incidents_looked_) {
       open_.push_back(held);
     }
   }

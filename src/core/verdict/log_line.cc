@@ -37,12 +37,23 @@ absl::string_view WithoutServerName(absl::string_view text) {
 
 // Where the path of a quoted URL begins, which may be a URI alone; npos: it has
 // none. That of a unix socket stays.
-size_t PathOf(absl::string_view url) {
+size_t PathBegin(absl::string_view url) {
   const size_t scheme = url.find("://");
   const size_t host = scheme == absl::string_view::npos ? 0 : scheme + 3;
   return absl::StartsWith(url.substr(host), "unix:")
              ? url.find(':', host + 5)
              : url.find_first_of("/?", host);
+}
+
+// What memcached sent names the key again, which is anything made of the URI.
+std::string WithoutKey(absl::string_view text) {
+  for (const absl::string_view front : {" \"VALUE ", " for key \""}) {
+    const size_t found = text.find(front);
+    if (found != absl::string_view::npos) {
+      return absl::StrCat(text.substr(0, found + front.size()), "...\"");
+    }
+  }
+  return std::string(text);
 }
 
 }  // namespace
@@ -68,15 +79,18 @@ LogLine ParseLogLine(absl::string_view line) {
 }
 
 std::string WithoutUrl(absl::string_view text, bool path) {
+  if (absl::StartsWith(text, "memcached sent invalid ")) {
+    return WithoutKey(text);
+  }
   for (const absl::string_view front :
-       {" in upstream \"", "invalid URL prefix in \"", " for key \""}) {
+       {" in upstream \"", "invalid URL prefix in \""}) {
     const size_t found = text.find(front);
     if (found == absl::string_view::npos) {
       continue;
     }
     const size_t begin = found + front.size();
     const absl::string_view url = text.substr(begin);
-    const size_t end = path ? url.find('?') : PathOf(url);
+    const size_t end = path ? url.find('?') : PathBegin(url);
     if (end != absl::string_view::npos) {
       return absl::StrCat(text.substr(0, begin + end + 1), "...\"");
     }

@@ -70,9 +70,9 @@ TEST(TextIncident, TellsNoNumberOfAttemptsThatContradicts) {
   EXPECT_THAT(Whole(incident),
               HasSubstr("\nfailures 40, rescued 10; no gateway response "
                         "reached a client\n"));
-  // Requests for which there was no server.
+  // Names that could not be looked up.
   CountOf(incident.causes, Cause::kConnectionRefused) = 28;
-  CountOf(incident.causes, Cause::kNoLiveUpstreams) = 10;
+  CountOf(incident.causes, Cause::kResolverMissing) = 10;
   EXPECT_THAT(Whole(incident),
               HasSubstr("attempts 30, failures 40 (10 before any attempt), "));
 }
