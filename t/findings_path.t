@@ -125,6 +125,15 @@ play(
             evidence => { path_kind => 'file' },
         ),
         to(
+            'dead.sock',
+            name   => 'a link that leads nowhere',
+            before => sub ( $t, @ ) { symlink 'gone.sock', $t->dir . '/dead.sock'; return },
+            finding  => 'not_a_socket',
+            says     => '/dead\.sock is a link that leads nowhere, not a socket',
+            unsaid   => [qw(socket_absent socket_stale)],
+            evidence => { path_kind => 'link' },
+        ),
+        to(
             'locked.txt',
             name     => 'a file that may not be written to is no socket either',
             site     => 'B10e',

@@ -71,6 +71,10 @@ location = /auth { auth_request /auth-dead; proxy_pass http://good; }
 location = /auth-dead { internal; proxy_pass http://dead; }
 location = /auth-ok { auth_request /auth-good; proxy_pass http://dead; }
 location = /auth-good { internal; proxy_pass http://good; }
+location = /auth-passed { auth_request /auth-saved; try_files /none =503; }
+location = /auth-saved { internal; error_page 502 =200 /fine;
+    proxy_pass http://dead; }
+location = /fine { return 200; }
 location = /mirror { mirror /mirror-dead; proxy_pass http://good; }
 location = /mirror-reset { mirror /mirror-dead; proxy_pass http://reset; }
 location = /mirror-dead { internal; proxy_pass http://dead; }
@@ -120,6 +124,14 @@ subtest 'auth_request passes, the backend is down' => sub {
     is $p->{r}{status},               502,                  'client status';
     is $p->{row}{upstream_502_cause}, 'connection_refused', 'cause';
     is $p->{gained}->( \'good', 'requests' ), 1, 'the subrequest is counted';
+};
+
+subtest 'auth_request passes for a page, and nginx has no answer' => sub {
+    my $p = play('/auth-passed');
+    is $p->{r}{status}, 503, 'client status';
+    is $p->{row}{$_},   '-', "no $_"
+      for qw(upstream_502 upstream_502_cause upstream_502_upstream);
+    is_deeply causes($p), ['connection_refused'], 'the subrequest has an event';
 };
 
 subtest 'a mirror that is down' => sub {

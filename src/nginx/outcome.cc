@@ -56,11 +56,26 @@ bool IsEnabled(const ngx_http_request_t* r) {
   return (gone_on ? AskingConf(r, r->upstream) : GetLocConf(r))->enable != 0;
 }
 
+// Whether `r` asked for `subrequest`, itself or through others.
+bool IsOf(const ngx_http_request_t* subrequest, const ngx_http_request_t* r) {
+  while (subrequest != nullptr && subrequest != r) {
+    subrequest = subrequest->parent;
+  }
+  return subrequest == r;
+}
+
+// What auth_request lets pass ended nothing.
+bool IsPassed(const ngx_http_request_t* subrequest) {
+  const int status = RequestStatus(subrequest);
+  return status >= 200 && status < 300;
+}
+
 // Of the subrequests of `r` that it waits for, the last one with a failure.
 Context* FailedSubrequest(const ngx_http_request_t* r) {
   Context* context = NewestContext(r);
   while (context != nullptr &&
          (context->request == r || context->request->background ||
+          !IsOf(context->request, r) || IsPassed(context->request) ||
           LastFailure(context->notes.all()) == nullptr)) {
     context = context->older;
   }

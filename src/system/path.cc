@@ -95,11 +95,15 @@ bool IsIn(const User& user, gid_t group) {
   return user.gid == group || std::find(user.groups, end, group) != end;
 }
 
-PathFault OfMissing(const Prefix& prefix) {
+PathFault OfMissing(const Prefix& prefix, PathState* state) {
   // A link that leads nowhere: what is missing is not on this path.
   struct stat link;
   if (lstat(prefix.text(), &link) == 0) {
-    return PathFault::kUnclear;
+    if (!S_ISLNK(link.st_mode)) {
+      return PathFault::kUnclear;  // it has come meanwhile
+    }
+    Note(link, state);
+    return PathFault::kNotASocket;
   }
   return prefix.IsWhole() ? PathFault::kAbsent : PathFault::kDirectoryMissing;
 }
@@ -168,7 +172,8 @@ PathState WalkPath(absl::string_view path) {
     if (stat(prefix.text(), &file) != 0) {
       // The directories before it let us pass, by their modes: what refuses
       // now is none of them.
-      state.fault = errno == ENOENT ? OfMissing(prefix) : PathFault::kUnclear;
+      state.fault =
+          errno == ENOENT ? OfMissing(prefix, &state) : PathFault::kUnclear;
       break;
     }
     Note(file, &state);

@@ -313,9 +313,11 @@ void FindRetries(const FindingCase& c) {
     c.Say(Finding::kNotRetried, "no other server was asked: ", words);
   }
   if (f.sent_to >= 2) {
-    c.Say(Finding::kSentAgain, "the request had been sent to ",
+    c.Say(Finding::kSentAgain, "the request had been sent ",
+          f.group_size == 1 ? "" : "to ",
           f.sent_to == UINT8_MAX ? "at least " : "", f.sent_to,
-          " servers: it may have been carried out so many times");
+          f.group_size == 1 ? " times" : " servers",
+          ": it may have been carried out so many times");
   }
 }
 

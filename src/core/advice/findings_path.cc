@@ -72,7 +72,7 @@ void FindOther(const FindingCase& c) {
   const bool socket = c.evidence.path_kind == FileKind::kSocket;
   if (!kind.empty() && !(socket && IsWhole(c))) {
     c.Say(Finding::kNotASocket, PartAtFault(c), " is ", kind, ", not a ",
-          IsWhole(c) ? "socket" : "directory");
+          IsWhole(c) ? "socket" : "directory", Neighbours(c));
   }
 }
 

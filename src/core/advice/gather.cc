@@ -43,6 +43,13 @@ bool TellsNobody(Finding finding) {
          finding == Finding::kSocketAbsent || finding == Finding::kServiceGone;
 }
 
+// Whether it says that the service was there.
+bool TellsSomebody(Finding finding) {
+  return finding == Finding::kStillListening || finding == Finding::kNoAnswer ||
+         finding == Finding::kNotAccepted || finding == Finding::kNotRead ||
+         finding == Finding::kQueueFull;
+}
+
 class Gatherer {
  public:
   Gatherer(const Situation& situation, FindingsOf findings_of)
@@ -124,6 +131,9 @@ void Gatherer::Count(const Event& event) {
     }
     Kind& kind = kinds_[place->second];
     ++kind.count;
+    if (dominant && kind.newest->failure.cause != e_.cause) {
+      kind.newest = &event;  // what it is told with is of the cause's failures
+    }
     if (!IsConsequence(one.finding)) {
       kind.first += std::exchange(first, false) ? 1U : 0U;
     }
@@ -327,8 +337,8 @@ bool Gatherer::IsCommon(Finding finding) const {
   return count * 4 >= dominant_ || finding == Finding::kFromCache;
 }
 
-// The finding that leads. That a service still listens is no news where it has
-// ceased to since.
+// The finding that leads. What a service that is there did is no news where it
+// has ceased to be since.
 const Kind* Gatherer::Leader() const {
   const auto kind = std::find_if(
       kinds_.begin(), kinds_.end(),
@@ -336,16 +346,17 @@ const Kind* Gatherer::Leader() const {
   if (kind == kinds_.end() || !IsCommon(kind->finding)) {
     return nullptr;
   }
-  if (kind->finding == Finding::kStillListening) {
-    const auto ceased =
-        std::find_if(kinds_.begin(), kinds_.end(), [&kind](const Kind& other) {
-          return TellsNobody(other.finding) &&
-                 other.newest->peer == kind->newest->peer &&
-                 other.newest->failure.time_ms > kind->newest->failure.time_ms;
-        });
-    return ceased != kinds_.end() ? &*ceased : &*kind;
+  if (!TellsSomebody(kind->finding)) {
+    return &*kind;
   }
-  return &*kind;
+  const uint64_t enough = kind->finding == Finding::kStillListening ? 1 : 2;
+  const auto ceased = std::find_if(
+      kinds_.begin(), kinds_.end(), [&kind, enough](const Kind& other) {
+        return TellsNobody(other.finding) && other.count >= enough &&
+               other.newest->peer == kind->newest->peer &&
+               other.newest->failure.time_ms > kind->newest->failure.time_ms;
+      });
+  return ceased != kinds_.end() ? &*ceased : &*kind;
 }
 
 void Gatherer::Lead(Gathered* gathered) const {

@@ -14,6 +14,8 @@ namespace {
 
 constexpr size_t kTellsRequests = 5;     // to say something about requests
 constexpr size_t kQuietMinutes = 5;      // end a spell of failures
+constexpr int64_t kAtOnceMs = 10000;     // behind a reload
+constexpr int64_t kAnsweringMs = 1000;   // a failure now and then is none
 constexpr int64_t kNoSuccessMs = 10000;  // in a busy group: nothing works
 
 // How many of `none`, failures since `since` that no server has, were before
@@ -142,7 +144,7 @@ void ChooseCause(Situation* e) {
       std::any_of(e->events.begin(), e->events.end(),
                   [](const Event* event) { return IsKeptOut(*event); });
   auto most = std::max_element(counts.begin(), counts.end());
-  if (*most == 0) {
+  if (*most == 0 || (e->kept_out && *most < dead)) {
     counts[no_live] = dead;
     e->no_live = 0;
     most = counts.begin() + no_live;
@@ -285,10 +287,13 @@ bool IsRecovered(const Situation& e) {
   if (e.last_success <= e.last_failure || e.now() - e.last_failure < quiet) {
     return false;
   }
+  const int64_t loaded = e.snapshot.server.load_time;
   uint64_t good = 0;
   for (const Server& server : e.servers) {
+    // One of before a reload may be none of the group's now.
     if (server.failures > 0 &&
-        server.stats->last_success <= server.stats->last_failure) {
+        server.stats->last_success <= server.stats->last_failure &&
+        (server.stats->last_failure >= loaded || e.last_success < loaded)) {
       return false;
     }
     const auto& recent = server.stats->recent;
@@ -302,22 +307,22 @@ bool IsRecovered(const Situation& e) {
 
 uint64_t RequestsBeforeReload(const Situation& e) {
   const ServerInfo& server = e.snapshot.server;
-  const bool with_it = server.load_time > server.start_time &&
-                       e.since >= server.load_time &&
-                       (e.since - server.load_time <= kReloadMs ||
-                        e.last_success < server.load_time);
+  const int64_t loaded = server.load_time;
+  const bool with_it =
+      loaded > server.start_time && e.since >= loaded &&
+      (e.since - loaded <= kAtOnceMs || e.last_success < loaded);
   uint64_t before = 0;
   const auto& history = e.upstream.history;
   for (size_t i = 0; with_it && i < kHistoryMinutes; ++i) {
     const Minute& minute = history.buckets[i];
     const int64_t start = history.start + static_cast<int64_t>(i) * kMinuteMs;
-    if (start + kMinuteMs <= e.since) {
+    if (start + kMinuteMs <= loaded) {
       if (minute.failures > 0) {
         return 0;
       }
       before += minute.requests;
-    } else if (start <= e.since && start <= e.last_success &&
-               e.last_success < server.load_time) {
+    } else if (start <= loaded && start <= e.last_success &&
+               e.last_success < loaded) {
       // The minute of the reload, in which the last one that went well was
       // before it.
       before += minute.requests - std::min(minute.failures, minute.requests);
@@ -333,8 +338,10 @@ size_t FailingServers(const Situation& e) {
   for (const Server& server : e.servers) {
     if (server.failures > 0 && server.ratio() * 5 > e.servers.front().ratio()) {
       ++failing;
-    } else if (server.stats->last_success >= loaded) {
-      // One of before may be none of the group's now.
+    } else if (server.stats->last_success >= loaded &&
+               (server.stats->last_success >= server.stats->last_failure ||
+                e.now() - server.stats->last_success < kAnsweringMs)) {
+      // One of before may be none of the group's now, or has ceased to answer.
       well += server.attempts - server.failures;
     }
   }

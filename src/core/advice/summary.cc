@@ -46,6 +46,9 @@ std::string Detail(const Situation& e) {
   const Protocol protocol = e.upstream.protocol;
   const int64_t limit = e.example == nullptr ? -1 : e.example->failure.limit;
   const std::string directive = LimitDirective(LimitOf(e.cause), protocol);
+  if (e.cause == Cause::kNoLiveUpstreams && e.kept_out) {
+    return ", nginx kept servers out for max_conns, see peers_down";
+  }
   if (e.cause == Cause::kNoLiveUpstreams) {
     return absl::StrCat(", and nothing else failed ", LastMinutes(e),
                         ": its servers are marked down, at max_conns, or out "
@@ -108,10 +111,14 @@ std::string IntermittentSummary(const Situation& e) {
   const size_t bursts = Bursts(e);
   const bool flapping =
       bursts >= kTellsPattern && e.cause != Cause::kKeepaliveRace;
+  // What only takes long may be a job that runs now and then.
+  const bool restarts = e.cause != Cause::kReadTimeout &&
+                        e.cause != Cause::kSendTimeout &&
+                        e.cause != Cause::kBodyTimeout;
   return absl::StrCat(
       FailedOf(e), " failed ", LastMinutes(e),
-      flapping ? absl::StrCat(", in ", bursts,
-                              " bursts over the last hour as if it restarts")
+      flapping ? absl::StrCat(", in ", bursts, " bursts over the last hour",
+                              restarts ? " as if it restarts" : "")
       : e.cause == Cause::kErrorStatus
           ? ", the others are not counted as failed"
       : e.attempts - e.failures == 1 ? ", the other one did not fail"
@@ -127,11 +134,11 @@ std::string OutageSummary(const Situation& e) {
   }
   const uint64_t row = FailuresInARow(e);
   const uint64_t count = row >= kTellsPattern ? row : e.failures;
-  return absl::StrCat(count == 1
-                          ? absl::StrCat("The only ", Counted(e))
-                          : absl::StrCat("All ", count, " ", Counted(e), "s"),
-                      " of the last ", DurationWords(e.now() - e.since),
-                      " failed: ", Reason(e));
+  const int64_t begun = count == e.failures ? e.since : e.last_success;
+  return absl::StrCat(
+      count == 1 ? absl::StrCat("The only ", Counted(e))
+                 : absl::StrCat("All ", count, " ", Counted(e), "s"),
+      " of the last ", DurationWords(e.now() - begun), " failed: ", Reason(e));
 }
 
 std::string RecoveredSummary(const Situation& e) {

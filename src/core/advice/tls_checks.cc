@@ -59,13 +59,23 @@ std::string CarriedName(const Evidence& evidence) {
   return "";
 }
 
+// The name that was sent, or would be asked for; "" where none was sent.
+std::string SentName(const FailureText& text, const Evidence* evidence) {
+  if (evidence != nullptr && evidence->sni == Seen::kNo) {
+    return "";
+  }
+  return evidence != nullptr && evidence->named == Named::kServerName
+             ? HostName(evidence->Text())
+             : HostName(text);
+}
+
 class Advisor {
  public:
   Advisor(const Failure& failure, const FailureText& text,
           const PeerAddress& address, const Evidence* evidence)
       : failure_(failure),
         address_(address),
-        name_(HostName(text)),
+        name_(SentName(text, evidence)),
         refused_(QuotedName(text.message)),
         prefix_(DirectivePrefix(failure.protocol)),
         depth_(Depth(evidence)),

@@ -2,6 +2,7 @@
 
 #include "upstream_502/verdict/log_line.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -46,7 +47,16 @@ size_t PathBegin(absl::string_view url) {
 }
 
 // What memcached sent names the key again, which is anything made of the URI.
-std::string WithoutKey(absl::string_view text) {
+std::string WithoutKey(absl::string_view text, bool path) {
+  if (path) {
+    std::string cut;
+    for (size_t query = 0; (query = text.find('?')) != text.npos;) {
+      absl::StrAppend(&cut, text.substr(0, query + 1), "...");
+      text.remove_prefix(
+          std::min(text.find_first_of("\" ", query), text.size()));
+    }
+    return absl::StrCat(cut, text);
+  }
   for (const absl::string_view front : {" \"VALUE ", " for key \""}) {
     const size_t found = text.find(front);
     if (found != absl::string_view::npos) {
@@ -80,7 +90,7 @@ LogLine ParseLogLine(absl::string_view line) {
 
 std::string WithoutUrl(absl::string_view text, bool path) {
   if (absl::StartsWith(text, "memcached sent invalid ")) {
-    return WithoutKey(text);
+    return WithoutKey(text, path);
   }
   for (const absl::string_view front :
        {" in upstream \"", "invalid URL prefix in \""}) {

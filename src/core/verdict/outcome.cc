@@ -114,7 +114,7 @@ Note* LastFailure(absl::Span<Note* const> notes) {
 
 bool EndedForSubrequest(const RequestFacts& request) {
   return request.attempts == 0 && request.status >= 500 &&
-         LastFailure(request.notes) == nullptr;
+         !request.from_cache && LastFailure(request.notes) == nullptr;
 }
 
 Outcome DecideOutcome(const RequestFacts& request,

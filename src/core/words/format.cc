@@ -72,11 +72,11 @@ std::string DurationWords(int64_t ms) {
     return absl::StrCat(n, " ", unit, n == 1 ? "" : "s");
   };
   const int64_t seconds = std::max<int64_t>(ms, 1000) / 1000;
-  if (seconds < 100) {
+  if (seconds < 100 || (seconds < 180 && seconds % 60 != 0)) {
     return say(seconds, "second");
   }
-  return seconds < 7200 ? say(seconds / 60, "minute")
-                        : say(seconds / 3600, "hour");
+  return seconds < 7200 ? say((seconds + 30) / 60, "minute")
+                        : say((seconds + 1800) / 3600, "hour");
 }
 
 std::string FormatPercent(uint64_t part, uint64_t whole) {

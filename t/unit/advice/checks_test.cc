@@ -367,6 +367,21 @@ TEST(Checks, EndWhereAHandshakeDoesNot) {
               ElementsAre(HasSubstr("proxy_connect_timeout 120s;  # only if")));
 }
 
+// A server may have another certificate for whom it does not know.
+TEST(Checks, AskWithTheNameThatWasSent) {
+  Input input(Cause::kTlsCertificateInvalid, Protocol::kHttps, "192.0.2.7:443");
+  input.text.upstream = "api.example.com";
+  Evidence evidence;
+  evidence.sni = Seen::kNo;
+  const auto checks = [&] {
+    return Checks(input.failure, input.text, &evidence);
+  };
+  EXPECT_THAT(checks(), Not(Contains(HasSubstr("-servername"))));
+  evidence.sni = Seen::kYes;
+  AppendItem(Named::kServerName, "sent.example.com", &evidence);
+  EXPECT_THAT(checks(), Contains(HasSubstr("-servername sent.example")));
+}
+
 TEST(Checks, AskWithTheNameAndWithoutIt) {
   Input input(Cause::kTlsProtocolError, Protocol::kHttps, "192.0.2.7:443");
   input.text.upstream = "api.example.com";

@@ -70,8 +70,14 @@ TEST(Diagnose, SaysWhatRequestsWereSentToNoServer) {
                &*none.evidence);
   scene.At(kMinute).Bad(7, none).Bad(1, Because(Cause::kReadTimeout));
   const std::string summary(scene.One().summary);
-  EXPECT_THAT(summary, HasSubstr("7 of them were sent to no server"));
+  EXPECT_THAT(summary,
+              HasSubstr("mostly no live upstreams, nginx kept servers out for "
+                        "max_conns, see peers_down"));
   EXPECT_THAT(summary, Not(HasSubstr("until")));
+  // Where more failed at servers, that is the cause.
+  scene.Bad(9, Because(Cause::kReadTimeout));
+  EXPECT_THAT(scene.One().summary,
+              HasSubstr("7 of them were sent to no server"));
 }
 
 TEST(Diagnose, CountsRequestsThatNobodyAnswered) {

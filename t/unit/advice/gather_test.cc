@@ -103,6 +103,25 @@ TEST(Gather, NameHasNotMovedWhileItsOldAddressAnswers) {
   EXPECT_EQ(d.findings.size(), 1u);
 }
 
+// It hung, and then it was gone.
+TEST(Gather, LeadsWithTheServiceThatIsGoneByNow) {
+  const auto findings = [](const Event& event) -> std::vector<Found> {
+    return event.failure.cause == Cause::kReadTimeout
+               ? std::vector<Found>{{Finding::kNoAnswer, "no answer"}}
+               : std::vector<Found>{{Finding::kPortClosed, "closed"}};
+  };
+  Scene scene("app", Protocol::kHttp);
+  scene.At(kMinute).Bad(12, Seen1(Because(Cause::kReadTimeout)));
+  scene.At(2 * kMinute).Bad(1, Seen1(Refused()));
+  EXPECT_THAT(std::string(scene.One(findings).summary),
+              StartsWith("no answer"));
+  scene.At(2 * kMinute + kSecond).Bad(1, Seen1(Refused()));
+  EXPECT_THAT(std::string(scene.One(findings).summary), StartsWith("closed"));
+  scene.At(3 * kMinute).Bad(1, Seen1(Because(Cause::kReadTimeout)));
+  EXPECT_THAT(std::string(scene.One(findings).summary),
+              StartsWith("no answer"));
+}
+
 // Why nginx asked no other server is known of each failure, asked about or not.
 TEST(Gather, DoesNotCountConsequencesAsAskedAbout) {
   Scene scene("app", Protocol::kHttp);

@@ -49,7 +49,8 @@ TEST(WalkPath, Links) {
   ASSERT_EQ(symlink("app.sock", (folder / "link").c_str()), 0);
   ASSERT_EQ(symlink("nowhere", (folder / "dead").c_str()), 0);
   EXPECT_EQ(WalkPath(folder / "link").fault, PathFault::kNone);
-  EXPECT_EQ(WalkPath(folder / "dead").fault, PathFault::kUnclear);
+  EXPECT_EQ(WalkPath(folder / "dead").fault, PathFault::kNotASocket);
+  EXPECT_EQ(WalkPath(folder / "dead").kind, FileKind::kLink);
 }
 
 TEST(WalkPath, PathsThatAreNone) {

@@ -277,6 +277,12 @@ TEST(EndedForSubrequest, NeedsNoAttemptOfItsOwnAndAnError) {
   request.status = 500;
   request.attempts = 1;
   EXPECT_FALSE(EndedForSubrequest(request.Facts()));
+  // An error that nginx's cache replays.
+  Kept cached(502);
+  EXPECT_TRUE(EndedForSubrequest(cached.Facts()));
+  RequestFacts facts = cached.Facts();
+  facts.from_cache = true;
+  EXPECT_FALSE(EndedForSubrequest(facts));
   // nginx gave up before an attempt: the failure is its own.
   Kept own(502);
   own.Finish(1, kNoElement, 502);

@@ -136,8 +136,8 @@ TEST(DurationWords, AreOfOneUnit) {
       {INT64_MIN, "1 second"}, {-1, "1 second"},
       {0, "1 second"},         {1999, "1 second"},
       {2000, "2 seconds"},     {99999, "99 seconds"},
-      {100000, "1 minute"},    {120000, "2 minutes"},
-      {725000, "12 minutes"},  {7199999, "119 minutes"},
+      {114000, "114 seconds"}, {120000, "2 minutes"},
+      {230000, "4 minutes"},   {7199999, "120 minutes"},
       {7200000, "2 hours"},    {INT64_MAX, "2562047788015 hours"},
   };
   for (const auto& c : kCases) {
