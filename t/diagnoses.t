@@ -195,7 +195,7 @@ subtest 'recovered' => sub {
         app => severity => 'info',
         pattern         => 'recovered',
         cause           => 'connection_refused',
-        summary => qr/^Recovered: 5 of 20 attempts failed, the last one \d+ min/,
+        summary => qr/^Recovered: 5 of 20 attempts failed, the last one \d+ (?:sec|min)/,
         confirm => [ qr/^ss -Hltnp 'sport = :$port'/ => $listen ],
     );
 };

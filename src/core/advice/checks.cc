@@ -73,6 +73,7 @@ class Advisor {
   }
 
   void Fill();
+  void Answer();
   void Ended();
   void Resolving();
   void NoneLive();
@@ -154,12 +155,7 @@ void Advisor::Fill() {
       return Ended();
     case Cause::kHeaderInvalid:
     case Cause::kProtocolError:
-      if (reading_ == Reading::kNoOutput) {
-        ErrorLog();
-        return ServiceLog();
-      }
-      Fetch(kAsItComes);
-      return Listening();
+      return Answer();
     case Cause::kErrorStatus:
       Fetch("-i");
       return ServiceLog();
@@ -169,6 +165,16 @@ void Advisor::Fill() {
     case Cause::kUnknown:
       return ErrorLog();
   }
+}
+
+// One that follows no protocol, or none at all.
+void Advisor::Answer() {
+  if (reading_ == Reading::kNoOutput) {
+    ErrorLog();
+    return ServiceLog();
+  }
+  Fetch(kAsItComes);
+  Listening();
 }
 
 void Advisor::Ended() {
