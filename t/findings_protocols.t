@@ -70,7 +70,7 @@ my %BECOMES = (
     no_answer => {
         @TIMEOUT,
         during   => \&take,
-        says     => 'has read all of the request, and no answer came within 500ms',
+        says     => 'has read all of the request, and no answer came within 1s',
         unsaid   => [ qw(not_read not_accepted), @NOBODY ],
         evidence => { accepted => 1 },
     },
@@ -133,7 +133,7 @@ for my $over ( sort keys %OVER ) {
             push @rows,
               {
                 name => "$protocol over $over: $finding",
-                conf => "${protocol}_read_timeout 500ms; "
+                conf => "${protocol}_read_timeout 1s; "
                   . $PASS{$protocol} =~ s/ADDRESS/$address/r,
                 before => sub ( $t, @ ) { $listen->( $t, $n ) },
                 skip   => $OVER{$over}{skip},

@@ -16,7 +16,7 @@ use Upstream502::Wire;
 
 enter_namespace();
 
-my $TIMEOUT  = "proxy_read_timeout 300ms; $PASS";
+my $TIMEOUT  = "proxy_read_timeout 1s; $PASS";
 my @UPLOAD   = ( method => 'POST', body => 'x' x ( 8 * 1024 * 1024 ) );
 my $DROP     = 'OUTPUT -s 127.0.7.3 -p tcp -j DROP';
 my $can_drop = firewall($DROP) && quietly("iptables -D $DROP");
