@@ -38,6 +38,18 @@ std::string Count(uint64_t count) {
   return text;
 }
 
+// A zone may have thousands of upstreams, and this is said in one step: of so
+// many that failed all is looked at.
+constexpr size_t kLookedThrough = 64;
+
+uint64_t SurelyBeforeAttempts(const CauseCounts& causes) {
+  uint64_t before = 0;
+  for (size_t i = 0; i < kCauseCount; ++i) {
+    before += IsBeforeAttempt(static_cast<Cause>(i)) ? causes[i] : 0;
+  }
+  return before;
+}
+
 // Of all upstreams or of one.
 template <typename Stats>
 std::string Volume(const Stats& stats, uint64_t before) {
@@ -91,8 +103,13 @@ void AppendTotals(const Snapshot& snapshot, std::string* out) {
   const Totals& totals = snapshot.totals;
   out->push_back('\n');
   uint64_t before = 0;
+  size_t looked_through = 0;
   for (const UpstreamStats& upstream : snapshot.upstreams) {
-    before += BeforeAttempts(snapshot, upstream);
+    if (upstream.failures > 0) {
+      before += ++looked_through <= kLookedThrough
+                    ? BeforeAttempts(snapshot, upstream)
+                    : SurelyBeforeAttempts(upstream.causes);
+    }
   }
   AppendWrapped("", 2, Volume(totals, before), out);
   if (SumResponses(totals.responses) == 0) {
